@@ -1,0 +1,81 @@
+"""The secret of a workspace, from which one key per domain and use is derived.
+
+Pseudonyms are keyed, so that nobody without the key can tell by trying which name stands behind
+one, and keys differ by domain, so that pseudonyms of two domains cannot be joined.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from governance.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Derives domain keys with HMAC-SHA256 from a master secret (NIST SP 800-108, counter-less)."""
+
+    master: bytes = field(repr=False)
+
+    def derive(self, domain: str, use: str) -> bytes:
+        """Returns the 32-byte key of a domain for one use ("pseudonyms", "subjects", ...)."""
+        return hmac.new(self.master, f"{use}\0{domain}".encode(), hashlib.sha256).digest()
+
+    @classmethod
+    def from_file(cls, path: Path, *, create: bool) -> Keys:
+        """Reads the master secret, or writes a new random one.
+
+        Args:
+            path: a file of 64 hexadecimal digits, readable by its owner alone.
+            create: whether a missing file may be made.
+
+        Raises:
+            ConfigError: the file is missing (and may not be made), unreadable, or no key.
+        """
+        try:
+            text = path.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            if not create:
+                raise ConfigError(
+                    "the key of the pseudonyms is missing, but there are dataset versions made with it",
+                    where=str(path),
+                    fix="restore the file from your backup; a new key would give each person a new pseudonym",
+                ) from None
+            return cls(_write_new(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"the key cannot be read: {error}", where=str(path)) from None
+        try:
+            master = bytes.fromhex(text)
+        except ValueError:
+            master = b""
+        if len(master) != 32:
+            raise ConfigError(
+                "a key is 64 hexadecimal digits", where=str(path), fix="restore the file from your backup"
+            )
+        return cls(master)
+
+
+def _write_new(path: Path) -> bytes:
+    """Makes the secret so that two processes that start at once end up with the same one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)  # fails when another process was first: its key is the one
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+        return bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except OSError as error:
+        raise ConfigError(f"the key cannot be written: {error.strerror}", where=str(path)) from None

@@ -1,0 +1,146 @@
+"""The policy: which labels may flow where, for whom, and what happens to personal data.
+
+One function decides, `Policy.check`, and every boundary calls it. No rule found means no.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from governance.config import StrictModel
+from governance.errors import PolicyRefused
+from governance.labels import Label
+
+Operator = Literal["redact", "mask", "pseudonymize", "keep"]
+
+#: Things that the owner of a domain does with it inside the workspace. They need no entry under
+#: `purposes`, which lists what models of the domain may be *used* for.
+OWNER_PURPOSES = frozenset({"build", "train", "evaluate", "register"})
+
+_NAME = r"^[a-z][a-z0-9_-]{0,62}$"
+Name = Annotated[str, Field(pattern=_NAME)]
+
+
+class PiiRules(StrictModel):
+    """What to do with each entity type; `default` holds for every type without a rule of its own.
+
+    Written in YAML as one mapping: ``{default: pseudonymize, US_SSN: redact}``.
+    """
+
+    default: Operator = "redact"
+    rules: dict[str, Operator] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_mapping(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"default": value}
+        if not isinstance(value, dict) or set(value) <= {"default", "rules"}:
+            return value
+        known = ("redact", "mask", "pseudonymize", "keep")
+        for entity, operator in value.items():
+            if operator not in known:
+                raise ValueError(f'{entity}: "{operator}" is no operator; use one of {", ".join(known)}')
+        rules = {str(entity): operator for entity, operator in value.items() if entity != "default"}
+        return {"default": value.get("default", "redact"), "rules": rules}
+
+    def operator_for(self, entity: str) -> Operator:
+        return self.rules.get(entity, self.default)
+
+
+class Domain(StrictModel):
+    """A walled body of data with an owner, readers, purposes and privacy rules."""
+
+    owner: str
+    readers: list[str] = Field(default_factory=list, description="roles whose callers may use its models")
+    purposes: list[str] = Field(default_factory=list)
+    may_derive_from: list[Name] = Field(default_factory=list)
+    pii: PiiRules = Field(default_factory=PiiRules)
+    retention_days: int | None = Field(default=None, ge=1)
+
+
+class Caller(StrictModel):
+    """Somebody who asks at query time. `key_sha256` is the hash of the key that a server asks for."""
+
+    roles: list[str] = Field(default_factory=list)
+    key_sha256: str | None = None
+
+    @field_validator("key_sha256")
+    @classmethod
+    def _is_sha256(cls, value: str | None) -> str | None:
+        if value is not None and (len(value) != 64 or set(value) - set("0123456789abcdef")):
+            raise ValueError("key_sha256 is 64 lower-case hexadecimal digits (sha256sum of the key)")
+        return value
+
+
+class Policy(StrictModel):
+    """All domains and callers of a workspace, and the one decision over them."""
+
+    domains: dict[Name, Domain]
+    callers: dict[str, Caller] = Field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the whole policy, as each run records it."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def data_digest(self, domain: str) -> str:
+        """SHA-256 (hex) over what the policy says about a domain's data: privacy, walls, retention.
+
+        This is what a run's fingerprint holds: a new reader must not make a trained model stale.
+        """
+        rules = self.domains[domain].model_dump(mode="json", include={"pii", "may_derive_from", "retention_days"})
+        return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
+
+    def check(self, label: Label, *, sink: str, purpose: str, caller: str | None = None) -> None:
+        """Decides whether things with `label` may flow into domain `sink`, for a caller and a purpose.
+
+        Args:
+            label: the domains that the thing was derived from.
+            sink: the domain that it flows into; for a query, the domain that is asked.
+            purpose: an owner's purpose (`OWNER_PURPOSES`), or one that the domain lists.
+            caller: who asks; None for the workspace's owner, who needs no role.
+
+        Raises:
+            PolicyRefused: no rule allows it. For a caller, a domain that does not exist, a caller
+                that does not exist and a caller without a role give the same words.
+        """
+        domain = self.domains.get(sink)
+        if caller is not None or purpose not in OWNER_PURPOSES:
+            self._check_caller(domain, sink, caller, purpose)
+        if domain is None:
+            known = ", ".join(sorted(self.domains)) or "none"
+            raise PolicyRefused(
+                f'the domain "{sink}" is not in the policy', fix=f"add it to zoo.yaml (known: {known})"
+            )
+        if not label.domains:
+            raise PolicyRefused(f'something without a label may not flow into "{sink}"')
+        outside = sorted(label.domains - set(domain.may_derive_from))
+        if outside:
+            raise PolicyRefused(
+                f'the domain "{sink}" may not derive from {", ".join(outside)}',
+                fix=f"zoo.yaml: domains.{sink}.may_derive_from lists what it may",
+            )
+
+    def _check_caller(self, domain: Domain | None, sink: str, caller: str | None, purpose: str) -> None:
+        grant = self.callers.get(caller) if caller is not None else None
+        if domain is None or grant is None or not set(grant.roles) & set(domain.readers):
+            raise no_grant(sink, caller)
+        if purpose not in domain.purposes:
+            raise PolicyRefused(
+                f'models of the domain "{sink}" may not be used for "{purpose}"',
+                fix=f"allowed: {', '.join(domain.purposes) or 'nothing'}",
+            )
+
+
+def no_grant(sink: str, caller: str | None) -> PolicyRefused:
+    """The one refusal for an unknown domain, an unknown caller and a caller without a role."""
+    who = "a caller without a name" if caller is None else f'the caller "{caller}"'
+    return PolicyRefused(
+        f'{who} may not use models of the domain "{sink}"', fix="ask the domain's owner for a role"
+    )

@@ -1,0 +1,154 @@
+"""The pipeline file: where a domain's text comes from and what becomes of it.
+
+`pipelines/<name>.yaml` is read into `PipelineSpec`; an unknown key is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import string
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from governance.config import StrictModel, load_yaml
+from governance.labels import Label
+from governance.policy import Name
+
+Format = Literal["jsonl", "csv", "parquet", "txt"]
+Records = Literal["file", "paragraph", "line"]
+
+#: How a file's name ends, before an optional compression suffix.
+SUFFIXES: dict[str, Format] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".txt": "txt",
+}
+
+
+class SourceSpec(StrictModel):
+    """Files of one shape.
+
+    `text`, `id` and `subject` name a field, or are a template over fields such as
+    ``"{section}\\n{text}"``. A row whose `domain_field` names another domain stops the build.
+    """
+
+    path: str = Field(min_length=1)
+    format: Format | None = None
+    text: str = "text"
+    id: str | None = None
+    subject: str | None = None
+    domain_field: str | None = "domain"
+    records: Records = Field(default="file", description="txt only: what one record is")
+
+    @field_validator("text", "id", "subject")
+    @classmethod
+    def _is_template(cls, value: str | None) -> str | None:
+        if value is not None and "{" in value:
+            template_fields(value)
+        return value
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """All fields that a row must have."""
+        templates = [self.text, self.id, self.subject]
+        return frozenset(name for t in templates if t is not None for name in template_fields(t))
+
+
+def template_fields(template: str) -> list[str]:
+    """Names of the fields in a template; a word without braces is itself the field's name."""
+    if "{" not in template:
+        return [template]
+    try:
+        names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        raise ValueError(f'"{template}" is not a template: {error}') from None
+    if not names or any(not name.replace("_", "a").replace("-", "a").isalnum() for name in names):
+        raise ValueError(f'"{template}" is not a template; write fields as {{name}}')
+    return names
+
+
+class CurateSpec(StrictModel):
+    """The curation steps of this pipeline."""
+
+    repair: bool = True
+    dedup: Literal["exact", "none"] = "exact"
+    pii: Literal["domain"] = "domain"
+    max_record_bytes: int = Field(default=10_000_000, ge=1, description="UTF-8 bytes of one record")
+    max_quarantined: float = Field(default=0.05, ge=0, le=1, description="share of rows, above it the build stops")
+
+
+class TokenizerSpec(StrictModel):
+    kind: Literal["bpe"] = "bpe"
+    vocab_size: int = Field(default=8192, ge=300, le=200_000)
+
+
+class SplitSpec(StrictModel):
+    """Shares of the records, chosen by a hash of the record's id."""
+
+    validation: float = Field(default=0.05, gt=0, lt=0.5)
+    test: float = Field(default=0.05, ge=0, lt=0.5)
+
+
+class RefreshSpec(StrictModel):
+    """When a model of this pipeline is trained again."""
+
+    mode: Literal["snapshot"] = "snapshot"
+    cron: str | None = None
+    min_changed: float = Field(default=0.02, ge=0, le=1, description="share of changed records")
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, value: str | None) -> str | None:
+        if value is not None:
+            from apscheduler.triggers.cron import CronTrigger
+
+            try:
+                CronTrigger.from_crontab(value)
+            except ValueError as error:
+                raise ValueError(f'"{value}" is no cron expression: {error}') from None
+        return value
+
+
+class PipelineSpec(StrictModel):
+    """A pipeline: sources, domain, curation, tokenizer, splits, refresh."""
+
+    domain: Name
+    sources: Annotated[list[SourceSpec], Field(min_length=1)]
+    curate: CurateSpec = CurateSpec()
+    tokenizer: TokenizerSpec = TokenizerSpec()
+    split: SplitSpec = SplitSpec()
+    refresh: RefreshSpec = RefreshSpec()
+    name: str = Field(default="", exclude=True)
+    folder: str = Field(default=".", exclude=True, description="what relative paths start from")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_is_the_file_name(cls, value: object) -> object:
+        if isinstance(value, dict) and {"name", "folder"} & set(value):
+            raise ValueError("a pipeline's name is its file's name; remove the key")
+        return value
+
+    @property
+    def label(self) -> Label:
+        return Label.of(self.domain)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over what decides the content of a dataset version."""
+        content = self.model_dump(mode="json", include={"domain", "sources", "curate", "split"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @classmethod
+    def load(cls, path: Path, folder: Path) -> PipelineSpec:
+        """Reads `pipelines/<name>.yaml`; relative source paths start from `folder`.
+
+        Raises:
+            ConfigError: with file and field.
+        """
+        spec = load_yaml(path, cls, what="pipeline")
+        return spec.model_copy(update={"name": path.stem, "folder": str(folder)})

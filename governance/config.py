@@ -95,7 +95,9 @@ def _config_error(problems: list[Any], model: type[BaseModel], where: str) -> Co
     if first["type"] == "missing":
         return ConfigError(f"this key is required{more}", where=f"{where}: {field}")
     message = str(first["msg"]).removeprefix("Value error, ")
-    return ConfigError(f"{message[:1].lower()}{message[1:]}{more}", where=f"{where}: {field}")
+    if message[1:2].islower():
+        message = message[:1].lower() + message[1:]
+    return ConfigError(f"{message}{more}", where=f"{where}: {field}")
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> set[str]:

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from governance.config import StrictModel, load_yaml
 from governance.labels import Label
 from governance.policy import Name
+from pipelines.cron import cron_trigger
 
 Format = Literal["jsonl", "csv", "parquet", "txt"]
 Records = Literal["file", "paragraph", "line"]
@@ -105,10 +106,8 @@ class RefreshSpec(StrictModel):
     @classmethod
     def _is_cron(cls, value: str | None) -> str | None:
         if value is not None:
-            from apscheduler.triggers.cron import CronTrigger
-
             try:
-                CronTrigger.from_crontab(value)
+                cron_trigger(value)
             except ValueError as error:
                 raise ValueError(f'"{value}" is no cron expression: {error}') from None
         return value

@@ -1,0 +1,70 @@
+"""Writing so that a reader, or a rerun after a kill, sees all of a file or nothing of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from governance.errors import DataError
+
+
+def sync(path: Path) -> None:
+    """Forces a file or a folder's entries to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path` that is renamed over it when the block succeeds.
+
+    Works for files and, when `path` does not exist yet, for folders.
+
+    Raises:
+        DataError: disk full, read-only folder and the like; the temporary thing is removed.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(temporary)
+        yield temporary
+        _sync_tree(temporary)
+        os.replace(temporary, path)
+        sync(path.parent)
+    except OSError as error:
+        raise DataError(
+            f"cannot write: {error.strerror or error}",
+            where=str(path),
+            fix="check free space and permissions, then run the same command again",
+        ) from None
+    finally:
+        _remove(temporary)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes JSON atomically, keys in a stable order."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+
+
+def _sync_tree(path: Path) -> None:
+    if path.is_dir():
+        for inner in sorted(path.rglob("*")):
+            if inner.is_file():
+                sync(inner)
+    sync(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

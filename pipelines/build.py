@@ -1,0 +1,302 @@
+"""`build`: from a pipeline's sources to a dataset version, doing only what is not done yet.
+
+    sources ─▶ stage ─▶ select ─▶ filter personal data ─▶ assemble ─▶ dataset version
+               repair,  exact     Presidio, policy        shards,
+               buckets  dedup     operators, cached       manifest, digest
+
+A build is identified by its inputs: file contents, spec, privacy rules, detectors, key. A second
+build of the same inputs finds the first one's result and does nothing. A build that was killed
+starts again and finds the texts that it had filtered in the step cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from governance.errors import BusyError, DataError
+from governance.keys import Keys
+from governance.policy import Policy
+from pipelines.assemble import assemble
+from pipelines.atomic import write_json
+from pipelines.curate import filter_buckets, repair, select_buckets, stage
+from pipelines.curate.personal_data import FilterJob
+from pipelines.curate.stage import Report
+from pipelines.sources import SourceFile, list_files, source_digest
+from pipelines.spec import PipelineSpec, SourceSpec
+from pipelines.versions import DatasetVersion, changed_records
+
+#: Changes when the same inputs would give another dataset version.
+BUILD_VERSION = f"1/{repair.__module__}"
+_LOCK_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """A dataset version and how it came about. `reused` tells that nothing had to be done."""
+
+    version: DatasetVersion
+    dropped: dict[str, int]
+    quarantined: int
+    quarantine: str | None
+    changed: dict[str, int]
+    reused: bool
+
+    def to_json(self) -> dict[str, object]:
+        """The object that `zoo data build --json` prints."""
+        return {
+            "pipeline": self.version.pipeline,
+            "digest": self.version.digest,
+            "path": str(self.version.path),
+            "records": self.version.total_records,
+            "bytes": self.version.total_bytes,
+            "dropped": self.dropped,
+            "quarantined": self.quarantined,
+            "quarantine": self.quarantine,
+            "changed": self.changed,
+            "label": self.version.label.to_list(),
+            "splits": self.version.records,
+            "personal_data": self.version.pii,
+            "reused": self.reused,
+        }
+
+
+@dataclass(frozen=True)
+class Place:
+    """Folders of one pipeline below the storage root."""
+
+    storage: Path
+    pipeline: str
+
+    @property
+    def datasets(self) -> Path:
+        return self.storage / "datasets" / self.pipeline
+
+    @property
+    def inputs(self) -> Path:
+        return self.datasets / "inputs"
+
+    @property
+    def latest(self) -> Path:
+        return self.datasets / "latest.json"
+
+    @property
+    def work(self) -> Path:
+        return self.storage / "work" / self.pipeline
+
+    @property
+    def quarantine(self) -> Path:
+        return self.storage / "quarantine" / f"{self.pipeline}.jsonl"
+
+    @property
+    def stamps(self) -> Path:
+        return self.storage / "cache" / self.pipeline / "files.json"
+
+    def filtered(self, fingerprint: str) -> Path:
+        return self.storage / "cache" / self.pipeline / f"filtered-{fingerprint[:16]}"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that a build depends on, listed and checked before any record is read."""
+
+    sources: list[tuple[SourceSpec, SourceFile]]
+    digest: str
+    filter_fingerprint: str
+
+
+def build(
+    spec: PipelineSpec,
+    *,
+    policy: Policy,
+    keys: Keys,
+    storage: Path,
+    processes: int | None = None,
+    report: Report = lambda stage, done, total: None,
+) -> BuildResult:
+    """Builds the dataset version of a pipeline's present sources.
+
+    Args:
+        storage: the workspace's storage root; nothing is written outside it.
+        processes: for filtering personal data; the result does not depend on it. All cores if None.
+        report: called with (stage, done, total); total 0 means unknown. Units: rows, characters.
+
+    Raises:
+        PolicyRefused: the domain is not in the policy.
+        DetectorError: a detector that the domain's privacy rules need is missing.
+        DataError: the sources are unreadable, misfiled or empty, or the disk is full.
+    """
+    policy.check(spec.label, sink=spec.domain, purpose="build")
+    place = Place(storage, spec.name)
+    inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage)
+    if (known := _known_result(place, inputs)) is not None:
+        return known
+    with _locked(place):
+        if (known := _known_result(place, inputs)) is not None:
+            return known
+        return _build(spec, inputs, policy, keys, place, processes or os.cpu_count() or 1, report)
+
+
+def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path) -> Inputs:
+    """Lists the sources and fingerprints all inputs of a build. Reads changed files once, for hashing."""
+    from governance.pii import check_rules, filter_fingerprint
+
+    rules = policy.domains[spec.domain].pii
+    check_rules(rules, where=f"zoo.yaml: domains.{spec.domain}.pii")
+    place = Place(storage, spec.name)
+    sources = [(source, file) for source in spec.sources for file in list_files(source, spec.folder)]
+    content = source_digest([file for _, file in sources], place.stamps)
+    fingerprint = filter_fingerprint(rules, keys.derive(spec.domain, "pseudonyms"))
+    digest = hashlib.sha256("\0".join([BUILD_VERSION, content, spec.digest, fingerprint]).encode()).hexdigest()
+    return Inputs(sources, digest, fingerprint)
+
+
+def latest(spec: PipelineSpec, storage: Path) -> DatasetVersion | None:
+    """The version that the pipeline's last build gave; None before the first."""
+    place = Place(storage, spec.name)
+    try:
+        digest = json.loads(place.latest.read_text(encoding="utf-8"))["digest"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"unreadable ({type(error).__name__})", where=str(place.latest), fix="remove it") from None
+    return DatasetVersion.open(place.datasets / digest[:16])
+
+
+def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
+    path = place.inputs / f"{inputs.digest[:32]}.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    version = DatasetVersion.open(place.datasets / known["digest"][:16])
+    _point_latest(place, version)
+    return BuildResult(
+        version, known["dropped"], known["quarantined"], known["quarantine"], known["changed"], reused=True
+    )
+
+
+def _build(
+    spec: PipelineSpec,
+    inputs: Inputs,
+    policy: Policy,
+    keys: Keys,
+    place: Place,
+    processes: int,
+    report: Report,
+) -> BuildResult:
+    previous = latest(spec, place.storage)
+    with _work_folder(place) as work:
+        quarantine = work / "quarantine.jsonl"
+        try:
+            staged = stage(
+                spec,
+                inputs.sources,
+                work / "staged",
+                quarantine,
+                text_key=keys.derive(spec.domain, "texts"),
+                subject_key=keys.derive(spec.domain, "subjects"),
+                report=report,
+            )
+        finally:
+            kept = _keep_quarantine(quarantine, place.quarantine)
+        _check_unchanged(inputs)
+        dropped = staged.dropped + select_buckets(
+            work / "staged", work / "selected", dedup=spec.curate.dedup == "exact"
+        )
+        cache = place.filtered(inputs.filter_fingerprint)
+        job = FilterJob(
+            rules=policy.domains[spec.domain].pii,
+            key=keys.derive(spec.domain, "pseudonyms"),
+            hash_key=keys.derive(spec.domain, "pii-hashes"),
+        )
+        filter_buckets(work / "selected", cache, job, processes=processes, report=report)
+        report("write shards", 0, 0)
+        version = assemble(spec, work / "selected", cache, place.datasets)
+    result = BuildResult(
+        version=version,
+        dropped=dict(sorted(dropped.items())),
+        quarantined=staged.quarantined,
+        quarantine=str(place.quarantine) if kept else None,
+        changed=changed_records(previous, version),
+        reused=False,
+    )
+    content = asdict(result) | {"digest": version.digest}
+    del content["version"], content["reused"]
+    write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
+    _point_latest(place, version)
+    return result
+
+
+def _point_latest(place: Place, version: DatasetVersion) -> None:
+    try:
+        if json.loads(place.latest.read_text(encoding="utf-8")) == {"digest": version.digest}:
+            return
+    except (FileNotFoundError, ValueError):
+        pass
+    write_json(place.latest, {"digest": version.digest})
+
+
+def _check_unchanged(inputs: Inputs) -> None:
+    """A file that changes while it is read would give a version that no source ever had."""
+    for source, file in inputs.sources:
+        matches = [f for f in list_files(source.model_copy(update={"path": file.url}), "/") if f.url == file.url]
+        if not matches or matches[0].stamp != file.stamp:
+            raise DataError("the file changed while it was read", where=file.name, fix="run the same command again")
+
+
+def _keep_quarantine(written: Path, final: Path) -> bool:
+    """Keeps the list of unreadable rows also when the build stops because of them."""
+    if not written.exists() or written.stat().st_size == 0:
+        final.unlink(missing_ok=True)
+        return False
+    final.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(written, final)
+    return True
+
+
+@contextmanager
+def _work_folder(place: Place) -> Iterator[Path]:
+    """A folder for raw text in flight, readable by this user alone and removed at the end."""
+    work = place.work
+    try:
+        shutil.rmtree(work, ignore_errors=True)  # what a killed build left
+        for name in ("staged", "selected"):
+            (work / name).mkdir(parents=True, mode=0o700)
+        yield work
+    except OSError as error:
+        raise DataError(
+            f"cannot write: {error.strerror or error}",
+            where=str(work),
+            fix="check free space and permissions, then run the same command again",
+        ) from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _locked(place: Place) -> Iterator[None]:
+    """One build of a pipeline at a time; the kernel frees the lock of a killed process."""
+    import filelock
+
+    path = place.storage / "locks" / f"build-{place.pipeline}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(path, timeout=_LOCK_SECONDS):
+            yield
+    except filelock.Timeout:
+        raise BusyError(
+            f"another process has been building this pipeline for {_LOCK_SECONDS} seconds",
+            where=str(path),
+            fix="wait for it, or end it",
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"cannot write: {error.strerror or error}", where=str(path), fix="check the storage folder's permissions"
+        ) from None

@@ -1,0 +1,75 @@
+"""Buckets: records grouped by a hash of their id, the unit of work that a rerun can skip.
+
+A record's bucket, split and shard follow from its id alone. So the order of input files, the
+number of processes, and records that come or go elsewhere change nothing about it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+BUCKETS = 64
+
+
+def id_hash(record_id: str) -> int:
+    """64 bits of BLAKE2b over the id."""
+    return int.from_bytes(hashlib.blake2b(record_id.encode(), digest_size=8).digest(), "big")
+
+
+def bucket_of(record_id: str) -> int:
+    return id_hash(record_id) >> 58
+
+
+def split_of(record_id: str, *, validation: float, test: float) -> str:
+    """Which split a record belongs to; independent of its bucket."""
+    share = (id_hash("split\0" + record_id) >> 11) / float(1 << 53)
+    if share < test:
+        return "test"
+    return "validation" if share < test + validation else "train"
+
+
+def shard_count(records: int) -> int:
+    """A power of two near one shard per 1,000 records, so that it seldom changes as data grows."""
+    count = 1
+    while count < BUCKETS and count * 1000 < records:
+        count *= 2
+    return count
+
+
+def shard_of(bucket: int, shards: int) -> int:
+    """Neighbouring buckets share a shard, so shards are written bucket after bucket."""
+    return bucket * shards // BUCKETS
+
+
+def bucket_path(folder: Path, bucket: int, suffix: str) -> Path:
+    return folder / f"bucket-{bucket:02d}.{suffix}"
+
+
+def staged_schema() -> Any:
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("text", pa.large_string()),
+            ("text_key", pa.binary(16)),
+            ("subject", pa.string()),
+            ("file", pa.string()),
+            ("row", pa.int64()),
+        ]
+    )
+
+
+def filtered_schema() -> Any:
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("text_key", pa.binary(16)),
+            ("text", pa.large_string()),
+            ("pii_types", pa.list_(pa.string())),
+            ("pii_hashes", pa.list_(pa.binary(16))),
+        ]
+    )

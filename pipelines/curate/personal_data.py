@@ -1,0 +1,189 @@
+"""Third step of a build: personal data is replaced, in a pool of processes, bucket by bucket.
+
+A bucket's result is kept in the step cache under the keyed hash of each text, so that a rerun after
+a kill, and a build after a change, filter only texts that were not filtered before. The cache holds
+filtered text only.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from governance.errors import DataError
+from governance.policy import PiiRules
+from pipelines.atomic import atomic_path
+from pipelines.curate.buckets import BUCKETS, bucket_path, filtered_schema
+from pipelines.curate.stage import Report
+
+#: Texts of one call of the filter, and the least that is worth a second process: characters.
+_BATCH_CHARACTERS = 100_000
+_SERIAL_CHARACTERS = 150_000
+#: How often a long bucket writes what it has: seconds.
+_SAVE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class FilterJob:
+    """What a worker process needs to make its filter."""
+
+    rules: PiiRules
+    key: bytes
+    hash_key: bytes
+
+
+def filter_buckets(selected: Path, cache: Path, job: FilterJob, *, processes: int, report: Report) -> None:
+    """Brings `cache` up to date with the records in `selected`.
+
+    Args:
+        selected: folder of Arrow buckets with raw text.
+        cache: folder of Parquet buckets with filtered text; kept between builds.
+
+    Raises:
+        DataError: a worker died (out of memory, killed).
+    """
+    buckets = [bucket for bucket in range(BUCKETS) if _missing_characters(selected, cache, bucket)]
+    total = sum(_missing_characters(selected, cache, bucket) for bucket in buckets)
+    done = 0
+    report("filter personal data", 0, total)
+    for characters in _run(buckets, selected, cache, job, 1 if total < _SERIAL_CHARACTERS else processes):
+        done += characters
+        report("filter personal data", done, total)
+
+
+def _run(buckets: list[int], selected: Path, cache: Path, job: FilterJob, processes: int) -> Iterator[int]:
+    if processes == 1:
+        worker = _make_filter(job) if buckets else None
+        for bucket in buckets:
+            yield filter_bucket(bucket, selected, cache, worker, job.hash_key)
+        return
+    import multiprocessing
+
+    # spawn: a fork of a process in which TensorFlow has threads may hang
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(job, os.getpid())) as pool:
+        futures: list[Future[int]] = [pool.submit(_work, bucket, selected, cache) for bucket in buckets]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool:
+            raise DataError(
+                "a process that filters personal data died", fix="check free memory, then run the same command again"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+_worker: tuple[Any, bytes] | None = None
+
+
+def _start_worker(job: FilterJob, parent: int) -> None:
+    global _worker
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _worker = (_make_filter(job), job.hash_key)
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent is gone: after SIGKILL nobody else would tell it."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _work(bucket: int, selected: Path, cache: Path) -> int:
+    if _worker is None:
+        raise RuntimeError("the worker was not started by filter_buckets")
+    return filter_bucket(bucket, selected, cache, *_worker)
+
+
+def _make_filter(job: FilterJob) -> Any:
+    from governance.pii import Detector, PiiFilter, entities_to_find
+
+    detector = Detector.create(entities=entities_to_find(job.rules))
+    return PiiFilter(job.rules, detector, job.key)
+
+
+def filter_bucket(bucket: int, selected: Path, cache: Path, pii_filter: Any, hash_key: bytes) -> int:
+    """Filters the texts of a bucket that the cache lacks. Returns their number of characters."""
+    texts = _texts_by_key(selected, bucket)
+    path = bucket_path(cache, bucket, "parquet")
+    known = {row["text_key"]: row for row in _read_cached(path) if row["text_key"] in texts}
+    missing = [key for key in texts if key not in known]
+    characters = 0
+    saved = time.monotonic()
+    for batch in _batches(missing, texts):
+        for key, row in zip(batch, _filter(batch, texts, pii_filter, hash_key), strict=True):
+            known[key] = row
+            characters += len(texts[key])
+        if time.monotonic() - saved > _SAVE_SECONDS:
+            _write_cached(path, texts, known)
+            saved = time.monotonic()
+    _write_cached(path, texts, known)
+    return characters
+
+
+def _filter(batch: list[bytes], texts: dict[bytes, str], pii_filter: Any, hash_key: bytes) -> Iterator[dict[str, Any]]:
+    from governance.pii import pii_hash
+
+    originals = [texts[key] for key in batch]
+    for key, original, filtered in zip(batch, originals, pii_filter(originals), strict=True):
+        yield {
+            "text_key": key,
+            "text": filtered.text,
+            "pii_types": [finding.type for finding in filtered.findings],
+            "pii_hashes": [pii_hash(hash_key, original[f.start : f.end]) for f in filtered.findings],
+        }
+
+
+def _batches(keys: list[bytes], texts: dict[bytes, str]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for key in keys:
+        batch.append(key)
+        size += len(texts[key])
+        if size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _texts_by_key(selected: Path, bucket: int) -> dict[bytes, str]:
+    import pyarrow as pa
+
+    with pa.OSFile(str(bucket_path(selected, bucket, "arrow")), "rb") as file:
+        table = pa.ipc.open_file(file).read_all().select(["text_key", "text"])
+    return dict(zip(table.column("text_key").to_pylist(), table.column("text").to_pylist(), strict=True))
+
+
+def _missing_characters(selected: Path, cache: Path, bucket: int) -> int:
+    texts = _texts_by_key(selected, bucket)
+    path = bucket_path(cache, bucket, "parquet")
+    known = {row["text_key"] for row in _read_cached(path, columns=["text_key"])}
+    return sum(len(text) for key, text in texts.items() if key not in known)
+
+
+def _read_cached(path: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    if not path.exists():
+        return []
+    rows: list[dict[str, Any]] = pq.read_table(path, columns=columns).to_pylist()
+    return rows
+
+
+def _write_cached(path: Path, texts: dict[bytes, str], known: dict[bytes, dict[str, Any]]) -> None:
+    """Keeps only texts that the sources still hold: what was removed there leaves the cache too."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [known[key] for key in texts if key in known]
+    with atomic_path(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=filtered_schema()), temporary, compression="zstd")

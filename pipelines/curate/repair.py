@@ -1,0 +1,34 @@
+"""Text repair: mojibake, line endings, control characters, Unicode form."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+VERSION = "1"
+
+_TRAILING_SPACE = re.compile(r"[ \t]+\n")
+_MANY_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+@functools.cache
+def _config() -> Any:
+    import ftfy
+
+    # Typographic quotes and full-width letters are part of a text, not damage to it.
+    return ftfy.TextFixerConfig(
+        uncurl_quotes=False, fix_character_width=False, fix_latin_ligatures=False, unescape_html=False, explain=False
+    )
+
+
+def repair(text: str) -> str:
+    """Repairs wrongly decoded text with ftfy, unifies line breaks and Unicode form (NFC).
+
+    A text that needs no repair comes back equal, so that repairing twice changes nothing.
+    """
+    import ftfy
+
+    fixed = ftfy.fix_text(text, _config())
+    fixed = _TRAILING_SPACE.sub("\n", fixed)
+    return _MANY_BLANK_LINES.sub("\n\n", fixed).strip()

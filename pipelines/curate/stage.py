@@ -1,0 +1,148 @@
+"""First step of a build: read every source once, repair the text, group records into buckets."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from governance.errors import DataError
+from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
+from pipelines.curate.repair import repair
+from pipelines.sources import Record, SourceFile, Unreadable, read_records
+from pipelines.spec import PipelineSpec, SourceSpec
+
+_FLUSH_BYTES = 1 << 19
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass
+class Staged:
+    """What the first step read: counts by reason, and the first reason for quarantine."""
+
+    rows: int = 0
+    records: int = 0
+    quarantined: int = 0
+    first_problem: str = ""
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+class _BucketWriters:
+    """64 open Arrow files; rows are buffered so that each write is a batch of useful size."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        import pyarrow as pa
+
+        self._schema = staged_schema()
+        self._rows: list[list[tuple[Any, ...]]] = [[] for _ in range(BUCKETS)]
+        self._bytes = [0] * BUCKETS
+        self._writers = []
+        for bucket in range(BUCKETS):
+            sink = stack.enter_context(pa.OSFile(str(bucket_path(folder, bucket, "arrow")), "wb"))
+            self._writers.append(stack.enter_context(pa.ipc.new_file(sink, self._schema)))
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        bucket = bucket_of(row[0])
+        self._rows[bucket].append(row)
+        self._bytes[bucket] += len(row[1])
+        if self._bytes[bucket] > _FLUSH_BYTES:
+            self._flush(bucket)
+
+    def flush(self) -> None:
+        for bucket in range(BUCKETS):
+            self._flush(bucket)
+
+    def _flush(self, bucket: int) -> None:
+        import pyarrow as pa
+
+        if not self._rows[bucket]:
+            return
+        columns = list(zip(*self._rows[bucket], strict=True))
+        arrays = [pa.array(c, type=f.type) for c, f in zip(columns, self._schema, strict=True)]
+        self._writers[bucket].write_batch(pa.record_batch(arrays, schema=self._schema))
+        self._rows[bucket], self._bytes[bucket] = [], 0
+
+
+def stage(
+    spec: PipelineSpec,
+    sources: Sequence[tuple[SourceSpec, SourceFile]],
+    folder: Path,
+    quarantine: Path,
+    *,
+    text_key: bytes,
+    subject_key: bytes,
+    report: Report,
+) -> Staged:
+    """Reads all sources into bucket files in `folder`, and unreadable rows into `quarantine` (JSON lines).
+
+    Args:
+        text_key: key of the hash that stands for a text wherever the text itself may not be kept.
+        subject_key: key of the hash that stands for a subject.
+
+    Raises:
+        DataError: a file is unreadable, a record belongs to another domain, nothing is left, or
+            more rows than `curate.max_quarantined` allows had to be set aside.
+    """
+    staged = Staged()
+    with ExitStack() as stack:
+        writers = _BucketWriters(folder, stack)
+        quarantine_file = stack.enter_context(quarantine.open("w", encoding="utf-8"))
+        for number, record in enumerate(_read_all(spec, sources, report)):
+            staged.rows += 1
+            if isinstance(record, Unreadable):
+                _set_aside(record, staged, quarantine_file)
+                continue
+            text = repair(record.text) if spec.curate.repair else record.text
+            if not text.strip():
+                staged.dropped["empty"] += 1
+                continue
+            key = _keyed(text_key, text)
+            record_id = record.id if record.id is not None else key.hex()
+            subject = None if record.subject is None else _keyed(subject_key, record.subject).hex()
+            writers.add((record_id, text, key, subject, record.file, record.row))
+            staged.records += 1
+            if number % 1000 == 0:
+                report("read", staged.rows, 0)
+        writers.flush()
+    _check_counts(staged, spec)
+    return staged
+
+
+def _read_all(
+    spec: PipelineSpec, sources: Sequence[tuple[SourceSpec, SourceFile]], report: Report
+) -> Iterator[Record | Unreadable]:
+    for source, file in sources:
+        yield from read_records(file, source, domain=spec.domain, max_bytes=spec.curate.max_record_bytes)
+
+
+def _set_aside(record: Unreadable, staged: Staged, quarantine: Any) -> None:
+    staged.quarantined += 1
+    staged.first_problem = staged.first_problem or f"{record.file}:{record.row}: {record.reason}"
+    line = {"file": record.file, "row": record.row, "reason": record.reason}
+    quarantine.write(json.dumps(line, sort_keys=True) + "\n")
+
+
+def _check_counts(staged: Staged, spec: PipelineSpec) -> None:
+    share = staged.quarantined / max(1, staged.rows)
+    if share > spec.curate.max_quarantined:
+        raise DataError(
+            f"{staged.quarantined:,} of {staged.rows:,} rows cannot be read, more than "
+            f"curate.max_quarantined allows ({spec.curate.max_quarantined:.0%}); the first: {staged.first_problem}",
+            where=spec.name,
+            fix="mend the source, or raise curate.max_quarantined",
+        )
+    if staged.records == 0:
+        raise DataError(
+            "the sources hold no text", where=spec.name, fix="check sources[].path and sources[].text of the pipeline"
+        )
+
+
+def _keyed(key: bytes, text: str) -> bytes:
+    return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()[:16]

@@ -1,0 +1,133 @@
+"""Which files a source has, and a digest over their content that is cheap when nothing changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from governance.errors import DataError, did_you_mean
+from pipelines.atomic import write_json
+from pipelines.spec import SUFFIXES, Format, SourceSpec
+
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a source. `name` is what messages and manifests show, `url` is what is opened."""
+
+    name: str
+    url: str
+    format: Format
+    stamp: str  # changes whenever the file may have changed: size, times, ETag
+
+    def open(self) -> Any:
+        """Opens the file for reading bytes, decompressed by its suffix."""
+        import fsspec
+
+        return fsspec.open(self.url, "rb", compression="infer").open()
+
+
+def list_files(source: SourceSpec, folder: str) -> list[SourceFile]:
+    """Lists a source's files in a stable order.
+
+    Raises:
+        DataError: nothing matches, or a file's format cannot be told from its name.
+    """
+    import fsspec
+
+    url = source.path if "://" in source.path or os.path.isabs(source.path) else os.path.join(folder, source.path)
+    try:
+        filesystem, pattern = fsspec.core.url_to_fs(url)
+        if filesystem.isdir(pattern):
+            found = filesystem.find(pattern)
+            paths = [p for p in found if _format_of(p) is not None or source.format is not None]
+        else:
+            paths = [p for p in filesystem.glob(pattern) if not filesystem.isdir(p)]
+        visible = [p for p in paths if not os.path.basename(p).startswith((".", "_"))]
+        files = [_source_file(filesystem, path, source, folder) for path in sorted(visible)]
+    except ImportError as error:
+        raise DataError(f"this kind of path needs another package: {error}", where=source.path) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"the source cannot be listed: {_reason(error)}", where=source.path) from None
+    if not files:
+        known = ", ".join(SUFFIXES)
+        raise DataError("no file matches", where=source.path, fix=f"check the path (starts from {folder}; {known})")
+    return files
+
+
+def _source_file(filesystem: Any, path: str, source: SourceSpec, folder: str) -> SourceFile:
+    local = "file" in filesystem.protocol
+    name = os.path.relpath(path, folder) if local else filesystem.unstrip_protocol(path)
+    if local and name.startswith(".."):
+        name = path
+    file_format = source.format or _format_of(path)
+    if file_format is None:
+        suffix = Path(path).suffix
+        hint = did_you_mean(suffix, SUFFIXES)
+        raise DataError(
+            f'the suffix "{suffix}" is no known format{hint}', where=name, fix=f"use {', '.join(SUFFIXES)} or set format"
+        )
+    info = filesystem.info(path)
+    if local:
+        stat = os.stat(path)
+        stamp = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
+    else:
+        keys = ("size", "ETag", "etag", "md5Hash", "mtime", "LastModified", "updated")
+        stamp = json.dumps({k: str(info[k]) for k in keys if k in info}, sort_keys=True)
+    return SourceFile(name=name, url=filesystem.unstrip_protocol(path), format=file_format, stamp=stamp)
+
+
+def _format_of(path: str) -> Format | None:
+    stem = path.lower()
+    for compression in COMPRESSIONS:
+        stem = stem.removesuffix(compression)
+    return SUFFIXES.get(Path(stem).suffix)
+
+
+def source_digest(files: Iterable[SourceFile], cache: Path) -> str:
+    """SHA-256 (hex) over the names and contents of files.
+
+    Content is read again only for files whose stamp differs from the one in `cache`, a JSON file.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    try:
+        known: dict[str, list[str]] = json.loads(cache.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        known = {}
+    fresh: dict[str, list[str]] = {}
+    digest = hashlib.sha256()
+    for file in files:
+        stamp, content = known.get(file.url, ("", ""))
+        if stamp != file.stamp:
+            content = _content_digest(file)
+        fresh[file.url] = [file.stamp, content]
+        digest.update(f"{file.name}\0{content}\n".encode())
+    if fresh != known:
+        write_json(cache, fresh)
+    return digest.hexdigest()
+
+
+def _content_digest(file: SourceFile) -> str:
+    import fsspec
+
+    digest = hashlib.sha256()
+    try:
+        with fsspec.open(file.url, "rb") as stream:
+            while chunk := stream.read(_READ_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        raise DataError(f"the file cannot be read: {_reason(error)}", where=file.name) from None
+    return digest.hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

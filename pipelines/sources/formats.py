@@ -1,0 +1,212 @@
+"""Readers of jsonl, csv, parquet and txt: each yields rows, and a reason for each row it cannot read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from governance.errors import DataError, did_you_mean
+from pipelines.sources.files import SourceFile
+from pipelines.spec import Format, SourceSpec
+
+
+@dataclass(frozen=True)
+class Row:
+    """Fields of one row; `row` counts from 1 as an editor or a data frame's reader would."""
+
+    file: str
+    row: int
+    fields: dict[str, Any]
+    default_id: str | None = None
+
+
+@dataclass(frozen=True)
+class BadRow:
+    file: str
+    row: int
+    reason: str
+
+
+Rows = Iterator[Row | BadRow]
+
+
+def _lines(file: SourceFile, max_bytes: int) -> Iterator[tuple[int, bytes | None]]:
+    """Yields (line number, line); None for a line longer than `max_bytes`, which is not held in memory."""
+    with file.open() as stream:
+        number = 0
+        while line := stream.readline(max_bytes + 1):
+            number += 1
+            if len(line) > max_bytes and not line.endswith(b"\n"):
+                while (rest := stream.readline(1 << 20)) and not rest.endswith(b"\n"):
+                    pass
+                yield number, None
+                continue
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if b"\0" in line:
+                raise DataError(
+                    f"this is binary data, not {file.format} text", where=f"{file.name}:{number}", fix="check the file"
+                )
+            yield number, line
+
+
+def _decoded_lines(file: SourceFile, max_bytes: int) -> Iterator[tuple[int, str] | BadRow]:
+    for number, line in _lines(file, max_bytes):
+        if line is None:
+            yield BadRow(file.name, number, f"the line is longer than {max_bytes:,} bytes")
+            continue
+        try:
+            yield number, line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            yield BadRow(file.name, number, f"not UTF-8 at byte {error.start} of the line")
+
+
+def read_jsonl(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
+    for item in _decoded_lines(file, max_bytes):
+        if isinstance(item, BadRow):
+            yield item
+            continue
+        number, line = item
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except ValueError as error:
+            place = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+            yield BadRow(file.name, number, f"not valid JSON{place}")
+            continue
+        except RecursionError:
+            yield BadRow(file.name, number, "JSON is nested too deep")
+            continue
+        if isinstance(fields, dict):
+            yield Row(file.name, number, fields)
+        else:
+            yield BadRow(file.name, number, f"not a JSON object but a {type(fields).__name__}")
+
+
+def read_csv(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
+    """CSV as RFC 4180 has it, with a header; a quoted field may hold line breaks."""
+    csv.field_size_limit(max_bytes)
+    too_long: list[BadRow] = []
+
+    def lines() -> Iterator[str]:
+        for number, line in _lines(file, max_bytes):
+            if line is None:
+                too_long.append(BadRow(file.name, number, f"the line is longer than {max_bytes:,} bytes"))
+            else:
+                yield line.decode("utf-8", errors="surrogateescape")
+
+    reader = csv.reader(lines(), strict=True)
+    header = _next_csv(reader, file)
+    if header is None:
+        return
+    _require_columns(header, file, source)
+    while True:
+        try:
+            values = _next_csv(reader, file)
+        except csv.Error as error:
+            yield BadRow(file.name, reader.line_num, f"not valid CSV: {error}")
+            continue
+        yield from too_long
+        too_long.clear()
+        if values is None:
+            return
+        if not values:
+            continue
+        if len(values) != len(header):
+            yield BadRow(file.name, reader.line_num, f"{len(values)} values for {len(header)} columns")
+        elif any("\udc80" <= character <= "\udcff" for value in values for character in value):
+            yield BadRow(file.name, reader.line_num, "not UTF-8")
+        else:
+            yield Row(file.name, reader.line_num, dict(zip(header, values, strict=True)))
+
+
+def _next_csv(reader: Any, file: SourceFile) -> list[str] | None:
+    row: list[str] | None = next(reader, None)
+    return row
+
+
+def read_parquet(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with file.open() as stream:
+            parquet = pq.ParquetFile(stream)
+            names = parquet.schema_arrow.names
+            _require_columns(names, file, source)
+            wanted = [n for n in names if n in source.fields or n == source.domain_field]
+            number = 0
+            for batch in parquet.iter_batches(batch_size=512, columns=wanted):
+                for fields in batch.to_pylist():
+                    number += 1
+                    yield Row(file.name, number, fields)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
+        first = str(error).splitlines()[0]
+        raise DataError(
+            f"not a readable Parquet file: {first}", where=file.name, fix="write or copy it again"
+        ) from None
+
+
+def read_txt(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
+    """A whole file, a paragraph (set off by blank lines) or a line as one record with the field "text"."""
+    if source.records == "file":
+        yield from _whole_file(file, max_bytes)
+        return
+    paragraph: list[str] = []
+    start = 1
+    for item in _decoded_lines(file, max_bytes):
+        if isinstance(item, BadRow):
+            yield item
+            continue
+        number, line = item
+        if source.records == "line":
+            if line.strip():
+                yield Row(file.name, number, {"text": line.rstrip("\r\n")})
+        elif line.strip():
+            start = start if paragraph else number
+            paragraph.append(line)
+        elif paragraph:
+            yield Row(file.name, start, {"text": "".join(paragraph).strip("\r\n")})
+            paragraph = []
+    if paragraph:
+        yield Row(file.name, start, {"text": "".join(paragraph).strip("\r\n")})
+
+
+def _whole_file(file: SourceFile, max_bytes: int) -> Rows:
+    with file.open() as stream:
+        content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        hint = "set `records: paragraph` or `records: line`, or raise curate.max_record_bytes"
+        yield BadRow(file.name, 1, f"the file is longer than {max_bytes:,} bytes; {hint}")
+        return
+    if b"\0" in content:
+        raise DataError("this is binary data, not text", where=file.name, fix="check the file")
+    try:
+        text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=None).read()
+    except UnicodeDecodeError as error:
+        yield BadRow(file.name, 1, f"not UTF-8 at byte {error.start}")
+        return
+    yield Row(file.name, 1, {"text": text}, default_id=file.name)
+
+
+def _require_columns(columns: list[str], file: SourceFile, source: SourceSpec) -> None:
+    for name in sorted(source.fields):
+        if name not in columns:
+            raise DataError(
+                f'there is no column "{name}"{did_you_mean(name, columns)}',
+                where=file.name,
+                fix=f"columns: {', '.join(columns[:20])}",
+            )
+
+
+READERS: dict[Format, Callable[[SourceFile, SourceSpec, int], Rows]] = {
+    "jsonl": read_jsonl,
+    "csv": read_csv,
+    "parquet": read_parquet,
+    "txt": read_txt,
+}

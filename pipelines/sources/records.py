@@ -1,0 +1,122 @@
+"""Rows of source files as records: text, id, subject. A row that cannot be read says why."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from governance.errors import DataError, did_you_mean
+from pipelines.sources.files import SourceFile
+from pipelines.sources.formats import READERS, BadRow, Row
+from pipelines.spec import SourceSpec, template_fields
+
+
+@dataclass(frozen=True)
+class Record:
+    """One document as the source has it, before curation.
+
+    `id` is None where the source names no id field; `subject` is who the record is about.
+    """
+
+    text: str
+    id: str | None
+    subject: str | None
+    file: str
+    row: int
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A row that is set aside. `reason` never holds content of the row."""
+
+    file: str
+    row: int
+    reason: str
+
+
+def read_records(
+    file: SourceFile, source: SourceSpec, *, domain: str, max_bytes: int
+) -> Iterator[Record | Unreadable]:
+    """Streams a file's rows in order.
+
+    Args:
+        max_bytes: UTF-8 bytes of one row's line, or of its text; longer ones are set aside.
+
+    Raises:
+        DataError: the file as a whole cannot be read, lacks a field in every row, or a row says
+            that it belongs to another domain.
+    """
+    to_record = _record_maker(source, domain)
+    missing = 0
+    good = False
+    try:
+        for row in READERS[file.format](file, source, max_bytes):
+            result = Unreadable(row.file, row.row, row.reason) if isinstance(row, BadRow) else to_record(row)
+            if isinstance(result, Record):
+                good = True
+                if len(result.text) * 4 > max_bytes and len(result.text.encode()) > max_bytes:
+                    result = Unreadable(row.file, row.row, f"the text is longer than {max_bytes:,} bytes")
+            elif isinstance(row, Row) and result.reason.startswith("no field"):
+                missing += 1
+                if missing == 1 and not good:
+                    first_without, available = result, sorted(row.fields)
+            yield result
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"the file is truncated or corrupt: {error}", where=file.name, fix="copy it again") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"the file cannot be read: {reason}", where=file.name) from None
+    if missing and not good:
+        name = first_without.reason.split('"')[1]
+        raise DataError(
+            f'no row has a field "{name}"{did_you_mean(name, available)}',
+            where=file.name,
+            fix=f"fields of the first row: {', '.join(available)}",
+        )
+
+
+def _record_maker(source: SourceSpec, domain: str) -> Callable[[Row], Record | Unreadable]:
+    needed = sorted(source.fields) if source.text or source.id else []
+
+    def make(row: Row) -> Record | Unreadable:
+        _check_domain(row, source.domain_field, domain)
+        for name in needed:
+            if name not in row.fields:
+                return Unreadable(row.file, row.row, f'no field "{name}"')
+        text = _fill(source.text, row.fields, str)
+        if text is None:
+            return Unreadable(row.file, row.row, f'the text ("{source.text}") is null or no string')
+        identifier = row.default_id
+        if source.id is not None:
+            identifier = _fill(source.id, row.fields, (str, int))
+            if not identifier:
+                return Unreadable(row.file, row.row, f'the id ("{source.id}") is null, empty, or no string or number')
+        subject = None if source.subject is None else _fill(source.subject, row.fields, (str, int))
+        return Record(text=text, id=identifier, subject=subject or None, file=row.file, row=row.row)
+
+    return make
+
+
+def _check_domain(row: Row, field: str | None, domain: str) -> None:
+    said = row.fields.get(field) if field is not None else None
+    if said is not None and said != domain:
+        raise DataError(
+            f'this record says domain "{said}", but the pipeline builds "{domain}"',
+            where=f"{row.file}:{row.row}",
+            fix="move the record to its own source, or name another domain_field if that field is no label",
+        )
+
+
+def _fill(template: str, fields: dict[str, Any], plain: type | tuple[type, ...]) -> str | None:
+    """A field's value or a filled template; None when a plain field has no usable value."""
+    if "{" not in template:
+        value = fields[template]
+        return str(value) if isinstance(value, plain) and not isinstance(value, bool) else None
+    values = {name: fields[name] for name in template_fields(template)}
+    if all(value is None for value in values.values()):
+        return None
+    if any(not isinstance(value, str | int | float | None) for value in values.values()):
+        return None
+    return template.format(**{name: "" if value is None else value for name, value in values.items()})

@@ -1,0 +1,160 @@
+"""Dataset versions: immutable TFDS data sets in ArrayRecord shards, a Parquet manifest, a digest.
+
+The digest is a Merkle tree: SHA-256 over each record, over each shard's record digests, over the
+version's shard digests. It says what is in a version, not how the bytes lie on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from governance.errors import DataError
+from governance.labels import Label
+
+VERSION_FILE = "version.json"
+MANIFEST_FILE = "manifest.parquet"
+PII_FILE = "personal_data.parquet"
+SPLITS = ("train", "validation", "test")
+
+
+def record_digest(record_id: str, text: str, label: Label) -> bytes:
+    """SHA-256 over a record; each part is preceded by its length, so that no two records collide."""
+    digest = hashlib.sha256()
+    for part in (record_id, str(label), text):
+        content = part.encode()
+        digest.update(len(content).to_bytes(8, "big"))
+        digest.update(content)
+    return digest.digest()
+
+
+def combine(digests: list[bytes], *, header: str) -> bytes:
+    """SHA-256 over a header and child digests: an inner node of the Merkle tree."""
+    digest = hashlib.sha256(header.encode() + b"\0")
+    for child in digests:
+        digest.update(child)
+    return digest.digest()
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """A dataset version on disk; opening one reads only its small `version.json`."""
+
+    pipeline: str
+    domain: str
+    digest: str
+    path: Path
+    label: Label
+    records: dict[str, int]
+    bytes: dict[str, int]
+    pii: dict[str, int]
+
+    @classmethod
+    def open(cls, path: Path) -> DatasetVersion:
+        """Opens a version.
+
+        Raises:
+            DataError: it is missing, unreadable, or lacks one of its files.
+        """
+        where = str(path / VERSION_FILE)
+        try:
+            content = json.loads((path / VERSION_FILE).read_text(encoding="utf-8"))
+            version = cls(
+                pipeline=content["pipeline"],
+                domain=content["domain"],
+                digest=content["digest"],
+                path=path,
+                label=Label.from_list(content["label"]),
+                records=content["records"],
+                bytes=content["bytes"],
+                pii=content["personal_data"],
+            )
+            files = content["files"]
+        except FileNotFoundError:
+            raise DataError("there is no such dataset version", where=where, fix="run `zoo data build`") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"the dataset version is unreadable ({type(error).__name__})", where=where) from None
+        for name, size in files.items():
+            if not (path / name).is_file() or (path / name).stat().st_size != size:
+                raise DataError(
+                    "a file of the dataset version is missing or has another size",
+                    where=str(path / name),
+                    fix="restore it, or remove the version's folder and build again",
+                )
+        return version
+
+    @property
+    def total_records(self) -> int:
+        return sum(self.records.values())
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(self.bytes.values())
+
+    def texts(self, split: str) -> Iterator[tuple[str, str]]:
+        """Yields (record id, text) of a split in shard order, the same order each time."""
+        if not self.records.get(split):
+            return
+        import tensorflow_datasets as tfds
+
+        source = tfds.builder_from_directory(str(self.path)).as_data_source(split=split)
+        for example in source:
+            yield example["id"].decode(), example["text"].decode()
+
+    def manifest(self, columns: list[str] | None = None) -> Any:
+        """The manifest as a pyarrow Table: one row a record, without its text."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.path / MANIFEST_FILE, columns=columns)
+
+    def pii_hashes(self) -> set[bytes]:
+        """Keyed hashes (16 bytes) of all strings that were replaced as personal data."""
+        import pyarrow.parquet as pq
+
+        return set(pq.read_table(self.path / PII_FILE, columns=["hash"]).column("hash").to_pylist())
+
+    def verify(self) -> None:
+        """Recomputes the digest from the shards.
+
+        Raises:
+            DataError: the content is not what the digest says.
+        """
+        shards = self.manifest(["record_id", "shard"]).to_pylist()
+        by_shard: dict[str, list[bytes]] = {}
+        place = {row["record_id"]: row["shard"] for row in shards}
+        for split in SPLITS:
+            for record_id, text in self.texts(split):
+                by_shard.setdefault(place[record_id], []).append(record_digest(record_id, text, self.label))
+        children = [combine(by_shard[name], header=name) for name in sorted(by_shard)]
+        found = combine(children, header=version_header(self.pipeline, self.label)).hex()
+        if found != self.digest:
+            raise DataError(
+                f"the content's digest is {found[:16]}, not {self.digest[:16]}",
+                where=str(self.path),
+                fix="the files were changed; remove the folder and build again",
+            )
+
+
+def version_header(pipeline: str, label: Label) -> str:
+    return f"domain-zoo/1\0{pipeline}\0{label}"
+
+
+def changed_records(old: DatasetVersion | None, new: DatasetVersion) -> dict[str, int]:
+    """Counts records added, updated and removed from one version to the next."""
+    before = {} if old is None else _contents(old)
+    after = _contents(new)
+    return {
+        "added": sum(record not in before for record in after),
+        "updated": sum(record in before and before[record] != content for record, content in after.items()),
+        "removed": sum(record not in after for record in before),
+    }
+
+
+def _contents(version: DatasetVersion) -> dict[str, bytes]:
+    table = version.manifest(["record_id", "content_sha256"])
+    ids, contents = table.column("record_id").to_pylist(), table.column("content_sha256").to_pylist()
+    return dict(zip(ids, contents, strict=True))

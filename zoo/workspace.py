@@ -1,0 +1,156 @@
+"""The workspace: policy, pipelines, storage and tracking of one company or team.
+
+A folder with `zoo.yaml` and `pipelines/*.yaml`. `ZOO_HOME` names it, else the current folder is one
+when it holds a `zoo.yaml`, else the built-in catalogue with its synthetic text is used and state
+goes to `./.zoo`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from governance.config import StrictModel, load_yaml
+from governance.errors import ConfigError, did_you_mean
+from governance.keys import Keys
+from governance.policy import Caller, Domain, Name, Policy
+from pipelines.spec import PipelineSpec
+
+WORKSPACE_FILE = "zoo.yaml"
+STATE_FOLDER = ".zoo"
+
+
+class WorkspaceFile(StrictModel):
+    """What `zoo.yaml` may hold."""
+
+    domains: dict[Name, Domain]
+    callers: dict[str, Caller] = Field(default_factory=dict)
+    storage: str = Field(default=STATE_FOLDER, min_length=1)
+    tracking_uri: str | None = Field(default=None, min_length=1)
+    artifact_root: str | None = Field(default=None, min_length=1)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A loaded workspace. All paths are absolute."""
+
+    home: Path
+    storage: Path
+    policy: Policy
+    tracking_uri: str
+    artifact_root: str
+    built_in: bool
+
+    @classmethod
+    def current(cls) -> Workspace:
+        """The workspace that `ZOO_HOME` or the current folder names, else the built-in catalogue.
+
+        Raises:
+            ConfigError: `ZOO_HOME` names no workspace, or its `zoo.yaml` is wrong.
+        """
+        named = os.environ.get("ZOO_HOME")
+        if named:
+            home = Path(named).expanduser().absolute()
+            if not (home / WORKSPACE_FILE).is_file():
+                raise ConfigError(
+                    f"ZOO_HOME names a folder without {WORKSPACE_FILE}", where=str(home), fix=f"run `zoo init {named}`"
+                )
+            return cls.load(home)
+        here = Path.cwd()
+        if (here / WORKSPACE_FILE).is_file():
+            return cls.load(here)
+        return cls._built_in(here / STATE_FOLDER)
+
+    @classmethod
+    def load(cls, home: Path) -> Workspace:
+        """Reads `home/zoo.yaml`.
+
+        Raises:
+            ConfigError: with file and field.
+        """
+        home = home.absolute()
+        content = load_yaml(home / WORKSPACE_FILE, WorkspaceFile, what="workspace")
+        if "://" in content.storage and not content.storage.startswith("file://"):
+            raise ConfigError(
+                "dataset versions and checkpoints need a folder",
+                where=f"{home / WORKSPACE_FILE}: storage",
+                fix="name a local or mounted folder; for models in object storage set artifact_root",
+            )
+        storage = (home / content.storage.removeprefix("file://")).absolute()
+        return cls(
+            home=home,
+            storage=storage,
+            policy=Policy(domains=content.domains, callers=content.callers),
+            tracking_uri=_tracking_uri(content.tracking_uri, home, storage),
+            artifact_root=content.artifact_root or str(storage / "artifacts"),
+            built_in=False,
+        )
+
+    @classmethod
+    def _built_in(cls, storage: Path) -> Workspace:
+        loaded = cls.load(catalogue_folder())
+        return cls(
+            home=loaded.home,
+            storage=storage,
+            policy=loaded.policy,
+            tracking_uri=_tracking_uri(None, storage, storage),
+            artifact_root=str(storage / "artifacts"),
+            built_in=True,
+        )
+
+    @functools.cached_property
+    def keys(self) -> Keys:
+        """The workspace's secret. The built-in text is about nobody, so its key is no secret.
+
+        Raises:
+            ConfigError: the key file is missing although versions were made with it.
+        """
+        if self.built_in:
+            return Keys(hashlib.sha256(b"the built-in catalogue is synthetic").digest())
+        first_use = not any((self.storage / "datasets").glob("*/latest.json"))
+        return Keys.from_file(self.home / "keys" / "pseudonyms.key", create=first_use)
+
+    @property
+    def pipeline_names(self) -> list[str]:
+        return sorted(path.stem for path in (self.home / "pipelines").glob("*.yaml"))
+
+    def pipeline(self, name: str) -> PipelineSpec:
+        """Reads `pipelines/<name>.yaml`.
+
+        Raises:
+            ConfigError: there is none of that name, or it is wrong.
+        """
+        path = self.home / "pipelines" / f"{name}.yaml"
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+            raise ConfigError(
+                f'"{name}" is no pipeline name', fix="use lower-case letters, digits and _, starting with a letter"
+            )
+        if not path.is_file():
+            known = ", ".join(self.pipeline_names) or "none"
+            raise ConfigError(
+                f'there is no pipeline "{name}"{did_you_mean(name, self.pipeline_names)}',
+                where=str(self.home / "pipelines"),
+                fix=f"known: {known}",
+            )
+        return PipelineSpec.load(path, self.home)
+
+
+def catalogue_folder() -> Path:
+    """The built-in catalogue: a workspace that ships with the package."""
+    import pipelines
+
+    return Path(pipelines.__file__).parent / "catalogue"
+
+
+def _tracking_uri(uri: str | None, home: Path, storage: Path) -> str:
+    """MLflow's address; a relative SQLite path starts from the workspace's folder."""
+    if uri is None:
+        return f"sqlite:///{storage / 'mlflow.db'}"
+    relative = re.fullmatch(r"sqlite:///([^/].*)", uri)
+    return f"sqlite:///{home / relative[1]}" if relative else uri

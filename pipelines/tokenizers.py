@@ -1,0 +1,252 @@
+"""Byte-level BPE, trained on the training split of one dataset version and on nothing else.
+
+The words are cut as `keras_hub.models.GPT2Tokenizer` cuts them when it is called on strings: with
+the pattern of Llama 3 (digits in groups of three) and not with that of the original GPT-2, which
+keras-hub uses only inside a `tf.data` graph. So both give the same ids, and a model that was
+trained on our ids answers a prompt that keras-hub encoded.
+
+BPE: Sennrich et al. 2016, https://arxiv.org/abs/1508.07909; on bytes: Radford et al. 2019 (GPT-2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any, Protocol
+
+from governance.errors import ConfigError, DataError
+from governance.labels import Label
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+END_OF_TEXT = "<|endoftext|>"
+
+#: keras-hub's pattern (keras_hub/src/tokenizers/byte_pair_tokenizer.py), which is Llama 3's.
+SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+#: 256 bytes and the end of text.
+SMALLEST_VOCABULARY = 257
+
+
+class Texts(Protocol):
+    """What this module needs of a dataset version."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def label(self) -> Label: ...
+    def texts(self, split: str) -> Iterator[tuple[str, str]]: ...
+
+
+@dataclass(frozen=True)
+class TokenizerFiles:
+    """A trained tokenizer on disk.
+
+    Attributes:
+        folder: holds vocab.json, merges.txt (both as keras-hub reads them), tokenizer.json, meta.json.
+        digest: SHA-256 (hex) of vocabulary and merges.
+        vocab_size: true size; smaller than asked when the text has too few distinct pairs.
+        eos_id: id of `<|endoftext|>`.
+        label: the domains that the training text came from.
+    """
+
+    folder: Path
+    digest: str
+    kind: str
+    vocab_size: int
+    eos_id: int
+    label: Label
+    dataset_digest: str
+
+
+def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """Trains byte-level BPE; the same texts in the same order give the same vocabulary.
+
+    Raises:
+        ConfigError: `vocab_size` is below 257 (all bytes and the end of text).
+    """
+    from tokenizers import Tokenizer, models, trainers
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    if vocab_size < SMALLEST_VOCABULARY:
+        raise ConfigError(
+            f"a byte-level vocabulary of {vocab_size} cannot hold all bytes",
+            where="tokenizer.vocab_size",
+            fix=f"use {SMALLEST_VOCABULARY} or more",
+        )
+    tokenizer = Tokenizer(models.BPE())
+    _configure(tokenizer)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=sorted(ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def load_encoder(folder: Path) -> Tokenizer:
+    """Opens a tokenizer so that text can never become the special token.
+
+    A record that spells `<|endoftext|>` is encoded as ordinary characters: data does not get to
+    say where a document ends.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    from tokenizers import Tokenizer, models
+
+    try:
+        vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+        lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+        merges = [(left, right) for left, right in (line.split(" ") for line in lines)]
+    except (OSError, ValueError) as error:
+        raise _damaged(folder, error) from None
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    _configure(tokenizer)
+    return tokenizer
+
+
+def _configure(tokenizer: Tokenizer) -> None:
+    from tokenizers import Regex, decoders, pre_tokenizers
+
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+
+
+def train_tokenizer(version: Texts, *, kind: str, vocab_size: int, storage: Path) -> TokenizerFiles:
+    """Trains the tokenizer of a dataset version, or opens the one that was trained before.
+
+    Raises:
+        ConfigError: unknown `kind`, or a vocabulary that is too small.
+        DataError: the training split is empty, or a stored tokenizer is damaged.
+    """
+    if kind != "bpe":
+        raise ConfigError(f'no tokenizer of kind "{kind}"', where="tokenizer.kind", fix="use bpe")
+    folder = storage / "tokenizers" / f"{version.digest[:16]}-{kind}-{vocab_size}"
+    if not folder.exists():
+        tokenizer = train_bpe(_train_texts(version), vocab_size)
+        with new_folder(folder) as temporary:
+            _write(tokenizer, version, kind, temporary)
+    return open_tokenizer(folder)
+
+
+def open_tokenizer(folder: Path) -> TokenizerFiles:
+    """Reads and verifies a tokenizer's folder.
+
+    Raises:
+        DataError: a file is missing, unreadable, or not the one that was written.
+    """
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        found = _digest(folder)
+        if found != meta["digest"]:
+            raise ValueError(f"its SHA-256 is {found[:16]} and not {meta['digest'][:16]}")
+        return TokenizerFiles(
+            folder=folder,
+            digest=meta["digest"],
+            kind=meta["kind"],
+            vocab_size=meta["vocab_size"],
+            eos_id=meta["eos_id"],
+            label=Label.from_list(meta["label"]),
+            dataset_digest=meta["dataset_digest"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, error) from None
+
+
+def _train_texts(version: Texts) -> Iterator[str]:
+    empty = True
+    for _, text in version.texts("train"):
+        empty = False
+        yield text
+    if empty:
+        raise DataError("the training split has no records", where=f"dataset {version.digest[:16]}")
+
+
+def _write(tokenizer: Tokenizer, version: Texts, kind: str, folder: Path) -> None:
+    content: dict[str, Any] = json.loads(tokenizer.to_str())
+    vocabulary: dict[str, int] = content["model"]["vocab"]
+    merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in content["model"]["merges"]]
+    in_order = dict(sorted(vocabulary.items(), key=lambda item: item[1]))
+    write_text(folder / "vocab.json", json.dumps(in_order, ensure_ascii=False))
+    write_text(folder / "merges.txt", "".join(f"{merge}\n" for merge in merges))
+    write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
+    meta = {
+        "kind": kind,
+        "vocab_size": len(vocabulary),
+        "eos_id": vocabulary[END_OF_TEXT],
+        "label": version.label.to_list(),
+        "dataset_digest": version.digest,
+        "digest": _digest(folder),
+    }
+    write_text(folder / "meta.json", json.dumps(meta, indent=1))
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in ("vocab.json", "merges.txt", "tokenizer.json"):
+        digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _damaged(folder: Path, error: Exception) -> DataError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return DataError(
+        f"the tokenizer is damaged: {type(error).__name__}: {reason}",
+        where=str(folder),
+        fix="delete the folder; it is made again from the same text",
+    )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 with Unix line ends and forces it to the disk."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes its final name only when the block ends well.
+
+    When another process was faster its folder stays: both were made from the same inputs.
+
+    Raises:
+        DataError: the disk is full or not writable.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise DataError(f"cannot write: {error.strerror}", where=str(folder.parent)) from None
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    except OSError as error:
+        raise DataError(f"cannot write: {error.strerror}", where=str(folder)) from None
+    finally:
+        rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,238 @@
+"""Token files: a dataset version, encoded once, memory-mapped ever after.
+
+    storage/tokens/<dataset>-<tokenizer>/
+        meta.json                 sizes, label, both digests in full
+        <split>.ids               little-endian uint16 (uint32 above 65,535 words), eos after each document
+        <split>.offsets           little-endian int64 [documents + 1], where each document starts
+
+The folder's name says what is in it, so a second call has nothing to do, and a change of data or
+tokenizer can never be mistaken for the old one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from governance.errors import DataError
+from governance.labels import Label
+from pipelines.tokenizers import Texts, TokenizerFiles, load_encoder, new_folder, train_tokenizer, write_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from tokenizers import Tokenizer
+
+SPLITS = ("train", "validation", "test")
+
+#: One call of the encoder gets at most so many documents, or so many characters (one document may
+#: be longer): about 50 MB of memory.
+_BATCH_DOCUMENTS = 512
+_BATCH_CHARACTERS = 2_000_000
+
+Progress = Callable[[str, int], None]
+"""Called with the split's name and the number of documents encoded so far."""
+
+
+@dataclass(frozen=True)
+class TokenSplit:
+    """The tokens of one split.
+
+    Attributes:
+        ids: uint16 or uint32 [tokens], every document followed by eos; memory-mapped.
+        offsets: int64 [documents + 1]; document i is ids[offsets[i]:offsets[i + 1]].
+        bytes: UTF-8 bytes of the text, the denominator of bits per byte.
+        eos_id: the id that ends each document.
+    """
+
+    name: str
+    ids: npt.NDArray[Any]
+    offsets: npt.NDArray[np.int64]
+    bytes: int
+    eos_id: int
+
+    @property
+    def documents(self) -> int:
+        return len(self.offsets) - 1
+
+    def __len__(self) -> int:
+        """Number of tokens."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A dataset version as ids, and the tokenizer that made them."""
+
+    folder: Path
+    tokenizer: TokenizerFiles
+    label: Label
+    dataset_digest: str
+    sizes: dict[str, dict[str, int]]
+
+    @property
+    def tokenizer_dir(self) -> Path:
+        return self.tokenizer.folder
+
+    @property
+    def tokenizer_digest(self) -> str:
+        return self.tokenizer.digest
+
+    @property
+    def vocab_size(self) -> int:
+        return self.tokenizer.vocab_size
+
+    @property
+    def eos_id(self) -> int:
+        return self.tokenizer.eos_id
+
+    def split(self, name: str) -> TokenSplit:
+        """Opens "train", "validation" or "test".
+
+        Raises:
+            DataError: no such split, or its files are missing or cut short.
+        """
+        import numpy as np
+
+        if name not in self.sizes:
+            raise DataError(f'no split "{name}"', where=str(self.folder), fix=f"there are {', '.join(self.sizes)}")
+        size = self.sizes[name]
+        ids = _map(self.folder / f"{name}.ids", _width(self.vocab_size), size["tokens"])
+        offsets = _map(self.folder / f"{name}.offsets", np.dtype("<i8"), size["documents"] + 1)
+        return TokenSplit(name, ids, offsets, size["bytes"], self.eos_id)
+
+
+def tokenize(
+    version: Texts, *, kind: str, vocab_size: int, storage: Path, progress: Progress | None = None
+) -> Tokens:
+    """Trains the tokenizer on the training split and encodes all splits; each only once.
+
+    Args:
+        version: the dataset version.
+        kind: "bpe".
+        vocab_size: words at most, special ones included.
+        storage: folder under which "tokenizers/" and "tokens/" lie.
+        progress: called after each batch of documents.
+
+    Raises:
+        ConfigError: unknown kind, or a vocabulary that is too small.
+        DataError: no training text, damaged files, or a disk that cannot be written.
+    """
+    tokenizer = train_tokenizer(version, kind=kind, vocab_size=vocab_size, storage=storage)
+    folder = storage / "tokens" / f"{version.digest[:16]}-{tokenizer.digest[:16]}"
+    if not folder.exists():
+        with new_folder(folder) as temporary:
+            _encode_all(version, tokenizer, temporary, progress)
+    return open_tokens(folder, tokenizer)
+
+
+def open_tokens(folder: Path, tokenizer: TokenizerFiles) -> Tokens:
+    """Opens token files that are complete.
+
+    Raises:
+        DataError: the folder's description is missing, or names another tokenizer.
+    """
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        if meta["tokenizer_digest"] != tokenizer.digest:
+            raise ValueError(f"they were made by tokenizer {meta['tokenizer_digest'][:16]}")
+        label = Label.from_list(meta["label"])
+        return Tokens(folder, tokenizer, label, meta["dataset_digest"], meta["splits"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, f"{type(error).__name__}: {error}") from None
+
+
+def _encode_all(version: Texts, tokenizer: TokenizerFiles, folder: Path, progress: Progress | None) -> None:
+    encoder = load_encoder(tokenizer.folder)
+    sizes = {
+        split: _encode_split(version.texts(split), encoder, tokenizer, folder / split, progress)
+        for split in SPLITS
+    }
+    meta = {
+        "dataset_digest": version.digest,
+        "tokenizer_digest": tokenizer.digest,
+        "label": (version.label | tokenizer.label).to_list(),
+        "splits": sizes,
+    }
+    write_text(folder / "meta.json", json.dumps(meta, indent=1))
+
+
+def _encode_split(
+    records: Iterable[tuple[str, str]],
+    encoder: Tokenizer,
+    tokenizer: TokenizerFiles,
+    path: Path,
+    progress: Progress | None,
+) -> dict[str, int]:
+    """Appends batch by batch, so that memory does not grow with the corpus."""
+    import numpy as np
+
+    width = _width(tokenizer.vocab_size)
+    tokens = documents = size = 0
+    with path.with_suffix(".ids").open("wb") as ids_file, path.with_suffix(".offsets").open("wb") as offsets_file:
+        offsets_file.write(np.zeros(1, "<i8").tobytes())
+        for texts in _batches(text for _, text in records):
+            encoded = encoder.encode_batch_fast(texts, add_special_tokens=False)
+            ids = [[*encoding.ids, tokenizer.eos_id] for encoding in encoded]
+            ends = tokens + np.cumsum([len(one) for one in ids])
+            ids_file.write(np.concatenate([np.asarray(one, width) for one in ids]).tobytes())
+            offsets_file.write(ends.astype("<i8").tobytes())
+            tokens = int(ends[-1])
+            documents += len(texts)
+            size += sum(len(text.encode("utf-8")) for text in texts)
+            if progress is not None:
+                progress(path.name, documents)
+        _to_disk(ids_file)
+        _to_disk(offsets_file)
+    return {"tokens": tokens, "documents": documents, "bytes": size}
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        batch.append(text)
+        characters += len(text)
+        if len(batch) == _BATCH_DOCUMENTS or characters >= _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def _to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _width(vocab_size: int) -> np.dtype[Any]:
+    import numpy as np
+
+    return np.dtype("<u2" if vocab_size <= 65_536 else "<u4")
+
+
+def _map(path: Path, dtype: np.dtype[Any], length: int) -> npt.NDArray[Any]:
+    """Memory-maps a file whose length must be the one that was recorded."""
+    import numpy as np
+
+    try:
+        found = path.stat().st_size
+    except OSError as error:
+        raise _damaged(path, str(error.strerror)) from None
+    if found != length * dtype.itemsize:
+        raise _damaged(path, f"{found} bytes instead of {length * dtype.itemsize}")
+    if length == 0:  # an empty file cannot be mapped
+        return np.empty(0, dtype)
+    return np.memmap(path, dtype=dtype, mode="r", shape=(length,))
+
+
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"the token files are damaged: {reason}",
+        where=str(path),
+        fix="delete the folder; it is made again from the same text",
+    )

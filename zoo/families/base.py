@@ -1,0 +1,92 @@
+"""What a family is: an architecture with named sizes, built only when asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from governance.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    import keras
+    import keras_hub
+
+Shape = Literal["encoder", "decoder", "seq2seq"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """One setting of the size dial; the rest of a recipe follows from it.
+
+    Attributes:
+        layers, width, heads: of the transformer; the inner width of its MLP is 4 * width.
+        context: tokens that the model can look at, which is also the window of training.
+        learning_rate: peak of the schedule.
+        batch_size: windows in a step.
+        dropout: share of activations that is dropped in training.
+    """
+
+    name: str
+    layers: int
+    width: int
+    heads: int
+    context: int
+    learning_rate: float
+    batch_size: int
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class Family:
+    """An architecture with its shape, objective, tokenizer kind and sizes.
+
+    Attributes:
+        build: (size, vocab_size, seed, dropout, dtype) to a keras-hub task whose initial weights are a pure
+            function of these arguments.
+        logits: (task, int32 [batch, length], training) to float [batch, length, vocabulary]: the
+            forward pass over packed windows, in which no position is padding.
+        parameters: (size, vocab_size) to the number of weights, without building anything.
+        embedding_parameters: the part of them that only look-ups use.
+    """
+
+    name: str
+    shape: Shape
+    objective: str
+    tokenizer: str
+    sizes: Mapping[str, Size]
+    build: Callable[..., keras_hub.models.CausalLM]
+    logits: Callable[..., keras.KerasTensor]
+    parameters: Callable[[Size, int], int]
+    embedding_parameters: Callable[[Size, int], int]
+
+    def size(self, name: str) -> Size:
+        """Looks up a size.
+
+        Raises:
+            ConfigError: no such size.
+        """
+        if name not in self.sizes:
+            raise ConfigError(
+                f'{self.name} has no size "{name}"{did_you_mean(name, self.sizes)}',
+                where="size",
+                fix=f"use one of {', '.join(self.sizes)}",
+            )
+        return self.sizes[name]
+
+    def non_embedding_parameters(self, size: Size, vocab_size: int) -> int:
+        """Weights without token and position tables: what "about 1 M" of nano counts (Kaplan et al. 2020)."""
+        return self.parameters(size, vocab_size) - self.embedding_parameters(size, vocab_size)
+
+    def flops_per_token(self, size: Size, vocab_size: int, window: int | None = None) -> int:
+        """Floating-point operations to train on one token: 6 N + 12 * layers * width * window.
+
+        N counts the weights that are multiplied for each token: everything but the look-ups, and
+        the output projection, which is the token table once more. Forward is a third of it. From
+        PaLM (Chowdhery et al. 2022, https://arxiv.org/abs/2204.02311, appendix B), which follows
+        Kaplan et al. 2020 (https://arxiv.org/abs/2001.08361, table 1) and adds attention; like
+        there, the whole square of attention is counted, though half of it is masked.
+        """
+        length = size.context if window is None else window
+        multiplied = self.non_embedding_parameters(size, vocab_size) + vocab_size * size.width
+        return 6 * multiplied + 12 * size.layers * size.width * length

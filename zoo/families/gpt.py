@@ -1,0 +1,118 @@
+"""GPT-2 (Radford et al. 2019) on `keras_hub.models.GPT2CausalLM`.
+
+One dial: each size is a shape, and `xl` is the 1.5 B model of the paper. The learning rate falls
+with the width, the context grows with the depth.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zoo.families.base import Family, Size
+
+if TYPE_CHECKING:
+    import keras_hub
+
+SIZES = {
+    size.name: size
+    for size in (
+        #    name     layers width heads context rate  batch
+        Size("nano", 4, 192, 3, 256, 3e-3, 8),
+        Size("micro", 6, 256, 4, 256, 2e-3, 16),
+        Size("mini", 8, 384, 6, 512, 1.5e-3, 16),
+        Size("small", 12, 768, 12, 1024, 6e-4, 32, 0.1),
+        Size("medium", 24, 1024, 16, 1024, 3e-4, 64, 0.1),
+        Size("large", 36, 1280, 20, 1024, 2.5e-4, 64, 0.1),
+        Size("xl", 48, 1600, 25, 1024, 2e-4, 64, 0.1),
+    )
+}
+
+
+def parameters(size: Size, vocab_size: int) -> int:
+    """All weights; the output projection is the token table and counts once."""
+    width = size.width
+    attention = 4 * width * width + 4 * width
+    mlp = 8 * width * width + 5 * width
+    norms = 4 * width
+    return embedding_parameters(size, vocab_size) + size.layers * (attention + mlp + norms) + 2 * width
+
+
+def embedding_parameters(size: Size, vocab_size: int) -> int:
+    """Token and position tables."""
+    return (vocab_size + size.context) * size.width
+
+
+def build(
+    size: Size, vocab_size: int, *, seed: int = 0, dropout: float | None = None, dtype: str = "float32"
+) -> keras_hub.models.GPT2CausalLM:
+    """Builds the task without a preprocessor (training reads ids).
+
+    Args:
+        size: the shape.
+        vocab_size: words in the tokenizer.
+        seed: decides the initial weights and the dropout masks.
+        dropout: instead of the size's own.
+        dtype: a Keras dtype policy, such as "mixed_bfloat16".
+    """
+    import keras_hub
+
+    rate = size.dropout if dropout is None else dropout
+    backbone = keras_hub.models.GPT2Backbone(
+        vocabulary_size=vocab_size,
+        num_layers=size.layers,
+        num_heads=size.heads,
+        hidden_dim=size.width,
+        intermediate_dim=4 * size.width,
+        dropout=rate,
+        max_sequence_length=size.context,
+        dtype=dtype,
+        name="gpt2_backbone",
+    )
+    task = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None, name="gpt2_causal_lm")
+    _initialise(task, size, seed)
+    return task
+
+
+def _initialise(task: keras_hub.models.GPT2CausalLM, size: Size, seed: int) -> None:
+    """Fills all weights from NumPy's Philox, one stream per weight.
+
+    Keras draws from a global state, so that the weights would depend on what was built before;
+    and GPT-2 shrinks the projections into the residual stream by 1 / sqrt(2 * layers), which
+    keras-hub leaves out. Here the result depends on (shape, seed) alone, on each backend.
+    """
+    import numpy as np
+
+    for index, weight in enumerate(task.trainable_weights):
+        if weight.path.endswith(("bias", "beta")):
+            value = np.zeros(weight.shape, np.float32)
+        elif weight.path.endswith("gamma"):
+            value = np.ones(weight.shape, np.float32)
+        else:
+            into_residual = "attention_output/kernel" in weight.path or "output_dense/kernel" in weight.path
+            deviation = 0.02 / (2 * size.layers) ** 0.5 if into_residual else 0.02
+            draw = np.random.Generator(np.random.Philox(key=[seed & 0xFFFFFFFFFFFFFFFF, index]))
+            value = draw.standard_normal(weight.shape, np.float32) * np.float32(deviation)
+        weight.assign(value)
+    generators = [v for v in task.non_trainable_variables if "seed_generator" in v.path]
+    for index, state in enumerate(generators):
+        state.assign(np.array([seed & 0x7FFFFFFF, index], np.uint32))
+
+
+def logits(task: keras_hub.models.GPT2CausalLM, token_ids: Any, training: bool) -> Any:
+    """Forward pass over windows without padding: int32 [batch, length] to [batch, length, vocabulary]."""
+    from keras import ops
+
+    return task({"token_ids": token_ids, "padding_mask": ops.ones_like(token_ids)}, training=training)
+
+
+GPT = Family(
+    name="gpt",
+    shape="decoder",
+    objective="causal_lm",
+    tokenizer="bpe",
+    sizes=SIZES,
+    build=build,
+    logits=logits,
+    parameters=parameters,
+    embedding_parameters=embedding_parameters,
+)

@@ -1,0 +1,86 @@
+"""The plan of a training: everything that decides its losses besides data and initial weights."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from governance.config import StrictModel
+from zoo.families.base import Size
+
+#: A default run reads the training split at most so often …
+_EPOCHS = 4
+#: … and at most so many tokens for each weight (Hoffmann et al. 2022 find 20 to be the best use of compute).
+_TOKENS_PER_PARAMETER = 20
+#: Evaluations cost at most about a tenth of the training: one costs a third of a training pass over its tokens.
+_EVALUATION_SHARE = 10
+
+
+class TrainPlan(StrictModel):
+    """How to train; defaults follow from the size of the model and of the data (`TrainPlan.of`).
+
+    With `minutes`, the training ends after that much time (over all restarts) or after `steps`,
+    whichever is first, and the learning rate follows the larger of both shares; its losses then
+    depend on the machine.
+    """
+
+    steps: int = Field(ge=1, description="updates")
+    batch_size: int = Field(ge=1, description="windows in a step")
+    window: int = Field(ge=1, description="tokens in a window")
+    learning_rate: float = Field(gt=0, description="peak")
+    minutes: float | None = Field(default=None, gt=0)
+    warmup: int = Field(default=0, ge=0, description="steps")
+    final_learning_rate: float = Field(default=0.0, ge=0, le=1, description="share of the peak")
+    weight_decay: float = Field(default=0.1, ge=0)
+    beta_2: float = Field(default=0.95, gt=0, lt=1)
+    clip: float = Field(default=1.0, gt=0, description="global norm of the gradient")
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+    evaluate_every: int = Field(default=100, ge=1, description="steps")
+    checkpoint_every: int = Field(default=100, ge=1, description="steps")
+    jit: bool = Field(default=True, description="compile the step with XLA")
+    dtype: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+
+    @property
+    def tokens_per_step(self) -> int:
+        return self.batch_size * self.window
+
+    @classmethod
+    def of(
+        cls,
+        size: Size,
+        *,
+        parameters: int,
+        train_tokens: int,
+        validation_tokens: int,
+        steps: int | None = None,
+        **changes: object,
+    ) -> TrainPlan:
+        """The default plan of a size for this much data; a pure function of its arguments.
+
+        Args:
+            size: gives learning rate, batch size and window.
+            parameters: weights of the model, embeddings not counted.
+            train_tokens: tokens in the training split.
+            validation_tokens: tokens in the validation split.
+            steps: instead of the default.
+            changes: other fields to set.
+        """
+        window = int(str(changes.pop("window", size.context)))
+        batch_size = int(str(changes.pop("batch_size", size.batch_size)))
+        per_step = window * batch_size
+        tokens = min(_EPOCHS * train_tokens, _TOKENS_PER_PARAMETER * parameters)
+        updates = max(20, tokens // per_step) if steps is None else steps
+        evaluation = -(-_EVALUATION_SHARE * validation_tokens // (3 * per_step))
+        fields: dict[str, object] = {
+            "steps": updates,
+            "batch_size": batch_size,
+            "window": window,
+            "learning_rate": size.learning_rate,
+            "warmup": max(1, updates // 20),
+            "dropout": size.dropout,
+            "evaluate_every": max(1, -(-updates // 10), evaluation),
+            "checkpoint_every": max(1, -(-updates // 20)),
+        }
+        return cls.model_validate(fields | changes)

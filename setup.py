@@ -51,7 +51,13 @@ setup(
     ),
     package_data={
         "governance": ["py.typed"],
-        "pipelines": ["py.typed", "catalogue/**/*.yaml", "catalogue/**/*.jsonl", "catalogue/**/*.jsonl.*"],
+        "pipelines": [
+            "py.typed",
+            "catalogue/**/*.yaml",
+            "catalogue/**/*.jsonl",
+            "catalogue/**/*.jsonl.*",
+            "synthetic/**/*.txt",
+        ],
         "registry": ["py.typed"],
         "zoo": ["py.typed", "templates/**/*"],
     },
@@ -84,6 +90,7 @@ setup(
         # registry and schedule
         "mlflow>=3.17,!=3.18.0,<4",  # 3.18.0 requires a mlflow-skinny that does not exist
         "sqlalchemy>=2.0,<3",
+        "alembic>=1.13",
         "apscheduler>=3.11,<4",  # 4 is not for production
         # settings and screens
         "pydantic>=2.9,<3",

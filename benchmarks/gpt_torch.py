@@ -7,7 +7,6 @@ careful person would write it for speed: fused QKV, `scaled_dot_product_attentio
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Protocol
 
 from governance.errors import ConfigError, DataError
 from governance.labels import Label
+from pipelines.atomic import atomic_path
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -106,15 +104,20 @@ def load_encoder(folder: Path) -> Tokenizer:
     Raises:
         DataError: a file is missing or damaged.
     """
-    from tokenizers import Tokenizer, models
-
     try:
         vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
         lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
-        merges = [(left, right) for left, right in (line.split(" ") for line in lines)]
+        return encoder_from(vocabulary, lines)
     except (OSError, ValueError) as error:
         raise _damaged(folder, error) from None
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+
+
+def encoder_from(vocabulary: dict[str, int], merges: Iterable[str]) -> Tokenizer:
+    """Makes an encoder, as `load_encoder` does, from "left right" pairs in order of their rank."""
+    from tokenizers import Tokenizer, models
+
+    pairs = [(left, right) for left, right in (merge.split(" ") for merge in merges)]
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs))
     _configure(tokenizer)
     return tokenizer
 
@@ -143,7 +146,7 @@ def train_tokenizer(version: Texts, *, kind: str, vocab_size: int, storage: Path
     folder = storage / "tokenizers" / f"{version.digest[:16]}-{kind}-{vocab_size}"
     if not folder.exists():
         tokenizer = train_bpe(_train_texts(version), vocab_size)
-        with new_folder(folder) as temporary:
+        with folder_made_once(folder) as temporary:
             _write(tokenizer, version, kind, temporary)
     return open_tokenizer(folder)
 
@@ -186,9 +189,9 @@ def _write(tokenizer: Tokenizer, version: Texts, kind: str, folder: Path) -> Non
     vocabulary: dict[str, int] = content["model"]["vocab"]
     merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in content["model"]["merges"]]
     in_order = dict(sorted(vocabulary.items(), key=lambda item: item[1]))
-    write_text(folder / "vocab.json", json.dumps(in_order, ensure_ascii=False))
-    write_text(folder / "merges.txt", "".join(f"{merge}\n" for merge in merges))
-    write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
+    _write_text(folder / "vocab.json", json.dumps(in_order, ensure_ascii=False))
+    _write_text(folder / "merges.txt", "".join(f"{merge}\n" for merge in merges))
+    _write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
     meta = {
         "kind": kind,
         "vocab_size": len(vocabulary),
@@ -197,7 +200,7 @@ def _write(tokenizer: Tokenizer, version: Texts, kind: str, folder: Path) -> Non
         "dataset_digest": version.digest,
         "digest": _digest(folder),
     }
-    write_text(folder / "meta.json", json.dumps(meta, indent=1))
+    _write_text(folder / "meta.json", json.dumps(meta, indent=1))
 
 
 def _digest(folder: Path) -> str:
@@ -216,17 +219,13 @@ def _damaged(folder: Path, error: Exception) -> DataError:
     )
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 with Unix line ends and forces it to the disk."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 @contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder that takes its final name only when the block ends well.
+def folder_made_once(folder: Path) -> Iterator[Path]:
+    """Yields an empty temporary folder that takes its final name when the block ends well.
 
     When another process was faster its folder stays: both were made from the same inputs.
 
@@ -234,19 +233,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
         DataError: the disk is full or not writable.
     """
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise DataError(f"cannot write: {error.strerror}", where=str(folder.parent)) from None
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-    except OSError as error:
-        raise DataError(f"cannot write: {error.strerror}", where=str(folder)) from None
-    finally:
-        rmtree(temporary, ignore_errors=True)
+        with atomic_path(folder) as temporary:
+            temporary.mkdir()
+            yield temporary
+    except DataError:
+        if not folder.is_dir():
+            raise

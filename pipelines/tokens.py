@@ -12,15 +12,14 @@ tokenizer can never be mistaken for the old one.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from governance.labels import Label
-from pipelines.tokenizers import Texts, TokenizerFiles, load_encoder, new_folder, train_tokenizer, write_text
+from pipelines.tokenizers import Texts, TokenizerFiles, folder_made_once, load_encoder, train_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +98,8 @@ class Tokens:
         import numpy as np
 
         if name not in self.sizes:
-            raise DataError(f'no split "{name}"', where=str(self.folder), fix=f"there are {', '.join(self.sizes)}")
+            known = ", ".join(self.sizes)
+            raise DataError(f'no split "{name}"', where=str(self.folder), fix=f"there are {known}")
         size = self.sizes[name]
         ids = _map(self.folder / f"{name}.ids", _width(self.vocab_size), size["tokens"])
         offsets = _map(self.folder / f"{name}.offsets", np.dtype("<i8"), size["documents"] + 1)
@@ -125,7 +125,7 @@ def tokenize(
     tokenizer = train_tokenizer(version, kind=kind, vocab_size=vocab_size, storage=storage)
     folder = storage / "tokens" / f"{version.digest[:16]}-{tokenizer.digest[:16]}"
     if not folder.exists():
-        with new_folder(folder) as temporary:
+        with folder_made_once(folder) as temporary:
             _encode_all(version, tokenizer, temporary, progress)
     return open_tokens(folder, tokenizer)
 
@@ -158,7 +158,7 @@ def _encode_all(version: Texts, tokenizer: TokenizerFiles, folder: Path, progres
         "label": (version.label | tokenizer.label).to_list(),
         "splits": sizes,
     }
-    write_text(folder / "meta.json", json.dumps(meta, indent=1))
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
 def _encode_split(
@@ -173,7 +173,10 @@ def _encode_split(
 
     width = _width(tokenizer.vocab_size)
     tokens = documents = size = 0
-    with path.with_suffix(".ids").open("wb") as ids_file, path.with_suffix(".offsets").open("wb") as offsets_file:
+    with (
+        path.with_suffix(".ids").open("wb") as ids_file,
+        path.with_suffix(".offsets").open("wb") as offsets_file,
+    ):
         offsets_file.write(np.zeros(1, "<i8").tobytes())
         for texts in _batches(text for _, text in records):
             encoded = encoder.encode_batch_fast(texts, add_special_tokens=False)
@@ -186,8 +189,6 @@ def _encode_split(
             size += sum(len(text.encode("utf-8")) for text in texts)
             if progress is not None:
                 progress(path.name, documents)
-        _to_disk(ids_file)
-        _to_disk(offsets_file)
     return {"tokens": tokens, "documents": documents, "bytes": size}
 
 
@@ -202,11 +203,6 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
             batch, characters = [], 0
     if batch:
         yield batch
-
-
-def _to_disk(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _width(vocab_size: int) -> np.dtype[Any]:

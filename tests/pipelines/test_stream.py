@@ -41,7 +41,12 @@ def test_a_restart_is_the_tail_of_the_whole(
 
 
 @few
-@given(tokens=st.integers(20, 300), batch_size=st.integers(1, 7), window=st.integers(1, 9), seed=st.integers(0, 99))
+@given(
+    tokens=st.integers(20, 300),
+    batch_size=st.integers(1, 7),
+    window=st.integers(1, 9),
+    seed=st.integers(0, 99),
+)
 def test_each_epoch_sees_each_window_once(tokens: int, batch_size: int, window: int, seed: int) -> None:
     windows = window_count(split_of(tokens), window)
     epochs = 3
@@ -68,7 +73,8 @@ def test_workers_together_make_the_batch_of_one(workers: int, rows: int, seed: i
 
 def test_order_depends_on_seed_and_epoch() -> None:
     def order(seed: int, start_step: int) -> list[int]:
-        return [int(inputs[0, 0]) for inputs, _ in take(50, 201, batch_size=1, window=4, seed=seed, start_step=start_step)]
+        batches = take(50, 201, batch_size=1, window=4, seed=seed, start_step=start_step)
+        return [int(inputs[0, 0]) for inputs, _ in batches]
 
     assert order(1, 0) != order(2, 0)
     assert order(1, 0) != order(1, 50)

@@ -20,7 +20,6 @@ from governance.errors import DataError, FingerprintMismatch
 from zoo.fit.callbacks import Evaluation
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 _NAME = re.compile(r"step-(\d{9})\.npz")
@@ -106,7 +105,9 @@ class CheckpointState:
                 )
             return state
         if paths:
-            raise DataError("all checkpoints are damaged", where=str(folder), fix="delete the folder to start anew")
+            raise DataError(
+                "all checkpoints are damaged", where=str(folder), fix="delete the folder to start anew"
+            )
         return None
 
     @classmethod

@@ -11,9 +11,9 @@ from zoo.families.base import Size
 
 #: A default run reads the training split at most so often …
 _EPOCHS = 4
-#: … and at most so many tokens for each weight (Hoffmann et al. 2022 find 20 to be the best use of compute).
+#: … and at most so many tokens for each weight (20 is the best use of compute: Hoffmann et al. 2022).
 _TOKENS_PER_PARAMETER = 20
-#: Evaluations cost at most about a tenth of the training: one costs a third of a training pass over its tokens.
+#: Evaluations cost about a tenth of the training at most: a token costs a third of what it costs in training.
 _EVALUATION_SHARE = 10
 
 

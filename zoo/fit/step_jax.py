@@ -33,7 +33,8 @@ class JaxSteps:
             return value, [old if new is None else new for old, new in zip(other, after, strict=True)]
 
         def update(trainable: Values, other: Values, state: Values, inputs: Any, targets: Any) -> Any:
-            (value, other), gradients = jax.value_and_grad(loss, has_aux=True)(trainable, other, inputs, targets)
+            differentiate = jax.value_and_grad(loss, has_aux=True)
+            (value, other), gradients = differentiate(trainable, other, inputs, targets)
             trainable, state = optimizer.stateless_apply(state, gradients, trainable)
             return value, (trainable, other, state)
 
@@ -47,8 +48,8 @@ class JaxSteps:
 
     def train(self, inputs: Any, targets: Any, rate: float) -> float:
         self._rate.assign(np.float32(rate))
-        values = [[variable.value for variable in group] for group in self._variables]
-        loss, after = self._update(*values, np.asarray(inputs), np.asarray(targets))
+        trainable, other, state = [[variable.value for variable in group] for group in self._variables]
+        loss, after = self._update(trainable, other, state, np.asarray(inputs), np.asarray(targets))
         for group, new in zip(self._variables, after, strict=True):
             for variable, value in zip(group, new, strict=True):
                 variable.assign(value)

@@ -84,7 +84,8 @@ def validate(content: dict[str, Any], model: type[ModelT], *, where: str) -> Mod
 
 
 def _config_error(problems: list[Any], model: type[BaseModel], where: str) -> ConfigError:
-    first = problems[0]
+    # A misspelled key also shows as a missing one; the misspelling is what the user has to find.
+    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
     field = ".".join(str(part) for part in first["loc"]) or "the file"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Keys:
             ConfigError: the file is missing (and may not be made), unreadable, or no key.
         """
         try:
-            text = path.read_text(encoding="ascii").strip()
+            text = path.read_text(encoding="utf-8", errors="replace").strip()
         except FileNotFoundError:
             if not create:
                 raise ConfigError(
@@ -47,8 +48,8 @@ class Keys:
                     fix="restore the file from your backup; a new key would give each person a new pseudonym",
                 ) from None
             return cls(_write_new(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"the key cannot be read: {error}", where=str(path)) from None
+        except OSError as error:
+            raise ConfigError(f"the key cannot be read: {error.strerror}", where=str(path)) from None
         try:
             master = bytes.fromhex(text)
         except ValueError:
@@ -64,8 +65,8 @@ def _write_new(path: Path) -> bytes:
     """Makes the secret so that two processes that start at once end up with the same one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        temporary = Path(name)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(32) + "\n")
             file.flush()

@@ -74,7 +74,7 @@ def read_jsonl(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
         if not line.strip():
             continue
         try:
-            fields = json.loads(line)
+            fields = json.loads(line.rstrip("\r\n"))
         except ValueError as error:
             place = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
             yield BadRow(file.name, number, f"not valid JSON{place}")
@@ -158,7 +158,7 @@ def read_txt(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
         yield from _whole_file(file, max_bytes)
         return
     paragraph: list[str] = []
-    start = 1
+    start, size = 1, 0
     for item in _decoded_lines(file, max_bytes):
         if isinstance(item, BadRow):
             yield item
@@ -168,13 +168,24 @@ def read_txt(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
             if line.strip():
                 yield Row(file.name, number, {"text": line.rstrip("\r\n")})
         elif line.strip():
-            start = start if paragraph else number
-            paragraph.append(line)
-        elif paragraph:
-            yield Row(file.name, start, {"text": "".join(paragraph).strip("\r\n")})
-            paragraph = []
-    if paragraph:
-        yield Row(file.name, start, {"text": "".join(paragraph).strip("\r\n")})
+            start = start if size else number
+            size += len(line)
+            # A paragraph without an end is not held in memory; its length alone tells that it is too long.
+            if size <= max_bytes:
+                paragraph.append(line)
+            else:
+                paragraph = []
+        elif size:
+            yield _paragraph(file, start, paragraph, max_bytes)
+            paragraph, size = [], 0
+    if size:
+        yield _paragraph(file, start, paragraph, max_bytes)
+
+
+def _paragraph(file: SourceFile, start: int, lines: list[str], max_bytes: int) -> Row | BadRow:
+    if not lines:
+        return BadRow(file.name, start, f"the paragraph is longer than {max_bytes:,} bytes")
+    return Row(file.name, start, {"text": "".join(lines).strip("\r\n")})
 
 
 def _whole_file(file: SourceFile, max_bytes: int) -> Rows:

@@ -1,0 +1,42 @@
+"""Imports TensorFlow (or JAX) without the start-up chatter that its C++ parts write to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def prepare_backend() -> None:
+    """Imports Keras and its backend once, quietly. What was written is shown if the import fails."""
+    if "keras" in sys.modules:
+        return
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _standard_error_held_back():
+        import keras
+
+        keras.ops.zeros(())  # the first operation initialises the devices, which writes as well
+
+
+@contextmanager
+def _standard_error_held_back() -> Iterator[None]:
+    """Holds back what C++ code writes to file descriptor 2; replays it when the block raises."""
+    sys.stderr.flush()
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            os.dup2(original, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(original, 2)
+            os.close(original)

@@ -1,0 +1,157 @@
+"""All commands of `zoo`; each is a thin shell around one verb of the Python API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+PipelineOption = Annotated[str, typer.Option("--pipeline", "-p", help="Name of a pipelines/*.yaml file.")]
+
+app = typer.Typer(
+    name="zoo",
+    help="Language models of your own domains, from data that each may use.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Dataset versions: build and show them.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+audit_app = typer.Typer(help="Measure the filters.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
+
+
+@app.callback()
+def _root(
+    home: Annotated[
+        Path | None, typer.Option("--home", help="Workspace folder; instead of ZOO_HOME.", envvar="ZOO_HOME")
+    ] = None,
+) -> None:
+    if home is not None:
+        import os
+
+        os.environ["ZOO_HOME"] = str(home)
+
+
+@app.command()
+def init(folder: Path, json: Json = False) -> None:
+    """Write a new workspace with a commented zoo.yaml and a pipeline."""
+    from zoo.cli.commands import run_init
+
+    run_init(folder, json)
+
+
+@app.command()
+def train(
+    family: Annotated[str, typer.Argument(help="Family of the model: gpt.")],
+    pipeline: PipelineOption,
+    size: Annotated[str, typer.Option(help="nano, micro, … xl")] = "nano",
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps; follows from size and data if absent.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and dropout.")] = 0,
+    resume: Annotated[str, typer.Option(help="auto: continue a stopped training; never: start afresh.")] = "auto",
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Windows a step.")] = None,
+    window: Annotated[int | None, typer.Option(min=8, help="Tokens a window.")] = None,
+    json: Json = False,
+) -> None:
+    """Curate, train, evaluate, gate and register a model."""
+    from zoo.cli.commands import run_train
+
+    run_train(family, pipeline, size, steps, seed, resume, learning_rate, batch_size, window, json)
+
+
+@data_app.command("build")
+def data_build(
+    pipeline: Annotated[str, typer.Argument(help="Name of a pipelines/*.yaml file.")],
+    processes: Annotated[int | None, typer.Option(min=1, help="For filtering personal data; all cores if absent.")] = None,
+    json: Json = False,
+) -> None:
+    """Build the dataset version of a pipeline's present sources."""
+    from zoo.cli.commands import run_data_build
+
+    run_data_build(pipeline, processes, json)
+
+
+@data_app.command("show")
+def data_show(pipeline: str, json: Json = False) -> None:
+    """Show the latest dataset version of a pipeline."""
+    from zoo.cli.commands import run_data_show
+
+    run_data_show(pipeline, json)
+
+
+@app.command()
+def query(
+    prompt: str,
+    domain: Annotated[str, typer.Option(help="Domain to ask.")],
+    caller: Annotated[str, typer.Option(help="Who asks; a name under callers in zoo.yaml.")],
+    purpose: Annotated[str, typer.Option(help="What for; one of the domain's purposes.")] = "assist",
+    max_latency_ms: Annotated[float | None, typer.Option(min=0, help="Measured latency a model may have.")] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 64,
+    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.0,
+    seed: int = 0,
+    explain: Annotated[bool, typer.Option("--explain", help="Say which models were considered.")] = False,
+    json: Json = False,
+) -> None:
+    """Let the best model that the caller may use answer."""
+    from zoo.cli.commands import run_query
+
+    run_query(prompt, domain, caller, purpose, max_latency_ms, max_tokens, temperature, seed, explain, json)
+
+
+@app.command()
+def models(json: Json = False) -> None:
+    """List the registered model versions."""
+    from zoo.cli.commands import run_models
+
+    run_models(json)
+
+
+@app.command()
+def retrain(
+    pipelines: Annotated[list[str] | None, typer.Argument(help="Only these pipelines; all if absent.")] = None,
+    due: Annotated[bool, typer.Option("--due", help="Only what its refresh rule says is due.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is due and why, train nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Train challengers on fresh data and promote those that are not worse."""
+    from zoo.cli.commands import run_retrain
+
+    run_retrain(pipelines or [], due, dry_run, json)
+
+
+@app.command()
+def schedule() -> None:
+    """Run as a daemon: retrain each pipeline at its cron time."""
+    from zoo.schedule import run_daemon
+
+    run_daemon()
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Start MLflow's web UI on the workspace."""
+    from zoo.ui import serve
+
+    serve(host, port)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Say what is installed, which detectors are active, what is missing and how to mend it."""
+    from zoo.cli.commands import run_doctor
+
+    run_doctor(json)
+
+
+@audit_app.command("pii")
+def audit_pii(file: Path, json: Json = False) -> None:
+    """Measure recall and precision of the PII detectors on a labelled JSON Lines file."""
+    from zoo.cli.commands import run_audit_pii
+
+    run_audit_pii(file, json)

@@ -1,0 +1,233 @@
+"""What the commands do: call a verb, show the result."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from zoo.cli.output import print_json, print_table
+from zoo.screen import terminal_screen
+
+
+def run_init(folder: Path, as_json: bool) -> None:
+    from zoo.init import init
+
+    written = init(folder)
+    if as_json:
+        print_json({"workspace": str(folder.absolute()), "written": [str(path) for path in written]})
+        return
+    for path in written:
+        print(f"wrote {path}")
+    print(f"""
+Next:
+  1. put your text into {folder / "data" / "tax"} (jsonl, csv, parquet or txt), or change `path` in
+     {folder / "pipelines" / "tax_domain.yaml"}
+  2. say who may use what in {folder / "zoo.yaml"}
+  3. export ZOO_HOME={folder.absolute()}
+     zoo doctor
+     zoo train gpt --pipeline tax_domain""")
+
+
+def run_train(
+    family: str,
+    pipeline: str,
+    size: str,
+    steps: int | None,
+    seed: int,
+    resume: str,
+    learning_rate: float | None,
+    batch_size: int | None,
+    window: int | None,
+    as_json: bool,
+) -> None:
+    from zoo.train import train
+
+    changes = {"learning_rate": learning_rate, "batch_size": batch_size, "window": window}
+    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+    with terminal_screen() as screen:
+        run = train(
+            family, pipeline=pipeline, size=size, steps=steps, seed=seed, resume=resume, screen=screen, **given
+        )
+    if as_json:
+        print_json(run.to_json())
+        return
+    from zoo.cli.summary import print_run
+
+    print_run(run)
+
+
+def run_data_build(pipeline: str, processes: int | None, as_json: bool) -> None:
+    from pipelines import build
+    from zoo.workspace import Workspace
+
+    workspace = Workspace.current()
+    spec = workspace.pipeline(pipeline)
+    with terminal_screen() as screen:
+        result = build(
+            spec,
+            policy=workspace.policy,
+            keys=workspace.keys,
+            storage=workspace.storage,
+            processes=processes,
+            report=screen.progress,
+        )
+    content = result.to_json()
+    if as_json:
+        print_json(content)
+        return
+    print("nothing to do: the sources are unchanged" if result.reused else "built")
+    _print_facts(content)
+
+
+def run_data_show(pipeline: str, as_json: bool) -> None:
+    from governance.errors import DataError
+    from pipelines import latest
+    from zoo.workspace import Workspace
+
+    workspace = Workspace.current()
+    version = latest(workspace.pipeline(pipeline), workspace.storage)
+    if version is None:
+        raise DataError(f'"{pipeline}" was never built', fix=f"run `zoo data build {pipeline}`")
+    content = {
+        "pipeline": version.pipeline,
+        "digest": version.digest,
+        "path": str(version.path),
+        "records": version.total_records,
+        "bytes": version.total_bytes,
+        "splits": version.records,
+        "personal_data": version.pii,
+        "label": version.label.to_list(),
+    }
+    if as_json:
+        print_json(content)
+    else:
+        _print_facts(content)
+
+
+def _print_facts(content: dict[str, Any]) -> None:
+    rows = []
+    for name, value in content.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {number:,}" for key, number in value.items()) or "none"
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value))
+        elif isinstance(value, int) and not isinstance(value, bool):
+            value = f"{value:,}"
+        rows.append((name.replace("_", " "), value))
+    print_table(("", ""), rows)
+
+
+def run_query(
+    prompt: str,
+    domain: str,
+    caller: str,
+    purpose: str,
+    max_latency_ms: float | None,
+    max_tokens: int,
+    temperature: float,
+    seed: int,
+    explain: bool,
+    as_json: bool,
+) -> None:
+    from zoo.query import query
+
+    answer = query(
+        prompt,
+        domain=domain,
+        caller=caller,
+        purpose=purpose,
+        max_latency_ms=max_latency_ms,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        seed=seed,
+    )
+    if as_json:
+        print_json(answer.to_json())
+        return
+    print(answer.text)
+    if explain:
+        print(answer.decision.explain(), file=sys.stderr)
+
+
+def run_models(as_json: bool) -> None:
+    from registry import Tracking, list_versions, models_table
+    from zoo.workspace import Workspace
+
+    workspace = Workspace.current()
+    rows = models_table(list_versions(Tracking(workspace.tracking_uri, workspace.artifact_root)))
+    if as_json:
+        print_json({"models": [vars(row) for row in rows]})
+        return
+    if not rows:
+        print("no model is registered yet; train one: zoo train gpt --pipeline NAME")
+        return
+    headers = ("model", "version", "aliases", "state", "bits/byte", "parameters", "latency ms", "label", "created")
+    print_table(
+        headers,
+        [
+            (
+                row.model,
+                row.version,
+                ", ".join(row.aliases),
+                row.state,
+                None if row.bits_per_byte is None else f"{row.bits_per_byte:.4f}",
+                None if row.parameters is None else f"{row.parameters:,}",
+                None if row.latency_ms is None else f"{row.latency_ms:.0f}",
+                row.label,
+                datetime.fromtimestamp(row.created / 1000).strftime("%Y-%m-%d %H:%M"),
+            )
+            for row in rows
+        ],
+        right=(1, 4, 5, 6),
+    )
+
+
+def run_retrain(pipelines: list[str], due: bool, dry_run: bool, as_json: bool) -> None:
+    from zoo.retrain import retrain
+
+    with terminal_screen() as screen:
+        report = retrain(pipelines, due_only=due, dry_run=dry_run, screen=screen)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        for item in report.not_due:
+            print(f"{item.pipeline}: not due: {item.reason}")
+        for item in report.due:
+            print(f"{item.pipeline}: due: {item.reason}")
+        for done in report.done:
+            outcome = "promoted" if done.promoted else "not promoted"
+            print(f"{done.model} version {done.version}: {outcome}: {done.why}")
+    if report.failed:
+        sys.exit(1)
+
+
+def run_doctor(as_json: bool) -> None:
+    from zoo.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print_json({"fine": all(f.fine for f in findings), "findings": [vars(f) for f in findings]})
+    else:
+        rows = [("ok" if f.fine else "MISSING", f.subject, f.detail, f.fix) for f in findings]
+        print_table(("", "what", "found", "what mends it"), rows)
+    if not all(finding.fine for finding in findings):
+        sys.exit(1)
+
+
+def run_audit_pii(file: Path, as_json: bool) -> None:
+    from governance.pii import Detector, evaluate
+
+    report = evaluate(Detector.create(), str(file))
+    content = report.to_json()
+    if as_json:
+        print_json(content)
+        return
+    rows = [
+        (name, row["gold"], row["found"], f"{row['recall']:.3f}", f"{row['precision']:.3f}")
+        for name, row in content["types"].items()
+    ]
+    print_table(("type", "gold", "found", "recall", "precision"), rows, right=(1, 2, 3, 4))
+    totals = ("span_recall", "char_recall", "char_precision", "documents_per_second")
+    print("  ".join(f"{name} {content[name]:.3f}" for name in totals))

@@ -1,0 +1,54 @@
+"""What `zoo train` prints at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.cli.output import print_table
+
+if TYPE_CHECKING:
+    from zoo.train import Run
+
+_QUESTIONS = {
+    "tax_domain": ("What is a dependent?", "How long should I keep my records?", "Dear client,"),
+    "support_domain": ("How do I block my card?", "When will my refund arrive?", "Hello,"),
+}
+_SAMPLE_TOKENS = 60
+
+
+def print_run(run: Run) -> None:
+    """Model, version, alias, figures, gates, three sample answers, and where to go on."""
+    model = run.model
+    print("this model was trained already" if run.reused else "trained")
+    figures = run.metrics
+    print_table(
+        ("", ""),
+        [
+            ("model", model.name),
+            ("version", model.version),
+            ("alias", "champion" if run.promoted else "none: see the gates"),
+            ("validation", f"{figures['val_bits_per_byte']:.4f} bits per byte"),
+            ("parameters", f"{figures['parameters']:,.0f}"),
+            ("speed", f"{figures['tokens_per_second']:,.0f} tokens/s in training"),
+            ("latency", f"{figures['latency_ms_p50']:.0f} ms for 32 tokens"),
+        ],
+    )
+    for gate in run.gates:
+        evidence = ", ".join(f"{name} {value}" for name, value in gate.evidence.items())
+        print(f"gate {gate.name}: {'passed' if gate.passed else 'FAILED'} ({evidence})")
+    print("\nthree samples:")
+    for prompt, answer in samples(run):
+        print(f"  > {prompt}\n    {' '.join(answer.split())}")
+    print(f"\nask it:      zoo query \"What is a dependent?\" --domain {model.domain} --caller NAME")
+    print("look at it:  zoo ui   (then open http://127.0.0.1:5000)")
+
+
+def samples(run: Run) -> list[tuple[str, str]]:
+    """Three answers of the new model, whether it was promoted or not."""
+    from zoo.load import open_version
+    from zoo.workspace import Workspace
+
+    prompts = _QUESTIONS.get(run.model.pipeline, ("The", "What is", "In"))
+    loaded = open_version(Workspace.current(), run.model)
+    answers = loaded.generate(prompts, max_tokens=_SAMPLE_TOKENS, temperature=0.7, top_p=0.9)
+    return list(zip(prompts, answers, strict=True))

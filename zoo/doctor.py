@@ -1,0 +1,131 @@
+"""`zoo doctor`: what is installed, which detectors are active, what is missing and how to mend it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from governance.errors import ZooError
+from zoo.workspace import Workspace
+
+_LIBRARIES = (
+    "tensorflow",
+    "keras",
+    "keras-hub",
+    "tensorflow-datasets",
+    "tokenizers",
+    "presidio-analyzer",
+    "spacy",
+    "mlflow",
+)
+_OPTIONAL = {"jax": "jax", "apache-beam": "beam", "psycopg": "postgres"}
+_FREE_BYTES = 5 * 1024**3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. `fix` is the command or edit that mends it."""
+
+    subject: str
+    fine: bool
+    detail: str
+    fix: str = ""
+
+
+def examine() -> list[Finding]:
+    """All findings, in the order in which a person would mend them. Nothing is changed."""
+    return [*_python(), *_libraries(), *_detectors(), *_workspace()]
+
+
+def _python() -> Iterator[Finding]:
+    cores = os.cpu_count() or 1
+    yield Finding("python", True, f"{platform.python_version()}, {cores} cores")
+
+
+def _libraries() -> Iterator[Finding]:
+    for name in _LIBRARIES:
+        version = _version(name)
+        missing = version is None
+        yield Finding(name, not missing, version or "missing", f"pip install {name}" if missing else "")
+    for name, extra in _OPTIONAL.items():
+        detail = _version(name) or f"not installed (optional: pip install 'domain-zoo[{extra}]')"
+        yield Finding(name, True, detail)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _detectors() -> Iterator[Finding]:
+    from governance.pii import describe
+
+    yield from _attempt("PII detectors", lambda: [Finding("PII detectors", True, describe())])
+
+
+def _workspace() -> Iterator[Finding]:
+    found: list[Workspace] = []
+
+    def load() -> list[Finding]:
+        workspace = Workspace.current()
+        found.append(workspace)
+        kind = "built-in catalogue" if workspace.built_in else str(workspace.home)
+        domains = ", ".join(sorted(workspace.policy.domains))
+        return [Finding("workspace", True, f"{kind}; domains: {domains}; storage: {workspace.storage}")]
+
+    yield from _attempt("workspace", load)
+    for workspace in found:
+        yield from _storage(workspace.storage)
+        yield from _attempt("key", lambda: [Finding("key", bool(workspace.keys), "present")])
+        for name in workspace.pipeline_names:
+            yield from _attempt(f"pipeline {name}", lambda: [_pipeline(workspace, name)])
+        yield from _attempt("MLflow", lambda: [_tracking(workspace)])
+
+
+def _storage(storage: Path) -> Iterator[Finding]:
+    folder = storage
+    while not folder.exists():
+        folder = folder.parent
+    writable = os.access(folder, os.W_OK)
+    free = shutil.disk_usage(folder).free
+    detail = f"{free / 1024**3:.0f} GiB free" if writable else f"{folder} is not writable"
+    fix = "" if writable else f"chmod u+w {folder}"
+    if writable and free < _FREE_BYTES:
+        fix = "free some space: a training needs a few GiB"
+    yield Finding("storage", writable and free >= _FREE_BYTES, detail, fix)
+
+
+def _pipeline(workspace: Workspace, name: str) -> Finding:
+    from governance.pii import check_rules
+    from pipelines.sources import list_files
+
+    spec = workspace.pipeline(name)
+    workspace.policy.check(spec.label, sink=spec.domain, purpose="build")
+    check_rules(workspace.policy.domains[spec.domain].pii, where=f"zoo.yaml: domains.{spec.domain}.pii")
+    files = [file for source in spec.sources for file in list_files(source, spec.folder)]
+    return Finding(f"pipeline {name}", True, f"domain {spec.domain}, {len(files)} source files")
+
+
+def _tracking(workspace: Workspace) -> Finding:
+    from registry import Tracking, list_versions
+
+    tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
+    if tracking.database is not None and not tracking.database.exists():
+        return Finding("MLflow", True, f"{tracking.where} (made by the first training)")
+    return Finding("MLflow", True, f"{tracking.where}, {len(list_versions(tracking))} model versions")
+
+
+def _attempt(subject: str, look: Callable[[], list[Finding]]) -> Iterator[Finding]:
+    """A user's mistake becomes a finding, so that the rest of the report still comes."""
+    try:
+        yield from look()
+    except ZooError as error:
+        detail = error.what if error.where is None else f"{error.where}: {error.what}"
+        yield Finding(subject, False, detail, error.fix or "")

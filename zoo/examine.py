@@ -1,0 +1,83 @@
+"""Measures what the gates ask: is it better than untrained, does it give away personal data, is it
+worse than the champion?"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from governance.errors import DataError
+from registry import (
+    GateResult,
+    ModelVersion,
+    Tracking,
+    better_than_untrained,
+    champion_of,
+    failed,
+    no_training_pii,
+    not_worse_than_champion,
+)
+from registry.gates import NOT_WORSE_THAN_CHAMPION
+from zoo.compare import compare
+from zoo.job import Job
+from zoo.load import LoadedModel
+
+_GENERATIONS = 50
+_TOKENS = 64
+_PREFIX_CHARACTERS = 80
+
+#: Run-to-run noise of bits per byte between two trainings on the same data (other seed, other
+#: machine) is below this share; a challenger within it is not worse.
+NOISE = 0.01
+
+
+def examine(job: Job, tracking: Tracking, version: ModelVersion, model: LoadedModel) -> list[GateResult]:
+    """All gates of a version, measured. A gate that cannot be measured counts as failed."""
+    metrics = version.metrics
+    results = [
+        better_than_untrained(metrics.get("untrained_bits_per_byte"), metrics.get("val_bits_per_byte")),
+        _personal_data(job, model),
+    ]
+    champion = champion_of(tracking, version.name)
+    if champion is not None and champion.version != version.version:
+        results.append(_against(job, champion, model))
+    return results
+
+
+def _personal_data(job: Job, model: LoadedModel) -> GateResult:
+    """Samples continuations of training texts, where memorised strings would show, and looks for them."""
+    from governance.pii import Detector, leaked
+
+    samples = sample_generations(job, model)
+    rules = job.workspace.policy.domains[job.spec.domain].pii
+    key = job.workspace.keys.derive(job.spec.domain, "pii-hashes")
+    detector = Detector.create()
+    found = leaked(samples, job.data.version.pii_hashes(), key, detector=detector)
+    by_type = Counter(leak.type for leak in found if rules.operator_for(leak.type) != "keep")
+    return no_training_pii(by_type, generations=len(samples))
+
+
+def sample_generations(job: Job, model: LoadedModel) -> list[str]:
+    """50 sampled texts: half start from nothing, half from the beginnings of training records."""
+    beginnings: list[str] = []
+    half = _GENERATIONS // 2
+    every = max(1, job.data.version.records["train"] // half)
+    for number, (_, text) in enumerate(job.data.version.texts("train")):
+        if number % every == 0 and len(beginnings) < half:
+            beginnings.append(text[:_PREFIX_CHARACTERS])
+    prompts = beginnings + [""] * (_GENERATIONS - len(beginnings))
+    answers: list[str] = model.generate(prompts, max_tokens=_TOKENS, temperature=1.0, seed=job.plan.seed)
+    return answers
+
+
+def _against(job: Job, champion: ModelVersion, model: LoadedModel) -> GateResult:
+    try:
+        comparison = compare(job.workspace, champion, model, job.data.version)
+    except DataError as error:
+        return failed(NOT_WORSE_THAN_CHAMPION, str(error))
+    return not_worse_than_champion(
+        comparison.champion_bpb,
+        comparison.challenger_bpb,
+        champion=champion.version,
+        tolerance=NOISE * comparison.champion_bpb,
+        records=comparison.records,
+    )

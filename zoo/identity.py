@@ -1,0 +1,59 @@
+"""The fingerprint of a training: everything that decides its outcome, and one hash over it.
+
+A resumed run, a registered version and a checkpoint carry it; two that differ are never mixed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import zoo
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Named parts, and the SHA-256 (hex) over them."""
+
+    parts: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(json.dumps(self.parts, sort_keys=True).encode()).hexdigest()
+
+    def difference(self, other: Mapping[str, Any]) -> str:
+        """The parts that differ from another identity's, as "steps 100 here, 200 there"."""
+        names = sorted(set(self.parts) | set(other))
+        differing = [n for n in names if self.parts.get(n) != other.get(n)]
+        return ", ".join(f"{n} {_short(self.parts.get(n))} here, {_short(other.get(n))} there" for n in differing)
+
+
+def training_identity(
+    *,
+    dataset_digest: str,
+    tokenizer_digest: str,
+    family: str,
+    size: str,
+    objective: str,
+    plan: Mapping[str, Any],
+    policy_digest: str,
+) -> Identity:
+    """The identity of a training run, as the design has it."""
+    parts = {
+        "dataset": dataset_digest,
+        "tokenizer": tokenizer_digest,
+        "family": family,
+        "size": size,
+        "objective": objective,
+        "policy": policy_digest,
+        "code": zoo.__version__,
+    }
+    return Identity(parts | {f"plan.{name}": value for name, value in plan.items()})
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text[:12] if len(text) == 64 else text

@@ -1,0 +1,37 @@
+"""The model as MLflow serves it: text in, text out.
+
+MLflow runs this script when it loads the model ("models from code"), so nothing is pickled. The
+weights are the keras-hub preset among the model's artifacts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+
+class TextModel(PythonModel):  # type: ignore[misc]  # MLflow has no types
+    """Continues each text of a one-column input."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        from pathlib import Path
+
+        from zoo.load import open_folder
+
+        self._model = open_folder(Path(context.artifacts["preset"]))
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> list[str]:
+        texts = [str(text) for text in model_input.iloc[:, 0]]
+        settings = params or {}
+        answers: list[str] = self._model.generate(
+            texts,
+            max_tokens=int(settings.get("max_tokens", 64)),
+            temperature=float(settings.get("temperature", 0.0)),
+            seed=int(settings.get("seed", 0)),
+        )
+        return answers
+
+
+mlflow.models.set_model(TextModel())

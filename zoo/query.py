@@ -1,0 +1,101 @@
+"""`zoo.query`: the best model that the caller may use answers.
+
+The policy filters first, then the pick is made from a snapshot of the catalogue in this process;
+MLflow is asked in the background only. The chosen model is loaded once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from registry import Catalogue, Decision, Tracking, pick
+from zoo.load import open_version
+from zoo.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query gives. `model` is a reference such as "tax_domain.gpt/3"."""
+
+    text: str
+    model: str
+    version: int
+    decision: Decision
+    latency_ms: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "text": self.text,
+            "model": self.model,
+            "version": self.version,
+            "latency_ms": round(self.latency_ms, 1),
+            "decision": self.decision.to_json(),
+        }
+
+
+def query(
+    prompt: str,
+    *,
+    domain: str,
+    caller: str,
+    purpose: str = "assist",
+    max_latency_ms: float | None = None,
+    max_tokens: int = 64,
+    temperature: float = 0.0,
+    seed: int = 0,
+    workspace: Workspace | None = None,
+) -> Answer:
+    """Answers a prompt with a model of `domain`.
+
+    Args:
+        caller: who asks, a name under `callers` in zoo.yaml.
+        purpose: one of the domain's purposes.
+        max_latency_ms: only models whose measured median latency is not above it.
+        max_tokens: tokens to generate at most.
+        temperature: 0 takes the likeliest token each time.
+
+    Raises:
+        PolicyRefused: an unknown caller, one without a role, and a domain that does not exist give
+            the same words.
+        RegistryError: no model of the domain is fit to answer.
+    """
+    workspace = workspace or Workspace.current()
+    snapshot = _catalogue(workspace).snapshot()
+    decision = pick(
+        snapshot,
+        workspace.policy,
+        domain=domain,
+        caller=caller,
+        purpose=purpose,
+        max_latency_ms=max_latency_ms,
+    )
+    chosen = decision.chosen
+    model = open_version(workspace, chosen)
+    start = time.perf_counter()
+    text = model.generate(prompt, max_tokens=max_tokens, temperature=temperature, seed=seed)
+    latency_ms = 1000 * (time.perf_counter() - start)
+    return Answer(text=text, model=chosen.name, version=chosen.version, decision=decision, latency_ms=latency_ms)
+
+
+_catalogues: dict[str, Catalogue] = {}
+_lock = threading.Lock()
+
+
+def _catalogue(workspace: Workspace) -> Catalogue:
+    """One catalogue for each tracking store of this process."""
+    with _lock:
+        if workspace.tracking_uri not in _catalogues:
+            tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
+            _catalogues[workspace.tracking_uri] = Catalogue(tracking)
+        return _catalogues[workspace.tracking_uri]
+
+
+def refresh_catalogue(workspace: Workspace) -> None:
+    """Lets queries of this process see a version that it has just registered."""
+    with _lock:
+        catalogue = _catalogues.get(workspace.tracking_uri)
+    if catalogue is not None:
+        catalogue.refresh()

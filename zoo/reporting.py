@@ -1,0 +1,62 @@
+"""Callbacks of a training, one concern each: MLflow's metrics, the progress bar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from registry import RunLog
+from zoo.fit import Callback, Evaluation
+from zoo.screen import Screen
+
+
+class MlflowMetrics(Callback):
+    """Writes losses and evaluations by step; `RunLog` leaves out what MLflow already has."""
+
+    def __init__(self, run: RunLog) -> None:
+        self._run = run
+
+    def on_start(self, step: int, losses: Sequence[float], evaluations: Sequence[Evaluation]) -> None:
+        """Brings MLflow up to the checkpoint: a kill may have lost what was still buffered."""
+        for number, loss in enumerate(losses):
+            self._run.log_metrics(number, {"train_loss": loss})
+        for evaluation in evaluations:
+            self._run.log_metrics(evaluation.step, dict(evaluation.metrics))
+
+    def on_step(self, step: int, loss: float, tokens_per_second: float) -> None:
+        self._run.log_metrics(step, {"train_loss": loss, "tokens_per_second": tokens_per_second})
+
+    def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
+        self._run.log_metrics(step, dict(metrics))
+
+    def on_checkpoint(self, step: int, path: Path) -> None:
+        self._run.flush()
+
+    def on_end(self, step: int) -> None:
+        self._run.flush()
+
+
+class TrainingProgress(Callback):
+    """The bar of the training: steps, smoothed loss, tokens a second."""
+
+    def __init__(self, screen: Screen, steps: int) -> None:
+        self._screen = screen
+        self._steps = steps
+        self._loss = math.nan
+        self._speed = math.nan
+
+    def on_start(self, step: int, losses: Sequence[float], evaluations: Sequence[Evaluation]) -> None:
+        if step:
+            self._screen.say(f"continuing at step {step:,}")
+        else:
+            self._screen.say("compiling the training step")
+
+    def on_step(self, step: int, loss: float, tokens_per_second: float) -> None:
+        self._loss = loss if math.isnan(self._loss) else 0.95 * self._loss + 0.05 * loss
+        self._speed = tokens_per_second if math.isnan(self._speed) else 0.8 * self._speed + 0.2 * tokens_per_second
+        note = f"loss {self._loss:.3f}  {self._speed:,.0f} tokens/s"
+        self._screen.progress("train", step + 1, self._steps, note)
+
+    def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
+        self._screen.say(f"step {step:,}: validation {metrics['val_bits_per_byte']:.4f} bits per byte")

@@ -1,0 +1,207 @@
+"""Fresh data: which pipelines are due and why, and a challenger for each of their models.
+
+A pipeline is due when its present sources differ from what its newest model was trained on by at
+least `refresh.min_changed` of the records. `refresh.cron` says when the daemon of `zoo schedule`
+looks; `zoo retrain --due` looks now, for cron, Airflow or Kubernetes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from governance.errors import BusyError, ConfigError, FingerprintMismatch, ZooError
+from pipelines.build import BuildResult, build
+from pipelines.versions import DatasetVersion, changed_records
+from registry import ModelVersion, Tracking, list_versions
+from zoo.compare import dataset_folder
+from zoo.screen import Screen
+from zoo.publish import OPTIONS_TAG
+from zoo.train import Run, train
+from zoo.workspace import Workspace
+
+_LOCK_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Due:
+    """A pipeline whose models should be trained again, and why."""
+
+    pipeline: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of one model. `version` is None when the training failed."""
+
+    model: str
+    version: int | None
+    promoted: bool
+    why: str
+
+
+@dataclass
+class RetrainReport:
+    due: list[Due] = field(default_factory=list)
+    done: list[Done] = field(default_factory=list)
+    not_due: list[Due] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        return any(done.version is None for done in self.done)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "due": [vars(due) for due in self.due],
+            "done": [vars(done) for done in self.done],
+            "not_due": [vars(due) for due in self.not_due],
+        }
+
+
+def retrain(
+    pipelines: Sequence[str] = (),
+    *,
+    due_only: bool = True,
+    dry_run: bool = False,
+    screen: Screen | None = None,
+    workspace: Workspace | None = None,
+) -> RetrainReport:
+    """Trains challengers on the fresh snapshot and promotes those that pass and are not worse.
+
+    Args:
+        pipelines: names; all of the workspace if empty.
+        due_only: leave out pipelines that are not due.
+        dry_run: only say what is due.
+
+    Raises:
+        ZooError: one named pipeline cannot be read. With several, the others go on and the failed
+            one is reported.
+    """
+    workspace = workspace or Workspace.current()
+    screen = screen or Screen()
+    report = RetrainReport()
+    names = list(pipelines) or workspace.pipeline_names
+    for name in names:
+        workspace.pipeline(name)
+        with _locked(workspace.storage, name, screen):
+            try:
+                _retrain_pipeline(workspace, name, due_only, dry_run, screen, report)
+            except ZooError as error:
+                if len(names) == 1:
+                    raise
+                report.done.append(Done(name, None, False, str(error)))
+    return report
+
+
+def _retrain_pipeline(
+    workspace: Workspace, name: str, due_only: bool, dry_run: bool, screen: Screen, report: RetrainReport
+) -> None:
+    tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
+    newest = _newest_by_model(list_versions(tracking), name)
+    if not newest:
+        _require(due_only, f'no model of the pipeline "{name}" was trained yet')
+        report.not_due.append(Due(name, "no model was trained yet: run `zoo train` once"))
+        return
+    spec = workspace.pipeline(name)
+    fresh = build(
+        spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress
+    )
+    stale = {}
+    reasons = []
+    for model in newest:
+        reason = _why_due(workspace, model, fresh, spec.refresh.min_changed)
+        reasons.append(f"{model.name}: {reason.text}")
+        if reason.due or not due_only:
+            stale[model.name] = model
+    if not stale:
+        report.not_due.append(Due(name, "; ".join(reasons)))
+        return
+    report.due.append(Due(name, "; ".join(reasons)))
+    if dry_run:
+        return
+    for model in stale.values():
+        report.done.append(_challenge(workspace, name, model, screen))
+
+
+def _newest_by_model(versions: list[ModelVersion], pipeline: str) -> list[ModelVersion]:
+    newest: dict[str, ModelVersion] = {}
+    for version in versions:
+        if version.pipeline == pipeline:
+            known = newest.get(version.name)
+            if known is None or known.version < version.version:
+                newest[version.name] = version
+    return [newest[name] for name in sorted(newest)]
+
+
+@dataclass(frozen=True)
+class _Reason:
+    due: bool
+    text: str
+
+
+def _why_due(workspace: Workspace, model: ModelVersion, fresh: BuildResult, min_changed: float) -> _Reason:
+    """Compares the fresh snapshot with what the newest version, promoted or not, was trained on."""
+    if model.tags.get("zoo.dataset") == fresh.version.digest:
+        return _Reason(False, f"version {model.version} was trained on the present data")
+    folder = dataset_folder(workspace, model)
+    if not folder.is_dir():
+        return _Reason(True, f"the data of version {model.version} is gone, so changes cannot be counted")
+    changed = changed_records(DatasetVersion.open(folder), fresh.version)
+    count = sum(changed.values())
+    share = count / max(1, fresh.version.total_records)
+    text = ", ".join(f"{number:,} {kind}" for kind, number in changed.items() if number)
+    text = f"{text or 'other settings'} since version {model.version} ({share:.1%} of the records)"
+    if share < min_changed:
+        return _Reason(False, f"{text}, less than min_changed {min_changed:.1%}")
+    return _Reason(True, text)
+
+
+def _challenge(workspace: Workspace, pipeline: str, model: ModelVersion, screen: Screen) -> Done:
+    options = json.loads(model.tags.get(OPTIONS_TAG, "{}"))
+    arguments = {"pipeline": pipeline, "screen": screen, "workspace": workspace, **options}
+    try:
+        run = train(model.family, resume="auto", **arguments)
+    except FingerprintMismatch as error:
+        screen.say(f"discarding a stopped training on older data: {error.what}")
+        run = train(model.family, resume="never", **arguments)
+    return Done(run.model.name, run.model.version, run.promoted, _verdict(run))
+
+
+def _verdict(run: Run) -> str:
+    failed = [gate for gate in run.gates if not gate.passed]
+    if not failed:
+        return "passed " + ", ".join(gate.name for gate in run.gates)
+    details = "; ".join(f"{gate.name} {json.dumps(gate.evidence, sort_keys=True)}" for gate in failed)
+    return f"failed {details}"
+
+
+def _require(fine: bool, what: str) -> None:
+    if not fine:
+        raise ConfigError(what, fix="train one first: zoo train FAMILY --pipeline NAME")
+
+
+@contextmanager
+def _locked(storage: Path, pipeline: str, screen: Screen) -> Iterator[None]:
+    """One retraining of a pipeline at a time. A second one waits and then finds nothing due."""
+    import filelock
+
+    path = storage / "locks" / f"retrain-{pipeline}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        screen.say(f"waiting: another process is retraining {pipeline}")
+        try:
+            lock.acquire(timeout=_LOCK_SECONDS)
+        except filelock.Timeout:
+            raise BusyError(f"another process has been retraining {pipeline} for a day", where=str(path)) from None
+    try:
+        yield
+    finally:
+        lock.release()

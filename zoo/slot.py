@@ -1,0 +1,95 @@
+"""The place on disk where one training of a model and size happens, one at a time.
+
+It holds the checkpoints and says whose they are. A stopped training waits here until the same
+command continues it; another training of the same model and size is refused meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from governance.errors import BusyError, ConfigError, DataError, FingerprintMismatch
+from pipelines.atomic import write_json
+from zoo.identity import Identity
+
+RESUME = ("auto", "never")
+
+
+@dataclass(frozen=True)
+class Slot:
+    folder: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def preset(self) -> Path:
+        return self.folder / "preset"
+
+    def clear(self) -> None:
+        """Removes everything; the identity goes last, so that a kill leaves nothing ownerless."""
+        for child in sorted(self.folder.iterdir(), key=lambda path: path.name == "identity.json"):
+            if child.is_dir():
+                shutil.rmtree(child)
+            else:
+                child.unlink()
+
+
+@contextmanager
+def training_slot(storage: Path, model: str, size: str, identity: Identity, *, resume: str) -> Iterator[Slot]:
+    """Takes the slot of a model and size for this training.
+
+    Args:
+        resume: "auto" continues a stopped training with this identity and refuses another's;
+            "never" discards what is there.
+
+    Raises:
+        BusyError: another process is training this model and size.
+        FingerprintMismatch: a stopped training with another fingerprint is there.
+    """
+    import filelock
+
+    if resume not in RESUME:
+        raise ConfigError(f'resume "{resume}" is neither auto nor never')
+    slot = Slot(storage / "training" / model / size)
+    try:
+        slot.folder.mkdir(parents=True, exist_ok=True)
+        (storage / "locks").mkdir(exist_ok=True)
+        lock = filelock.FileLock(storage / "locks" / f"train-{model}-{size}.lock", timeout=0)
+        lock.acquire()
+    except filelock.Timeout:
+        raise BusyError(f"another process is training {model} at size {size}", fix="wait for it, or end it") from None
+    except OSError as error:
+        raise DataError(f"cannot write: {error.strerror}", where=str(slot.folder), fix="check permissions") from None
+    try:
+        _claim(slot, identity, resume)
+        yield slot
+    finally:
+        lock.release()
+
+
+def _claim(slot: Slot, identity: Identity, resume: str) -> None:
+    owner = slot.folder / "identity.json"
+    if resume == "never":
+        slot.clear()
+    if owner.exists():
+        try:
+            found = json.loads(owner.read_text(encoding="utf-8"))
+            other = Identity(found)
+        except (ValueError, TypeError):
+            raise DataError("unreadable", where=str(owner), fix="start afresh with resume=never") from None
+        if other.fingerprint != identity.fingerprint:
+            raise FingerprintMismatch(
+                f"a stopped training with the fingerprint {other.fingerprint[:16]} waits here, and this one has "
+                f"{identity.fingerprint[:16]}: {identity.difference(other.parts)}",
+                where=str(slot.folder),
+                fix="give the same settings to continue it, or --resume never to discard it",
+            )
+    else:
+        write_json(owner, dict(identity.parts))

@@ -1,0 +1,138 @@
+"""`zoo.train`: from a pipeline's text to a registered model version.
+
+    prepare (policy, data, tokens, plan) ─▶ fit ─▶ publish ─▶ gates ─▶ alias
+
+Each step finds what an earlier, killed call of the same command left and goes on from there. Once
+a run is finished, the same command finds its version and has nothing to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines import BuildResult
+from registry import (
+    GateResult,
+    ModelVersion,
+    RunLog,
+    Tracking,
+    gate_results,
+    promote_if_blessed,
+    version_of_run,
+)
+from zoo.backend import prepare_backend
+from zoo.examine import examine
+from zoo.job import Job, prepare
+from zoo.publish import begin_run, publish
+from zoo.query import refresh_catalogue
+from zoo.reporting import MlflowMetrics, TrainingProgress
+from zoo.screen import Screen
+from zoo.slot import Slot, training_slot
+from zoo.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `train` gives. `reused` tells that the version was there already."""
+
+    model: ModelVersion
+    gates: list[GateResult]
+    fingerprint: str
+    data: BuildResult
+    reused: bool
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """val_bits_per_byte, val_loss (nats a token), tokens_per_second, and what else was measured."""
+        return self.model.metrics
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the alias `champion` points to this version."""
+        return self.model.is_champion
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `zoo train --json` prints."""
+        return {
+            "model": self.model.name,
+            "version": self.model.version,
+            "alias": "champion" if self.promoted else None,
+            "run_id": self.model.run_id,
+            "dataset_digest": self.data.version.digest,
+            "fingerprint": self.fingerprint,
+            "metrics": self.metrics,
+            "gates": [gate.to_json() for gate in self.gates],
+            "reused": self.reused,
+        }
+
+
+def train(
+    family: str,
+    *,
+    pipeline: str,
+    size: str = "nano",
+    steps: int | None = None,
+    seed: int = 0,
+    resume: str = "auto",
+    screen: Screen | None = None,
+    workspace: Workspace | None = None,
+    **changes: Any,
+) -> Run:
+    """Curates a pipeline's data, trains a model on it, evaluates, gates and registers it.
+
+    Args:
+        family: "gpt".
+        pipeline: name of a `pipelines/*.yaml` file.
+        size: "nano" (about 1 M weights beside the embeddings) to "xl" (1.5 B).
+        steps: updates; by default they follow from the sizes of model and data.
+        seed: of initial weights, data order, dropout.
+        resume: "auto" continues a training that was stopped, "never" starts afresh.
+        changes: other fields of `zoo.fit.TrainPlan`, such as `learning_rate` or `batch_size`.
+
+    Raises:
+        ZooError: one line that says what is wrong, where, and what to do.
+    """
+    workspace = workspace or Workspace.current()
+    screen = screen or Screen()
+    job = prepare(
+        family,
+        pipeline=pipeline,
+        size=size,
+        steps=steps,
+        seed=seed,
+        changes=changes,
+        workspace=workspace,
+        screen=screen,
+    )
+    tracking = Tracking(workspace.tracking_uri, workspace.artifact_root, say=screen.say)
+    with training_slot(workspace.storage, job.model_name, size, job.identity, resume=resume) as slot:
+        with begin_run(tracking, job) as log:
+            reused = log.finished
+            if not reused:
+                _train(job, log, slot, tracking, screen)
+        slot.clear()
+    version = version_of_run(tracking, log.run_id)
+    assert version is not None, "a finished run has registered a version"
+    refresh_catalogue(workspace)
+    return Run(version, gate_results(version), job.identity.fingerprint, job.data, reused)
+
+
+def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen) -> None:
+    prepare_backend()
+    from zoo.fit import fit
+
+    task = job.family.build(job.size, job.tokens.vocab_size, seed=job.plan.seed, dropout=job.plan.dropout)
+    result = fit(
+        task,
+        job.tokens,
+        job.plan,
+        family=job.family,
+        fingerprint=job.identity.fingerprint,
+        checkpoints=slot.checkpoints,
+        callbacks=[MlflowMetrics(log), TrainingProgress(screen, job.plan.steps)],
+    )
+    screen.say("registering")
+    version, model = publish(job, task, result, log, slot)
+    screen.say("examining the gates")
+    promote_if_blessed(tracking, version, examine(job, tracking, version, model))

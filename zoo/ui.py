@@ -1,0 +1,45 @@
+"""`zoo ui`: MLflow's own web UI on the workspace's runs and models."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+from governance.errors import BusyError, RegistryError
+from zoo.workspace import Workspace
+
+
+def serve(host: str, port: int) -> None:
+    """Runs the UI until it is interrupted.
+
+    Raises:
+        BusyError: the port is in use.
+        RegistryError: the tracking database cannot be opened, or the server ended by itself.
+    """
+    from registry import Tracking
+
+    workspace = Workspace.current()
+    _check_port(host, port)
+    Tracking(workspace.tracking_uri, workspace.artifact_root).check()
+    print(f"MLflow UI of {workspace.storage}: http://{host}:{port}  (end with Ctrl-C)", flush=True)
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", workspace.tracking_uri]
+    command += ["--default-artifact-root", workspace.artifact_root, "--host", host, "--port", str(port)]
+    try:
+        code = subprocess.run(command, check=False).returncode
+    except KeyboardInterrupt:
+        return
+    if code != 0:
+        raise RegistryError(f"the MLflow server ended with code {code}", fix="see its messages above")
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise BusyError(
+                f"cannot listen on {host}:{port}: {error.strerror}", fix=f"try `zoo ui --port {port + 1}`"
+            ) from None

@@ -51,6 +51,7 @@ def details(scene: Scene, group: str) -> Passage:
 
 def bulleted(scene: Scene, items: list[Passage]) -> Passage:
     """A list with dashes, stars or numbers."""
+    items = [item for item in items if item]
     look = scene.dice.pick(("- ", "* ", "1", "a"))
     marks = {"1": [f"{i + 1}. " for i in range(len(items))], "a": [f"({char}) " for char in "abcdefgh"]}
     chosen = marks.get(look, [look] * len(items))

@@ -94,7 +94,7 @@ def email(dice: Dice, first: str, last: str) -> str:
 
 def person(dice: Dice) -> Person:
     fake = _fake(dice, dice.pick(LOCALES))
-    first, last = fake.first_name(), fake.last_name()
+    first, last = " ".join(fake.first_name().split()), " ".join(fake.last_name().split())
     return Person(first, last, dice.pick(HONORIFICS), email(dice, first, last), ids.phone(dice))
 
 
@@ -105,8 +105,8 @@ def client(domain: str, number: int) -> Client:
     self = person(dice)
     family = _fake(dice, dice.pick(LOCALES))
     spouse_last = self.last if dice.chance(0.7) else family.last_name()
-    spouse, relative = family.first_name(), f"{family.first_name()} {family.last_name()}"
-    children = (family.first_name(), family.first_name())
+    spouse, *children = [" ".join(family.first_name().split()) for _ in range(3)]
+    relative = " ".join(f"{family.first_name()} {family.last_name()}".split())
     fake = _fake(dice, "en_US")
     state = dice.pick(states())
     return Client(
@@ -119,7 +119,7 @@ def client(domain: str, number: int) -> Client:
         zip=fake.zipcode_in_state(state.code),
         zip_extra=dice.digits(4),
         spouse=f"{spouse} {spouse_last}",
-        children=children,
+        children=(children[0], children[1]),
         relative=relative,
         employer=fake.company(),
         business=fake.company(),

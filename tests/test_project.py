@@ -186,3 +186,9 @@ def test_tested_versions_are_exact() -> None:
     wrong = [line for line in lines if not re.fullmatch(r"#.*|[\w.-]+==[\w.!]+", line)]
     assert lines
     assert not wrong
+
+
+def test_the_version_stands_in_one_number() -> None:
+    import zoo
+
+    assert metadata.version("domain-zoo") == zoo.__version__

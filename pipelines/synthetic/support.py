@@ -53,7 +53,8 @@ def chat(number: int, attempt: int) -> Draft:
     turns = [text(agent, scene.one("chat_open"))] if dice.chance(0.7) else []
     turns.append(says(scene.fill(scene.fresh(topic.situations)), _question(scene, topic)))
     if dice.chance(0.7):
-        turns += [text(agent, scene.one("verify")), says(scene.one("identity"))]
+        asked, _, said = scene.fresh(scene.phrases["verify"]).partition(" => ")
+        turns += [text(agent, scene.fill(asked)), says(scene.fill(said))]
     answer = scene.fill(scene.fresh(topic.answers))
     turns.append(text(agent, join(" ", [scene.one("found"), answer])))
     for _ in range(dice.between(0, 1)):

@@ -47,7 +47,7 @@ def letter(number: int, attempt: int) -> Draft:
 
 def _letter_of_adviser(scene: Scene, topic: Topic) -> Passage:
     dice = scene.dice
-    explain = [_statement(scene, topic) for _ in range(dice.between(2, 4))]
+    explain = [_statement(scene, topic) for _ in range(dice.between(3, 4))]
     case = [scene.fill(scene.fresh(topic.advice)), scene.one("outlook")]
     if dice.chance(0.6):
         case.insert(dice.below(2), scene.fill(scene.fresh(topic.examples)))

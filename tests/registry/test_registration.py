@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from governance.errors import RegistryError
+from governance.labels import Label
+from registry import ModelVersion, Tracking, model_folder, register, resolve
+from registry.versions import version_of_run
+from tests.support.models import METRICS, fake_model, register_fake, start_run
+
+ROOT = Path(__file__).parents[2]
+
+
+def logged_models(tracking: Tracking, experiment_id: str) -> list[Any]:
+    return list(tracking.client.search_logged_models([experiment_id]))
+
+
+def versions(tracking: Tracking) -> list[Any]:
+    return list(tracking.client.search_model_versions(None))
+
+
+def test_a_version_carries_what_picking_and_the_page_of_the_model_need(tracking: Tracking, tmp_path: Path) -> None:
+    with start_run(tracking) as run:
+        run.log_metrics(10, {"val_bits_per_byte": 1.36, "loss": 3.0})
+        version = register_fake(run, tmp_path)
+    assert (version.name, version.version, version.run_id) == ("tax_domain.gpt", 1, run.run_id)
+    assert (version.domain, version.pipeline, version.family) == ("tax", "tax_domain", "gpt")
+    assert version.label == Label.of("tax")
+    assert version.metrics == METRICS
+    assert version.aliases == ()
+    raw = tracking.client.get_model_version("tax_domain.gpt", "1")
+    assert raw.description == "# tax_domain.gpt\n\nA card."
+    assert tracking.client.get_registered_model("tax_domain.gpt").description
+    (model,) = logged_models(tracking, run.experiment_id)
+    assert str(model.status) == "READY"
+    assert model.params == {"layers": "4"}
+    stored = tracking.client.get_run(run.run_id)
+    assert [o.model_id for o in stored.outputs.model_outputs] == [version.model_id]
+    assert len(tracking.client.get_metric_history(run.run_id, "val_bits_per_byte")) == 1
+
+
+def test_registering_again_gives_the_same_version(tracking: Tracking, tmp_path: Path) -> None:
+    with start_run(tracking) as run:
+        first = register_fake(run, tmp_path)
+    again = start_run(tracking)
+    assert again.finished
+    assert register_fake(again, tmp_path / "other", metrics={"val_bits_per_byte": 9.0}) == first
+    assert len(versions(tracking)) == len(logged_models(tracking, run.experiment_id)) == 1
+
+
+def test_it_serves_text_from_a_fresh_process_without_the_script_or_the_preset(
+    tracking: Tracking, tmp_path: Path
+) -> None:
+    with start_run(tracking) as run:
+        version = register_fake(run, tmp_path / "training")
+    assert (model_folder(tracking, version) / "model.weights.h5").stat().st_size == 256 * 64
+    for file in (tmp_path / "training").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    code = (
+        "import mlflow, mlflow.pyfunc, sys\n"
+        f"mlflow.set_tracking_uri({tracking.uri!r})\n"
+        "model = mlflow.pyfunc.load_model('models:/tax_domain.gpt/1')\n"
+        "print(model.predict(['a', 'b'], params={'max_tokens': 3}), model.predict('c'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "['echo: a', 'echo: b'] ['echo: c']", done.stderr
+
+
+def test_nothing_is_pickled_and_no_path_of_this_machine_is_kept(tracking: Tracking, tmp_path: Path) -> None:
+    with start_run(tracking) as run:
+        version = register_fake(run, tmp_path / "training")
+    root = model_folder(tracking, version).parents[1]
+    assert not list(root.rglob("*.pkl"))
+    description = (root / "MLmodel").read_text().replace(str(root), "")
+    assert str(tmp_path) not in description
+
+
+def test_neither_the_model_nor_tensorflow_is_loaded_while_registering(tracking: Tracking, tmp_path: Path) -> None:
+    preset, script = fake_model(tmp_path)
+    script.write_text(script.read_text().replace("with open", "raise AssertionError('loaded')\n        with open"))
+    with start_run(tracking) as run:
+        register(
+            run,
+            model_name="tax_domain.gpt",
+            folder=preset,
+            python_model=script,
+            input_example=["a"],
+            pip_requirements=["mlflow"],
+            metrics={},
+        )
+    code = "import sys, registry; print([m for m in ('mlflow', 'tensorflow', 'matplotlib') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"folder": Path("missing")}, "no saved model"),
+        ({"python_model": Path("missing.py")}, "script"),
+        ({"pip_requirements": []}, "requirements"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_written(
+    tracking: Tracking, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    preset, script = fake_model(tmp_path)
+    run = start_run(tracking)
+    arguments: dict[str, Any] = {
+        "model_name": "tax_domain.gpt",
+        "folder": preset,
+        "python_model": script,
+        "input_example": "a",
+        "pip_requirements": ["mlflow"],
+        "metrics": {},
+    }
+    with pytest.raises(RegistryError, match=words):
+        register(run, **(arguments | change))
+    assert not logged_models(tracking, run.experiment_id)
+
+
+STEPS = [
+    "create_logged_model",
+    "log_model_artifacts",
+    "log_batch",
+    "log_outputs",
+    "finalize_logged_model",
+    "create_registered_model",
+    "create_model_version",
+]
+
+KILLED_AT = """
+import os, signal, sys
+from pathlib import Path
+from mlflow import MlflowClient
+from registry import Tracking
+from tests.support.models import METRICS, register_fake, start_run
+
+uri, folder, step, when, occurrence = sys.argv[1:]
+inner, calls = getattr(MlflowClient, step), 0
+
+def outer(self, *args, **kwargs):
+    global calls
+    calls += 1
+    here = calls == int(occurrence)
+    if here and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = inner(self, *args, **kwargs)
+    if here and when == "after":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+run = start_run(Tracking(uri))
+setattr(MlflowClient, step, outer)
+register_fake(run, Path(folder), metrics=METRICS | {"latency_ms_p50": 40.0})
+"""
+
+
+def assert_one_of_each(tracking: Tracking, run_id: str, experiment_id: str) -> None:
+    models, registered = logged_models(tracking, experiment_id), versions(tracking)
+    assert [str(model.status) for model in models] == ["READY"]
+    assert [(mv.run_id, mv.source) for mv in registered] == [(run_id, f"models:/{models[0].model_id}")]
+    version = version_of_run(tracking, run_id)
+    assert version is not None
+    assert version.metrics.keys() == METRICS.keys()
+    assert (model_folder(tracking, version) / "model.weights.h5").stat().st_size == 256 * 64
+    stored = tracking.client.get_run(run_id)
+    assert len(stored.outputs.model_outputs) == 1
+    for key in METRICS:
+        history = tracking.client.get_metric_history(run_id, key)
+        assert len(history) == 1, (key, history)
+        assert version.metrics[key] == history[0].value
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_each_step_and_called_again(tracking: Tracking, tmp_path: Path, step: str, when: str) -> None:
+    command = [sys.executable, "-c", KILLED_AT, tracking.uri, str(tmp_path / "training"), step, when, "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    with start_run(tracking) as run:
+        assert run.resumed
+        register_fake(run, tmp_path / "training")
+    assert_one_of_each(tracking, run.run_id, run.experiment_id)
+
+
+REGISTERING = """
+import sys
+from pathlib import Path
+from registry import Tracking
+from tests.support.models import register_fake, start_run
+
+tracking = Tracking(sys.argv[1])
+tracking.client
+print("ready", flush=True)
+with start_run(tracking) as run:
+    run.log_metrics(1, {"loss": 1.0})
+    register_fake(run, Path(sys.argv[2]))
+print("done", flush=True)
+"""
+
+
+def test_killed_at_random_moments_until_it_is_done(tracking: Tracking, tmp_path: Path) -> None:
+    chance, rounds = random.Random(7), 0
+    command = [sys.executable, "-c", REGISTERING, tracking.uri, str(tmp_path / "training")]
+    killed = 0
+    while killed < 4 and rounds < 8:
+        rounds += 1
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+            time.sleep(chance.uniform(0.0, 1.5))
+            if child.poll() is None:
+                os.kill(child.pid, signal.SIGKILL)
+                killed += 1
+    assert killed
+    with start_run(tracking) as run:
+        version: ModelVersion = register_fake(run, tmp_path / "training")
+    assert_one_of_each(tracking, run.run_id, run.experiment_id)
+    assert resolve(tracking, "tax_domain.gpt/1") == version

@@ -62,7 +62,7 @@ $(STAMP): setup.py constraints.txt
 			echo "error: $$python cannot make environments; install its venv package (Debian: python3-venv)" >&2; \
 			exit 1; \
 		fi; \
-		echo "making $(VENV) with $$($$python --version)"; \
+		echo "making $(VENV) with $$python, $$($$python --version)"; \
 		$$python -m venv $(VENV); \
 	fi
 	@echo "installing domain-zoo and its libraries (about 2 GB, some minutes, once)"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import os
+import multiprocessing
 import random
 import signal
 import subprocess
@@ -15,7 +15,15 @@ from governance.errors import RegistryError
 from governance.labels import Label
 from registry import ModelVersion, Tracking, model_folder, register, resolve
 from registry.versions import version_of_run
-from tests.support.models import METRICS, fake_model, register_fake, start_run
+from tests.support.children import start_child
+from tests.support.models import (
+    METRICS,
+    fake_model,
+    register_fake,
+    register_killed_at,
+    register_once,
+    start_run,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +36,9 @@ def versions(tracking: Tracking) -> list[Any]:
     return list(tracking.client.search_model_versions(None))
 
 
-def test_a_version_carries_what_picking_and_the_page_of_the_model_need(tracking: Tracking, tmp_path: Path) -> None:
+def test_a_version_carries_what_picking_and_the_page_of_the_model_need(
+    tracking: Tracking, tmp_path: Path
+) -> None:
     with start_run(tracking) as run:
         run.log_metrics(10, {"val_bits_per_byte": 1.36, "loss": 3.0})
         version = register_fake(run, tmp_path)
@@ -85,9 +95,13 @@ def test_nothing_is_pickled_and_no_path_of_this_machine_is_kept(tracking: Tracki
     assert str(tmp_path) not in description
 
 
-def test_neither_the_model_nor_tensorflow_is_loaded_while_registering(tracking: Tracking, tmp_path: Path) -> None:
+def test_neither_the_model_nor_tensorflow_is_loaded_while_registering(
+    tracking: Tracking, tmp_path: Path
+) -> None:
     preset, script = fake_model(tmp_path)
-    script.write_text(script.read_text().replace("with open", "raise AssertionError('loaded')\n        with open"))
+    script.write_text(
+        script.read_text().replace("with open", "raise AssertionError('loaded')\n        with open")
+    )
     with start_run(tracking) as run:
         register(
             run,
@@ -98,7 +112,9 @@ def test_neither_the_model_nor_tensorflow_is_loaded_while_registering(tracking: 
             pip_requirements=["mlflow"],
             metrics={},
         )
-    code = "import sys, registry; print([m for m in ('mlflow', 'tensorflow', 'matplotlib') if m in sys.modules])"
+    code = (
+        "import sys, registry; print([m for m in ('mlflow', 'tensorflow', 'matplotlib') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[]", done.stderr
 
@@ -139,32 +155,6 @@ STEPS = [
     "create_model_version",
 ]
 
-KILLED_AT = """
-import os, signal, sys
-from pathlib import Path
-from mlflow import MlflowClient
-from registry import Tracking
-from tests.support.models import METRICS, register_fake, start_run
-
-uri, folder, step, when, occurrence = sys.argv[1:]
-inner, calls = getattr(MlflowClient, step), 0
-
-def outer(self, *args, **kwargs):
-    global calls
-    calls += 1
-    here = calls == int(occurrence)
-    if here and when == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = inner(self, *args, **kwargs)
-    if here and when == "after":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-
-run = start_run(Tracking(uri))
-setattr(MlflowClient, step, outer)
-register_fake(run, Path(folder), metrics=METRICS | {"latency_ms_p50": 40.0})
-"""
-
 
 def assert_one_of_each(tracking: Tracking, run_id: str, experiment_id: str) -> None:
     models, registered = logged_models(tracking, experiment_id), versions(tracking)
@@ -184,45 +174,28 @@ def assert_one_of_each(tracking: Tracking, run_id: str, experiment_id: str) -> N
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_each_step_and_called_again(tracking: Tracking, tmp_path: Path, step: str, when: str) -> None:
-    command = [sys.executable, "-c", KILLED_AT, tracking.uri, str(tmp_path / "training"), step, when, "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+def test_killed_at_each_step_and_called_again(
+    tracking: Tracking, tmp_path: Path, step: str, when: str
+) -> None:
+    child = start_child(register_killed_at, tracking.uri, tmp_path / "training", step, when)
+    child.join(timeout=60)
+    assert child.exitcode == -signal.SIGKILL
     with start_run(tracking) as run:
         assert run.resumed
         register_fake(run, tmp_path / "training")
     assert_one_of_each(tracking, run.run_id, run.experiment_id)
 
 
-REGISTERING = """
-import sys
-from pathlib import Path
-from registry import Tracking
-from tests.support.models import register_fake, start_run
-
-tracking = Tracking(sys.argv[1])
-tracking.client
-print("ready", flush=True)
-with start_run(tracking) as run:
-    run.log_metrics(1, {"loss": 1.0})
-    register_fake(run, Path(sys.argv[2]))
-print("done", flush=True)
-"""
-
-
 def test_killed_at_random_moments_until_it_is_done(tracking: Tracking, tmp_path: Path) -> None:
-    chance, rounds = random.Random(7), 0
-    command = [sys.executable, "-c", REGISTERING, tracking.uri, str(tmp_path / "training")]
-    killed = 0
-    while killed < 4 and rounds < 8:
-        rounds += 1
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "ready\n"
-            time.sleep(chance.uniform(0.0, 1.5))
-            if child.poll() is None:
-                os.kill(child.pid, signal.SIGKILL)
-                killed += 1
+    chance, killed = random.Random(7), 0
+    for _ in range(10):
+        ready = multiprocessing.get_context("forkserver").Event()
+        child = start_child(register_once, tracking.uri, tmp_path / "training", ready)
+        assert ready.wait(timeout=60)
+        time.sleep(chance.uniform(0.0, 0.8))
+        child.kill()
+        child.join()
+        killed += child.exitcode == -signal.SIGKILL
     assert killed
     with start_run(tracking) as run:
         version: ModelVersion = register_fake(run, tmp_path / "training")

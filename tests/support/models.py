@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from governance.labels import Label
 from registry import ModelVersion, RunLog, Tracking, open_run, register
 
-SCRIPT = '''
+SCRIPT = """
 import mlflow.models
 from mlflow.pyfunc import PythonModel
 
@@ -24,7 +26,7 @@ class Echo(PythonModel):
 
 
 mlflow.models.set_model(Echo())
-'''
+"""
 
 METRICS = {
     "val_bits_per_byte": 1.36,
@@ -78,3 +80,47 @@ def register_fake(
         inference_params={"max_tokens": 64},
         card="# tax_domain.gpt\n\nA card.",
     )
+
+
+def register_once(uri: str, folder: Path, ready: Any) -> None:
+    """The body of a child: opens the store, says so, and registers."""
+    tracking = Tracking(uri)
+    tracking.client.search_experiments()
+    ready.set()
+    with start_run(tracking) as run:
+        run.log_metrics(1, {"loss": 1.0})
+        register_fake(run, folder)
+
+
+def register_killed_at(uri: str, folder: Path, step: str, when: str) -> None:
+    """The body of a child that dies before or after its first call of one of MLflow's methods."""
+    from mlflow import MlflowClient
+
+    inner = getattr(MlflowClient, step)
+
+    def fatal(client: Any, *args: Any, **kwargs: Any) -> None:
+        if when == "after":
+            inner(client, *args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    run = start_run(Tracking(uri))
+    setattr(MlflowClient, step, fatal)
+    register_fake(run, folder, metrics=METRICS | {"latency_ms_p50": 40.0})
+
+
+def open_store(uri: str) -> None:
+    """The body of a child that opens a store, and prepares its database when it is new."""
+    Tracking(uri).client.search_experiments()
+
+
+def log_until_killed(uri: str, ready: Any) -> None:
+    """The body of a child that logs a step each millisecond, written at once."""
+    run = start_run(Tracking(uri), flush_steps=1)
+    ready.set()
+    for step in range(100_000):
+        run.log_metrics(step, {"loss": 1 / (step + 1), "rate": 0.1})
+
+
+def open_run_once(uri: str, found: Any) -> None:
+    """The body of a child that opens the run of a fingerprint and reports its id."""
+    found.put(start_run(Tracking(uri)).run_id)

@@ -1,0 +1,120 @@
+"""The filter: replaces what the detector finds, as the domain's rules say.
+
+    redact        <US_SSN>                 only the type stays
+    mask          ***-**-****              letters and digits become stars
+    pseudonymize  <PERSON_3fa2b1c4>        the same for the same person, in all documents and builds
+    keep                                   the text stays
+
+Pseudonyms are HMAC-SHA256 over the normalised value with a key of the domain (RFC 2104): stable
+inside it, unlinkable outside, and nobody without the key can test a guess. Presidio's anonymizer is
+not used for this: its hash operator salts each entity anew, and splicing needs no engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from governance.errors import ConfigError, DetectorError, did_you_mean
+from governance.pii import models
+from governance.pii.detect import Detector, Finding, fingerprint, known_entities
+from governance.pii.entities import ALL_TYPES, NER_TYPES
+from governance.policy import Operator, PiiRules
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """A filtered text, and what was replaced: offsets in the original text."""
+
+    text: str
+    findings: tuple[Finding, ...]
+
+
+class PiiFilter:
+    """Applies a domain's rules.
+
+    Args:
+        rules: what to do with each type.
+        detector: must find every type that is not kept (`entities_to_find`).
+        key: of the domain's pseudonyms, 32 bytes.
+
+    Raises:
+        DetectorError: the detector does not look for a type that the rules filter.
+    """
+
+    def __init__(self, rules: PiiRules, detector: Detector, key: bytes) -> None:
+        missing = sorted(entities_to_find(rules) - detector.entities)
+        if missing:
+            raise DetectorError(f"the detector does not look for {', '.join(missing)}")
+        self._rules = rules
+        self._detector = detector
+        self._key = key
+        self.fingerprint = filter_fingerprint(rules, key)
+
+    def __call__(self, texts: Sequence[str]) -> list[Filtered]:
+        return [self._replace(t, f) for t, f in zip(texts, self._detector.find(texts), strict=True)]
+
+    def _replace(self, text: str, findings: Sequence[Finding]) -> Filtered:
+        replaced = tuple(f for f in findings if self._rules.operator_for(f.type) != "keep")
+        parts: list[str] = []
+        position = 0
+        for finding in replaced:
+            value = text[finding.start : finding.end]
+            parts += [text[position : finding.start], self._replacement(finding.type, value)]
+            position = finding.end
+        return Filtered("".join([*parts, text[position:]]), replaced)
+
+    def _replacement(self, entity: str, value: str) -> str:
+        operator: Operator = self._rules.operator_for(entity)
+        if operator == "mask":
+            return re.sub(r"[^\W_]", "*", value)
+        if operator == "pseudonymize":
+            return f"<{entity}_{pseudonym(self._key, entity, value)}>"
+        return f"<{entity}>"
+
+
+def pseudonym(key: bytes, entity: str, value: str) -> str:
+    """Eight hexadecimal digits that stand for a value in one domain."""
+    return hmac.new(key, f"{entity}\0{normalised(value)}".encode(), hashlib.sha256).hexdigest()[:8]
+
+
+def normalised(value: str) -> str:
+    """Spelling that is one and the same for the same person or number."""
+    return " ".join(value.casefold().split())
+
+
+def entities_to_find(rules: PiiRules) -> frozenset[str]:
+    """The types that are not kept; a kept one need not be searched for."""
+    return frozenset(entity for entity in ALL_TYPES if rules.operator_for(entity) != "keep")
+
+
+def filter_fingerprint(rules: PiiRules, key: bytes) -> str:
+    """Identifies everything that decides what a filter does to a text; cheap, loads no model."""
+    parts = [
+        fingerprint(entities_to_find(rules)),
+        json.dumps({entity: rules.operator_for(entity) for entity in sorted(ALL_TYPES)}),
+        hashlib.sha256(b"key id\0" + key).hexdigest(),
+        "1",
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def check_rules(rules: PiiRules, *, where: str) -> None:
+    """Checks, before any data is read, that everything the rules name can be found.
+
+    Raises:
+        ConfigError: a rule names a type that no active detector finds.
+        DetectorError: the spaCy model that the rules need is missing or not the verified one.
+    """
+    for entity in rules.rules:
+        if entity not in ALL_TYPES:
+            hint = did_you_mean(entity, ALL_TYPES)
+            raise ConfigError(
+                f"no active detector finds {entity}{hint}", where=f"{where}.{entity}", fix=known_entities()
+            )
+    if entities_to_find(rules) & NER_TYPES:
+        models.verify(models.find_model())

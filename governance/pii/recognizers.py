@@ -1,0 +1,193 @@
+"""Recognizers for what has a fixed form, or stands behind a word that says what follows.
+
+Each is a small Presidio recognizer over a table of patterns. The part of a match that is personal
+data is its group "v"; what stands around it is the cue that makes a number an account number. A
+validator has the last word, so that a section or an amount does not pass for a card or an IBAN.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from governance.pii import vocabulary as words
+
+if TYPE_CHECKING:
+    from presidio_analyzer import EntityRecognizer
+
+#: Raise it whenever a pattern, a word list or a validator changes: filtered texts are then made again.
+VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A pattern for one entity type. `trim` shortens a match to the part that is valid, or refuses it."""
+
+    entity: str
+    pattern: re.Pattern[str]
+    score: float = 0.9
+    trim: Callable[[str], int] = field(default=len)
+
+
+def luhn(digits: str) -> bool:
+    """The check digit of payment cards (ISO/IEC 7812-1, annex B)."""
+    total = 0
+    for index, character in enumerate(reversed(digits)):
+        value = int(character) * (2 if index % 2 else 1)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
+
+
+def _card(text: str) -> int:
+    """Length of the longest beginning that is a card number of 13 to 19 digits; 0 for none."""
+    for end in range(len(text), 12, -1):
+        digits = re.sub(r"\D", "", text[:end])
+        if text[end - 1].isdigit() and 13 <= len(digits) <= 19 and digits[0] in "23456" and luhn(digits):
+            return end
+    return 0
+
+
+def _iban(text: str) -> int:
+    """Length of the longest beginning whose check digits fit (ISO 13616, modulo 97); 0 for none."""
+    for end in range(len(text), 14, -1):
+        compact = re.sub(r"[^0-9A-Za-z]", "", text[:end]).upper()
+        if not text[end - 1].isalnum() or not 15 <= len(compact) <= 34:
+            continue
+        rearranged = compact[4:] + compact[:4]
+        if int("".join(str(int(character, 36)) for character in rearranged)) % 97 == 1:
+            return end
+    return 0
+
+
+def _ip(text: str) -> int:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return 0
+    return len(text)
+
+
+def _phone(text: str) -> int:
+    """A number in international form must be a possible one of its country."""
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException:
+        return 0
+    return len(text) if phonenumbers.is_possible_number(number) else 0
+
+
+def _without_full_stop(text: str) -> int:
+    return len(text.rstrip(".,;:!?)]}'\""))
+
+
+def _ssn(text: str) -> int:
+    """Nine digits of which no group is all zero; those of a tax payer number are left to its rule."""
+    digits = re.sub(r"\D", "", text)
+    empty = digits[:3] == "000" or digits[3:5] == "00" or digits[5:] == "0000"
+    return 0 if empty or _is_itin(digits) else len(text)
+
+
+def _itin(text: str) -> int:
+    return len(text) if _is_itin(re.sub(r"\D", "", text)) else 0
+
+
+def _is_itin(digits: str) -> bool:
+    """9xx, and 50-65, 70-88, 90-92 or 94-99 as the fourth and fifth digit (IRS Publication 1915)."""
+    group = int(digits[3:5])
+    return digits[0] == "9" and (50 <= group <= 65 or 70 <= group <= 88 or 90 <= group <= 99 and group != 93)
+
+
+def _rule(entity: str, pattern: str, trim: Callable[[str], int] = len, *, flags: int = 0, score: float = 0.9) -> Rule:
+    return Rule(entity, re.compile(pattern, flags), score, trim)
+
+
+_I = re.IGNORECASE
+_GAP = r"[^\n\d]{0,40}?"  # between a cue and its number, on the same line
+_NINE = r"(?<![\d-])(?P<v>\d{3}[- .\u2010-\u2015]\d{2}[- .\u2010-\u2015]\d{4})(?![\d-])"
+_NAME = rf"{words.NAME_WORD}(?:[ \u00a0]+(?:{words.NAME_WORD}|[A-Z]\.|{words.PARTICLES})){{0,3}}"
+_STATE = "|".join([*words.STATES.keys(), *words.STATES.values()])
+_SUFFIX = "|".join(words.STREET_SUFFIXES)
+_UNIT = r"(?:,?\s+(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|No|#)\.?\s*#?\s*[\w-]+)?"
+
+RULES: tuple[Rule, ...] = (
+    _rule("EMAIL_ADDRESS", r"(?P<v>[A-Za-z0-9][\w.%+'-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})"),
+    _rule("EMAIL_ADDRESS", r"(?P<v>[\w.%+-]+ ?(?:\(at\)|\[at\]) ?[\w-]+ ?(?:\.|\(dot\)|\[dot\]) ?[a-z]{2,})", flags=_I),
+    _rule("URL", r"(?P<v>(?:https?://|ftp://|www\.)[^\s<>\"]+)", _without_full_stop, flags=_I),
+    _rule("URL", rf"(?<![@\w.-])(?P<v>(?:[a-z0-9-]+\.)+(?:{words.TOP_DOMAINS})(?:/[^\s<>\"]*)?)(?![\w@-])",
+          _without_full_stop, flags=_I, score=0.6),
+    _rule("IP_ADDRESS", r"(?<![\d.])(?P<v>\d{1,3}(?:\.\d{1,3}){3})(?![\d]|\.\d)", _ip),
+    _rule("IP_ADDRESS", r"(?<![\w:])(?P<v>[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7})(?![\w:])", _ip, flags=_I),
+    _rule("CREDIT_CARD", r"(?<![\d-])(?P<v>\d(?:[ -]?\d){12,18})(?!\d)", _card),
+    _rule("IBAN_CODE", r"(?<![A-Za-z0-9])(?P<v>[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,34})", _iban, flags=_I),
+    _rule("US_SSN", _NINE, _ssn),
+    _rule("US_ITIN", _NINE, _itin),
+    _rule("US_SSN", rf"\b(?:SSN|social[ -]security)\b{_GAP}(?P<v>\d{{9}})(?!\d)", _ssn, flags=_I),
+    _rule("US_ITIN", rf"\b(?:ITIN|taxpayer identification)\b{_GAP}(?P<v>\d{{9}})(?!\d)", _itin, flags=_I),
+    _rule("US_EIN", r"(?<![\d-])(?P<v>\d{2}-\d{7})(?![\d-])"),
+    _rule("US_EIN", rf"\b(?:EIN|employer identification)\b{_GAP}(?P<v>\d{{9}})(?!\d)", flags=_I),
+    _rule("US_BANK_NUMBER", rf"\b(?:account|acct|a/c|routing|ABA|transit|checking|savings)\b{_GAP}"
+          r"(?<![\d$.,/-])(?P<v>\d(?:[ -]?\d){5,16})(?![\d,]|[.-]\d)", flags=_I, score=0.7),
+    _rule("US_PASSPORT", rf"\bpassport\b{_GAP}(?P<v>[A-Z]?\d{{8,9}})(?!\d)", flags=_I),
+    _rule("US_DRIVER_LICENSE", r"\b(?:driver'?s?|driving) licen[cs]e\b(?: (?:number|no\.?|is))*\W{0,5}"
+          r"(?P<v>(?=[A-Z0-9-]*\d{3})[A-Z0-9][A-Z0-9-]{4,14})\b", flags=_I),
+    _rule("PHONE_NUMBER", r"(?<![\d$.,/-])(?P<v>(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])\d{3}[ .-]\d{4}"
+          r"(?:,? *(?:x|ext\.?|extension) *\d{1,6})?)(?![\d-])"),
+    _rule("PHONE_NUMBER", r"(?<![\w+])(?P<v>\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5})(?!\d)", _phone),
+    _rule("PHONE_NUMBER", r"\b(?:call|phone|tel|telephone|cell|mobile|fax|text|reach|reached|number|dial)\b"
+          rf"{_GAP}(?<![\d$.,/-])(?P<v>(?:\+?1)?[2-9]\d{{9}}|\d{{3}}[ .-]\d{{4}})(?![\d-])", flags=_I, score=0.7),
+    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}}[A-Za-z]?(?:-\d+)?[ \n]+(?:[NSEW]{{1,2}}\.?[ ]+)?"
+          rf"(?:[A-Z0-9][\w'.-]*[ ]+){{1,4}}(?:{_SUFFIX})\b\.?(?: [NSEW]{{1,2}}\b)?{_UNIT})"),
+    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}} (?:[\w'.-]+ ){{1,3}}(?:{words.COMMON_SUFFIXES})\b\.?"
+          rf"(?: [nsew]{{1,2}}\b)?{_UNIT})", flags=_I, score=0.6),
+    _rule("STREET_ADDRESS", r"\b(?P<v>(?:P\.? ?O\.? ?Box|PSC \d+,? Box|Unit \d+ Box|APO|FPO) \d+)", flags=_I),
+    _rule("STREET_ADDRESS", r"\b(?P<v>US(?:NS|S|CGC|NV) [A-Z]\w+)"),
+    _rule("ZIP_CODE", rf"\b(?:{_STATE}|A[AEP])\.?,?[ \n]+(?P<v>\d{{5}}(?:-\d{{4}})?)(?![\d-])"),
+    _rule("ZIP_CODE", r"\b(?:zip|postal)(?: code)?\b\W{0,5}(?:is )?(?P<v>\d{5}(?:-\d{4})?)(?![\d-])", flags=_I),
+    _rule("DATE_OF_BIRTH", rf"\b(?:born(?: on)?|date of birth|DOB|birth ?date)\b\W{{0,5}}(?:is |was )?(?P<v>{words.DATE})", flags=_I),
+    _rule("LOCATION", rf"\b(?P<v>[A-Z][\w'-]+(?: [A-Z][\w'-]+){{0,2}}),[ \n]+(?:{_STATE})\b(?=[ ,.]|$)"),
+    _rule("LOCATION", rf"[a-z],[ \n]+(?P<v>{_STATE})(?=[ \n,.]+\d{{5}})"),
+    _rule("PERSON", rf"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Madam|Judge|Officer|Agent)\b\.?[ \u00a0]+(?P<v>{_NAME})"),
+    _rule("PERSON", rf"(?:^|\n|[.!?:] )(?:Dear|Hello|Hi|Hey|Good (?:morning|afternoon|evening)),?[ \u00a0]+(?P<v>{_NAME})(?=[,:.! \n-])"),
+    _rule("PERSON", rf"\b(?:[Mm]y name is|[Nn]ame is|I am|I'm|[Tt]his is|signed(?: by)?|[Cc]ontact|[Aa]sk for|spoke (?:to|with))[ ]+(?P<v>{_NAME})"),
+    _rule("PERSON", rf"\b(?:[Nn]ame|[Tt]axpayer|[Cc]lient|[Cc]ustomer|[Ss]pouse|[Dd]ependent|[Aa]ccount holder|[Cc]ardholder|[Pp]atient|[Cc]ontact|[Ff]rom|[Tt]o|[Aa]ttn|ATTN|NAME|TAXPAYER|CLIENT|CUSTOMER|Agent)[ ]*:[ ]*(?P<v>{_NAME})"),
+    _rule("PERSON", rf"(?:[Ss]incerely|[Rr]egards|[Tt]ruly|[Tt]hanks|[Tt]hank you|[Yy]ours|[Ff]aithfully|[Bb]est|[Cc]heers|[Rr]espectfully)[,.!]?[ ]*\n+[ ]*(?P<v>{_NAME})[ ]*(?=$|\n|[,(])"),
+    _rule("PERSON", rf"(?<![\w-])(?P<v>{words.UPPER_WORD}, {words.UPPER_WORD}(?: {words.UPPER_WORD}| [A-Z]\.?)?)(?![\w-])", score=0.6),
+)  # fmt: skip
+
+
+def recognizers(entities: Iterable[str]) -> Sequence[EntityRecognizer]:
+    """One Presidio recognizer for each wanted entity type that has rules."""
+    from governance.pii.presidio import RuleRecognizer
+
+    wanted = sorted(set(entities) & {rule.entity for rule in RULES})
+    return [RuleRecognizer(entity, [rule for rule in RULES if rule.entity == entity]) for entity in wanted]
+
+
+def matches(rules: Sequence[Rule], text: str) -> Iterable[tuple[int, int, float]]:
+    """Yields (start, end, score) of everything in a text that a rule accepts."""
+    for rule in rules:
+        for match in rule.pattern.finditer(text):
+            start, end = match.span("v")
+            length = rule.trim(text[start:end])
+            if length and not _is_common(rule.entity, text[start : start + length]):
+                yield start, start + length, rule.score
+
+
+def _is_common(entity: str, value: str) -> bool:
+    """"Dear Client" names nobody."""
+    if entity != "PERSON":
+        return False
+    return all(word.strip(".,").casefold() in words.NOT_NAMES for word in re.split(r"[\s,]+", value) if word)
+
+
+def all_entities() -> frozenset[str]:
+    return frozenset(rule.entity for rule in RULES)
+
+
+def rule_recognizer_arguments(entity: str) -> dict[str, Any]:
+    return {"supported_entities": [entity], "supported_language": "en", "name": f"{entity} rules"}

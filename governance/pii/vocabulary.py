@@ -1,0 +1,61 @@
+"""Word lists that the rules are made of: states, street suffixes, forms of names and dates."""
+
+from __future__ import annotations
+
+STATES = {
+    "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
+    "CT": "Connecticut", "DE": "Delaware", "DC": "District of Columbia", "FL": "Florida", "GA": "Georgia",
+    "HI": "Hawaii", "ID": "Idaho", "IL": "Illinois", "IN": "Indiana", "IA": "Iowa", "KS": "Kansas",
+    "KY": "Kentucky", "LA": "Louisiana", "ME": "Maine", "MD": "Maryland", "MA": "Massachusetts",
+    "MI": "Michigan", "MN": "Minnesota", "MS": "Mississippi", "MO": "Missouri", "MT": "Montana",
+    "NE": "Nebraska", "NV": "Nevada", "NH": "New Hampshire", "NJ": "New Jersey", "NM": "New Mexico",
+    "NY": "New York", "NC": "North Carolina", "ND": "North Dakota", "OH": "Ohio", "OK": "Oklahoma",
+    "OR": "Oregon", "PA": "Pennsylvania", "RI": "Rhode Island", "SC": "South Carolina", "SD": "South Dakota",
+    "TN": "Tennessee", "TX": "Texas", "UT": "Utah", "VT": "Vermont", "VA": "Virginia", "WA": "Washington",
+    "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming", "PR": "Puerto Rico", "VI": "Virgin Islands",
+    "GU": "Guam", "AS": "American Samoa", "MP": "Northern Mariana Islands", "PW": "Palau", "MH": "Marshall Islands",
+    "FM": "Federated States of Micronesia",
+}  # fmt: skip
+
+#: Street suffixes of United States addresses, in full and as the Postal Service shortens them.
+STREET_SUFFIXES = tuple(
+    """Alley Ally Aly Annex Arcade Avenue Ave Av Bayou Beach Bend Blvd Boulevard Bluff Bluffs Bottom Branch Bridge
+    Brook Brooks Burg Burgs Bypass Camp Canyon Cape Causeway Center Centers Circle Circles Cir Cliff Cliffs Club
+    Common Commons Corner Corners Course Court Courts Ct Cove Coves Creek Crescent Cres Crest Crossing Crossroad
+    Crossroads Curve Dale Dam Divide Drive Drives Dr Estate Estates Expressway Expy Extension Extensions Fall Falls
+    Ferry Field Fields Flat Flats Ford Fords Forest Forge Forges Fork Forks Fort Freeway Fwy Garden Gardens Gateway
+    Glen Glens Green Greens Grove Groves Harbor Harbors Haven Heights Highway Hwy Hill Hills Hollow Inlet Island
+    Islands Isle Junction Junctions Key Keys Knoll Knolls Lake Lakes Land Landing Lane Ln Light Lights Loaf Lock
+    Locks Lodge Loop Mall Manor Manors Meadow Meadows Mews Mill Mills Mission Motorway Mount Mountain Mountains Neck
+    Orchard Oval Overpass Park Parks Parkway Parkways Pkwy Pass Passage Path Pike Pine Pines Place Pl Plain Plains
+    Plaza Plz Point Points Port Ports Prairie Radial Ramp Ranch Rapid Rapids Rest Ridge Ridges River Road Roads Rd
+    Route Row Rue Run Shoal Shoals Shore Shores Skyway Spring Springs Spur Spurs Square Squares Sq Station Stravenue
+    Stream Street Streets St Summit Terrace Ter Throughway Trace Track Trafficway Trail Trl Tunnel Turnpike Tpke
+    Underpass Union Unions Valley Valleys Via Viaduct View Views Village Villages Ville Vista Walk Walks Wall Way
+    Ways Well Wells AVENUE AVE BOULEVARD BLVD CIRCLE COURT CT DRIVE DR LANE LN PLACE ROAD RD STREET ST TERRACE
+    WAY HIGHWAY HWY PARKWAY PKWY TRAIL""".split()
+)
+
+#: Suffixes that are safe to look for in lower case.
+COMMON_SUFFIXES = "street|avenue|ave|boulevard|blvd|road|rd|lane|drive|court|terrace|parkway|highway"
+
+#: A word of a name: capital letter first, with what names of the world have inside.
+NAME_WORD = r"(?:[A-Z][\w\u2019'-]+)"
+UPPER_WORD = r"(?:[A-Z][A-Z\u2019'-]+|[A-Z][a-z\u2019'-]+)"
+PARTICLES = r"de|da|di|del|della|der|den|van|von|bin|ibn|al|el|la|le|du|dos|das|ten|ter|zu|y"
+
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)[a-z]*\.?"
+DATE = rf"(?:\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{2,4}}|\d{{4}}-\d{{2}}-\d{{2}}|{_MONTH} \d{{1,2}},? \d{{4}}|\d{{1,2}} {_MONTH},? \d{{4}})"
+
+TOP_DOMAINS = "com|org|net|edu|gov|mil|info|biz|io|co|us|uk|ca|de|fr|eu|au|in|nl|ch|es|it|app|dev|test|example"
+
+#: Words after a cue for a name, or that the model takes for one, that name nobody.
+NOT_NAMES = frozenset(
+    """a all am an and any april are at august authority bank best by call client clients code colleague colleagues
+    commissioner congress court customer customers december dear department for friday from hello hi i if in internal
+    is it january july june madam manager march may me member monday mr mrs ms my no november october of office
+    officer on or our please re regards revenue saturday secretary section september service sir sirs state sunday
+    support tax taxpayer team thank thanks the there this thursday to treasury tuesday united us we wednesday
+    whom yes you your form line part schedule title subtitle chapter act irs ira sole everyone both neither here
+    today tomorrow yesterday question answer note notice letter""".split()
+)

@@ -89,10 +89,10 @@ class TextModel:
         new = min(chosen.max_tokens, self.context - 1)
         encoded = self.encoder.encode_batch(list(prompts), add_special_tokens=False)
         rows = [[self.eos_id, *one.ids][-(self.context - new) :] for one in encoded]
+        size = _bucket(len(rows), BATCH_SIZES)  # of each batch, so that a short last one compiles nothing
         texts: list[str] = []
-        for start in range(0, len(rows), BATCH_SIZES[-1]):
-            part = rows[start : start + BATCH_SIZES[-1]]
-            texts += self._generate_batch(part, new, chosen, first_row=start)
+        for start in range(0, len(rows), size):
+            texts += self._generate_batch(rows[start : start + size], size, new, chosen, first_row=start)
         return texts
 
     def sample(
@@ -123,11 +123,10 @@ class TextModel:
         return [*lengths, self.context]
 
     def _generate_batch(
-        self, rows: list[list[int]], new: int, sampling: Sampling, first_row: int
+        self, rows: list[list[int]], size: int, new: int, sampling: Sampling, first_row: int
     ) -> list[str]:
         import numpy as np
 
-        size = _bucket(len(rows), BATCH_SIZES)
         length = _bucket(max(map(len, rows)) + new, self.lengths())
         padded = np.full((size, length), self.eos_id, np.int32)
         known = np.full(size, len(rows[0]), np.int32)
@@ -163,8 +162,9 @@ class TextModel:
         settings = np.array(
             [
                 1.0 if greedy else sampling.temperature,
-                1 if greedy else min(sampling.top_k or vocabulary, vocabulary),
+                min(sampling.top_k or vocabulary, vocabulary),
                 sampling.top_p,
+                greedy,
             ],
             np.float32,
         )
@@ -179,7 +179,7 @@ class TextModel:
             known: int32 [batch], prompt lengths, at least 1.
             ends: int32 [batch], where to stop at the latest.
             uniform: float32 [batch, length], a random number for each position.
-            settings: float32 [3], temperature, top-k, top-p.
+            settings: float32 [4], temperature, top-k, top-p, 1 for greedy.
 
         Returns:
             int32 [batch, length].
@@ -212,26 +212,39 @@ class TextModel:
 def _choose(logits: Any, random: Any, settings: Any) -> Any:
     """Draws a token by inverting the cumulative distribution of the candidates.
 
+    The candidates of top-k and top-p are all tokens above a threshold, which bisection finds in a
+    tenth of the time that sorting a vocabulary takes. Tokens as likely as the last one stay in.
+
     Args:
         logits: float32 [batch, vocabulary].
         random: float32 [batch, 1], uniform in [0, 1).
-        settings: float32 [3], temperature, top-k, top-p.
+        settings: float32 [4], temperature, top-k, top-p, 1 for greedy.
 
     Returns:
         int32 [batch].
     """
     from keras import ops
 
-    ranked, tokens = ops.top_k(logits / settings[0], k=logits.shape[1])
-    probabilities = ops.softmax(ranked)
-    cumulative = ops.cumsum(probabilities, axis=-1)
-    rank = ops.arange(logits.shape[1], dtype="float32")
-    kept = ops.logical_and(rank < settings[1], cumulative - probabilities < settings[2])
-    count = ops.sum(ops.cast(kept, "int32"), axis=-1, keepdims=True)
-    total = ops.take_along_axis(cumulative, count - 1, axis=1)
-    passed = ops.sum(ops.cast(cumulative <= random * total, "int32"), axis=-1, keepdims=True)
-    choice = ops.minimum(passed, count - 1)  # rounding may pass the last candidate
-    return ops.cast(ops.take_along_axis(tokens, choice, axis=1)[:, 0], "int32")
+    best = ops.argmax(logits, axis=-1)
+    scaled = logits / settings[0]
+    probabilities = ops.softmax(scaled)
+
+    def halve(_: Any, bounds: Any) -> Any:
+        low, high = bounds
+        middle = 0.5 * (low + high)
+        above = ops.cast(scaled >= middle, "float32")
+        many = ops.sum(above, axis=-1, keepdims=True) >= settings[1]
+        likely = ops.sum(above * probabilities, axis=-1, keepdims=True) >= settings[2]
+        enough = ops.logical_or(many, likely)
+        return ops.where(enough, middle, low), ops.where(enough, high, middle)
+
+    limits = (ops.min(scaled, axis=-1, keepdims=True), ops.max(scaled, axis=-1, keepdims=True))
+    threshold, _ = ops.fori_loop(0, 32, halve, limits)
+    cumulative = ops.cumsum(ops.where(scaled >= threshold, probabilities, 0.0), axis=-1)
+    passed = ops.sum(ops.cast(cumulative <= random * cumulative[:, -1:], "int32"), axis=-1)
+    # Rounding may pass all candidates; the most likely token is always one of them.
+    drawn = ops.where(passed < logits.shape[1], passed, best)
+    return ops.cast(ops.where(settings[3] > 0, best, drawn), "int32")
 
 
 def _compiled(task: keras_hub.models.CausalLM, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -251,7 +264,7 @@ def _compiled(task: keras_hub.models.CausalLM, function: Callable[..., Any]) -> 
 
     import tensorflow as tf
 
-    graph = tf.function(function, jit_compile=True)
+    graph = tf.function(function, jit_compile=True, autograph=False)
     return lambda *arrays: graph(*map(tf.constant, arrays)).numpy()
 
 

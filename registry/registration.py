@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -155,14 +156,15 @@ def _upload(
             run_id=run.run_id,
             model_id=model.model_id,
         )
-        mlflow.pyfunc.save_model(
-            path=str(path),
-            mlflow_model=description,
-            python_model=str(python_model),
-            signature=_signature(inference_params),
-            input_example=list(examples),
-            pip_requirements=list(pip_requirements),
-        )
+        with warnings.catch_warnings(record=True):  # it advises type hints, which load the model here
+            mlflow.pyfunc.save_model(
+                path=str(path),
+                mlflow_model=description,
+                python_model=str(python_model),
+                signature=_signature(inference_params),
+                input_example=list(examples),
+                pip_requirements=list(pip_requirements),
+            )
         flavor = description.flavors["python_function"]
         flavor["artifacts"] = {"preset": {"path": PRESET, "uri": PRESET}}
         flavor["model_code_path"] = python_model.name

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from governance.labels import Label
-from registry import ModelVersion, RunLog, Tracking, open_run, register
+from registry import (
+    GateResult,
+    ModelVersion,
+    RunLog,
+    Tracking,
+    get_version,
+    open_run,
+    promote_if_blessed,
+    register,
+)
 
 SCRIPT = """
 import mlflow.models
@@ -124,3 +133,29 @@ def log_until_killed(uri: str, ready: Any) -> None:
 def open_run_once(uri: str, found: Any) -> None:
     """The body of a child that opens the run of a fingerprint and reports its id."""
     found.put(start_run(Tracking(uri)).run_id)
+
+
+def promote_killed_at(uri: str, results: list[GateResult], call: int, when: str) -> None:
+    """The body of a child that dies before or after its nth write while it promotes version 1."""
+    from mlflow import MlflowClient
+
+    count = 0
+
+    def counted(inner: Any) -> Any:
+        def write(client: Any, *args: Any, **kwargs: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == call and when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = inner(client, *args, **kwargs)
+            if count == call:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return write
+
+    tracking = Tracking(uri)
+    version = get_version(tracking, "tax_domain.gpt", 1)
+    for name in ("set_model_version_tag", "set_registered_model_alias"):
+        setattr(MlflowClient, name, counted(getattr(MlflowClient, name)))
+    promote_if_blessed(tracking, version, results)

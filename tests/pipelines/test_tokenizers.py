@@ -1,0 +1,120 @@
+"""Byte-level BPE: the same ids as keras-hub, the same bytes for the same text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from governance.errors import ConfigError, DataError
+from pipelines.tokenizers import END_OF_TEXT, load_encoder, open_tokenizer, train_tokenizer
+from tests.pipelines.tiny import TinyVersion, letters, tiny_version
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    storage = tmp_path_factory.mktemp("storage")
+    return train_tokenizer(tiny_version(), kind="bpe", vocab_size=320, storage=storage).folder
+
+
+@pytest.fixture(scope="module")
+def keras_tokenizer(folder: Path) -> object:
+    import keras_hub
+
+    return keras_hub.models.GPT2Tokenizer(
+        vocabulary=str(folder / "vocab.json"), merges=str(folder / "merges.txt")
+    )
+
+
+pieces = st.sampled_from(
+    [
+        " ",
+        "  ",
+        "\n",
+        "\r\n",
+        "\t",
+        "\u00a0",
+        "\u2009",
+        "'s",
+        "'LL",
+        "12",
+        "3456",
+        "tax",
+        " é",
+        "漢字",
+        "🙂",
+        "§ 1.",
+    ]
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(text=st.one_of(st.text(), st.lists(pieces).map("".join)).filter(lambda text: END_OF_TEXT not in text))
+@example(text="  don't pay $12345.67\r\n\r\n\tby 2024 \u00a0 now")
+@example(text="six\u096c६ seven")
+def test_same_ids_as_keras_hub(folder: Path, keras_tokenizer: object, text: str) -> None:
+    encoder = load_encoder(folder)
+    ids = encoder.encode(text, add_special_tokens=False).ids
+    assert ids == list(keras_tokenizer(text))  # type: ignore[operator]
+    assert encoder.decode(ids, skip_special_tokens=False) == text
+
+
+def test_same_texts_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        train_tokenizer(tiny_version(), kind="bpe", vocab_size=330, storage=tmp_path / name)
+    first, second = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).rglob("*") if path.is_file()}
+        for name in ("a", "b")
+    )
+    assert first == second
+
+
+def test_other_splits_have_no_influence(tmp_path: Path) -> None:
+    other = TinyVersion({"train": letters(60), "validation": ["zebra " * 50], "test": []})
+    first = train_tokenizer(tiny_version(), kind="bpe", vocab_size=330, storage=tmp_path)
+    second = train_tokenizer(other, kind="bpe", vocab_size=330, storage=tmp_path)
+    assert first.folder != second.folder
+    assert first.digest == second.digest
+
+
+def test_a_second_call_reads_nothing(tmp_path: Path) -> None:
+    version = tiny_version()
+    first = train_tokenizer(version, kind="bpe", vocab_size=300, storage=tmp_path)
+    reads = version.reads
+    assert train_tokenizer(version, kind="bpe", vocab_size=300, storage=tmp_path) == first
+    assert version.reads == reads
+
+
+def test_little_text_gives_a_small_vocabulary(tmp_path: Path) -> None:
+    files = train_tokenizer(TinyVersion({"train": ["abab"]}), kind="bpe", vocab_size=5000, storage=tmp_path)
+    assert 257 <= files.vocab_size < 265
+    assert json.loads((files.folder / "meta.json").read_text())["vocab_size"] == files.vocab_size
+    assert files.label.to_list() == ["tax"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "vocab_size", "texts", "message"),
+    [
+        ("wordpiece", 300, ["a"], "wordpiece"),
+        ("bpe", 256, ["a"], "cannot hold all bytes"),
+        ("bpe", 300, [], "no records"),
+    ],
+)
+def test_what_cannot_be_trained(
+    tmp_path: Path, kind: str, vocab_size: int, texts: list[str], message: str
+) -> None:
+    with pytest.raises((ConfigError, DataError), match=message):
+        train_tokenizer(TinyVersion({"train": texts}), kind=kind, vocab_size=vocab_size, storage=tmp_path)
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "merges.txt", "meta.json", "tokenizer.json"])
+def test_a_changed_file_is_noticed(tmp_path: Path, name: str) -> None:
+    files = train_tokenizer(tiny_version(), kind="bpe", vocab_size=300, storage=tmp_path)
+    path = files.folder / name
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match="damaged"):
+        open_tokenizer(files.folder)

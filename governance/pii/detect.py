@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from governance.errors import DetectorError, did_you_mean
 from governance.pii import models, recognizers, vocabulary
 from governance.pii.entities import ALL_TYPES, NER_TYPES, RANK
+from governance.pii.names import load_lexicon
 from governance.pii.splitting import split
 
 if TYPE_CHECKING:
@@ -63,12 +64,14 @@ class Detector:
             raise DetectorError(
                 f"no active detector finds {entity}{did_you_mean(entity, ALL_TYPES)}", fix=known_entities()
             )
-        nlp = None
+        nlp = lexicon = None
         if wanted & NER_TYPES:
-            nlp, _ = models.load(models.find_model(model))
+            info = models.find_model(model)
+            nlp, _ = models.load(info)
+            lexicon = load_lexicon(info.path)
         from governance.pii.presidio import make_analyzer
 
-        return cls(wanted, fingerprint(wanted, model), make_analyzer(nlp, wanted), nlp)
+        return cls(wanted, fingerprint(wanted, model), make_analyzer(nlp, wanted, lexicon), nlp)
 
     def find(self, texts: Sequence[str]) -> list[list[Finding]]:
         """Findings of each text, sorted by start, not overlapping; the same whatever the batch."""
@@ -112,7 +115,7 @@ def fingerprint(entities: frozenset[str], model: str | None = None) -> str:
     if entities & NER_TYPES:
         info = models.find_model(model)
         parts |= {"model": info.package, "version": info.version, "weights": models.verify(info)}
-        parts |= {name: metadata.version(name) for name in ("spacy", "presidio-analyzer", "thinc")}
+        parts |= {name: metadata.version(name) for name in ("spacy", "presidio-analyzer", "thinc", "faker")}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -143,11 +146,21 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
+_DATE_SHAPE = re.compile(vocabulary.DATE_SHAPE, re.IGNORECASE)
+
+
 def _is_plausible(entity: str, value: str) -> bool:
-    if entity != "PERSON":
-        return any(character.isalnum() for character in value)
+    if entity == "DATE_TIME":  # "the taxable year" and "30 days" say nothing about anybody
+        return _DATE_SHAPE.search(value) is not None
     words = [word.strip(".,'") for word in value.split()]
-    if any(character.isdigit() for character in value) or not any(word[:1].isupper() for word in words):
+    letters = sum(character.isalpha() for character in value)
+    if letters < 2 or sum(character.isdigit() for character in value) > letters:  # "08/18/2019", "Q-28809"
+        return False
+    if all(word.casefold() in vocabulary.NO_ENTITY for word in words):
+        return False
+    if entity != "PERSON":
+        return True
+    if any(character.isdigit() for character in value):
         return False
     return not all(word.casefold() in vocabulary.NOT_NAMES for word in words)
 

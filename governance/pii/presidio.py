@@ -9,10 +9,12 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
+from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
 from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts, SpacyNlpEngine
 from presidio_analyzer.predefined_recognizers import SpacyRecognizer
 
 from governance.pii.entities import NER_TYPES
+from governance.pii.names import Lexicon, find_names
 from governance.pii.recognizers import Rule, matches, recognizers
 
 _SPACY_LABELS = {
@@ -44,6 +46,43 @@ class RuleRecognizer(EntityRecognizer):
         return [RecognizerResult(entity, start, end, score) for start, end, score in matches(self._rules, text)]
 
 
+class NameRecognizer(EntityRecognizer):
+    """People, firms and towns by word lists (`governance.pii.names`)."""
+
+    def __init__(self, entities: Collection[str], lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
+        super().__init__(supported_entities=sorted(entities), supported_language="en", name="names by word lists")
+
+    def load(self) -> None:
+        """The lists are loaded already."""
+
+    def analyze(
+        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
+    ) -> list[RecognizerResult]:
+        found = find_names(text, self._lexicon)
+        return [RecognizerResult(entity, start, end, score) for entity, start, end, score in found if entity in entities]
+
+
+class NoEnhancer(ContextAwareEnhancer):
+    """Leaves scores as they are: our cues are part of the patterns, and copying each result takes long."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            context_similarity_factor=0.0, min_score_with_context_similarity=0.0, context_prefix_count=0,
+            context_suffix_count=0,
+        )  # fmt: skip
+
+    def enhance_using_context(
+        self,
+        text: str,
+        raw_results: list[RecognizerResult],
+        nlp_artifacts: NlpArtifacts,
+        recognizers: list[EntityRecognizer],
+        context: list[str] | None = None,
+    ) -> list[RecognizerResult]:
+        return raw_results
+
+
 class LoadedSpacy(SpacyNlpEngine):
     """An NLP engine around a model that is loaded already, so that nothing can be downloaded."""
 
@@ -60,16 +99,21 @@ class LoadedSpacy(SpacyNlpEngine):
         """The model is loaded already."""
 
 
-def make_analyzer(nlp: Any | None, entities: Collection[str]) -> AnalyzerEngine:
-    """An analyzer with our rules for `entities`, and with the model where a type needs it."""
+def make_analyzer(nlp: Any | None, entities: Collection[str], lexicon: Lexicon | None) -> AnalyzerEngine:
+    """An analyzer with our rules for `entities`, and with the model and word lists where a type needs them."""
     registry = RecognizerRegistry(supported_languages=["en"])
     for recognizer in recognizers(entities):
         registry.add_recognizer(recognizer)
     wanted = sorted(NER_TYPES & set(entities))
     if nlp is not None and wanted:
         registry.add_recognizer(SpacyRecognizer(supported_language="en", supported_entities=wanted))
+    named = {"PERSON", "ORGANIZATION", "LOCATION"} & set(entities)
+    if lexicon is not None and named:
+        registry.add_recognizer(NameRecognizer(named, lexicon))
     engine = LoadedSpacy(nlp if nlp is not None else _blank())
-    return AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=["en"])
+    return AnalyzerEngine(
+        registry=registry, nlp_engine=engine, supported_languages=["en"], context_aware_enhancer=NoEnhancer()
+    )
 
 
 def artifacts(analyzer: AnalyzerEngine, doc: Any) -> NlpArtifacts:

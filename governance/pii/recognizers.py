@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from presidio_analyzer import EntityRecognizer
 
 #: Raise it whenever a pattern, a word list or a validator changes: filtered texts are then made again.
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,20 @@ def _without_full_stop(text: str) -> int:
     return len(text.rstrip(".,;:!?)]}'\""))
 
 
+def _name(text: str) -> int:
+    """Length of the beginning that is a name: capitalised words, particles, initials; 0 for none."""
+    end = 0
+    for word in re.finditer(r"[^\s,]+", text):
+        bare = word[0].strip(".'\u2019-").casefold()
+        if bare in words.NOT_NAMES and not bare == "may":
+            break
+        if word[0][0].isupper():
+            end = word.end()
+        elif not re.fullmatch(words.PARTICLES, word[0]):
+            break
+    return end
+
+
 def _ssn(text: str) -> int:
     """Nine digits of which no group is all zero; those of a tax payer number are left to its rule."""
     digits = re.sub(r"\D", "", text)
@@ -102,6 +116,22 @@ def _is_itin(digits: str) -> bool:
     return digits[0] == "9" and (50 <= group <= 65 or 70 <= group <= 88 or 90 <= group <= 99 and group != 93)
 
 
+_NO_STREET = frozenset("of the or and percent per days months years to for in any such than".split())
+
+
+def _street(text: str) -> int:
+    """A number and a street, and not "5 years in any place" or a date before a house number's line."""
+    inner = text.casefold().split()[1:-1]
+    return 0 if set(inner) & _NO_STREET else len(text)
+
+
+def _date(text: str) -> int:
+    """Refuses words such as "may 5": a month in lower case is no date unless a year follows."""
+    if re.fullmatch(r"(?:may|mar|march)\b.*", text) and not re.search(r"\d{4}", text):
+        return 0
+    return len(text)
+
+
 def _rule(entity: str, pattern: str, trim: Callable[[str], int] = len, *, flags: int = 0, score: float = 0.9) -> Rule:
     return Rule(entity, re.compile(pattern, flags), score, trim)
 
@@ -109,10 +139,12 @@ def _rule(entity: str, pattern: str, trim: Callable[[str], int] = len, *, flags:
 _I = re.IGNORECASE
 _GAP = r"[^\n\d]{0,40}?"  # between a cue and its number, on the same line
 _NINE = r"(?<![\d-])(?P<v>\d{3}[- .\u2010-\u2015]\d{2}[- .\u2010-\u2015]\d{4})(?![\d-])"
-_NAME = rf"{words.NAME_WORD}(?:[ \u00a0]+(?:{words.NAME_WORD}|[A-Z]\.|{words.PARTICLES})){{0,3}}"
-_STATE = "|".join([*words.STATES.keys(), *words.STATES.values()])
+_NAME = words.NAME
+_CLOSING = rf"(?:{words.CLOSINGS})[,.!]?[ ]*\n+[ ]*"
+_TITLE = r"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Madam|Judge|Officer|Agent)\b\.?[ \u00a0]+"
+_STATE = "|".join(sorted([*words.STATES.keys(), *words.STATES.values()], key=len, reverse=True))
 _SUFFIX = "|".join(words.STREET_SUFFIXES)
-_UNIT = r"(?:,?\s+(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|No|#)\.?\s*#?\s*[\w-]+)?"
+_UNIT = r"(?:,?\s+(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|No\.|#)\.?\s*#?\s*[\w-]+)?"
 
 RULES: tuple[Rule, ...] = (
     _rule("EMAIL_ADDRESS", r"(?P<v>[A-Za-z0-9][\w.%+'-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})"),
@@ -131,7 +163,7 @@ RULES: tuple[Rule, ...] = (
     _rule("US_EIN", r"(?<![\d-])(?P<v>\d{2}-\d{7})(?![\d-])"),
     _rule("US_EIN", rf"\b(?:EIN|employer identification)\b{_GAP}(?P<v>\d{{9}})(?!\d)", flags=_I),
     _rule("US_BANK_NUMBER", rf"\b(?:account|acct|a/c|routing|ABA|transit|checking|savings)\b{_GAP}"
-          r"(?<![\d$.,/-])(?P<v>\d(?:[ -]?\d){5,16})(?![\d,]|[.-]\d)", flags=_I, score=0.7),
+          r"(?<![\d$.,/-])(?P<v>\d(?:[ -]?\d){5,16})(?!\d|[,.-]\d)", flags=_I, score=0.7),
     _rule("US_PASSPORT", rf"\bpassport\b{_GAP}(?P<v>[A-Z]?\d{{8,9}})(?!\d)", flags=_I),
     _rule("US_DRIVER_LICENSE", r"\b(?:driver'?s?|driving) licen[cs]e\b(?: (?:number|no\.?|is))*\W{0,5}"
           r"(?P<v>(?=[A-Z0-9-]*\d{3})[A-Z0-9][A-Z0-9-]{4,14})\b", flags=_I),
@@ -140,23 +172,48 @@ RULES: tuple[Rule, ...] = (
     _rule("PHONE_NUMBER", r"(?<![\w+])(?P<v>\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5})(?!\d)", _phone),
     _rule("PHONE_NUMBER", r"\b(?:call|phone|tel|telephone|cell|mobile|fax|text|reach|reached|number|dial)\b"
           rf"{_GAP}(?<![\d$.,/-])(?P<v>(?:\+?1)?[2-9]\d{{9}}|\d{{3}}[ .-]\d{{4}})(?![\d-])", flags=_I, score=0.7),
-    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}}[A-Za-z]?(?:-\d+)?[ \n]+(?:[NSEW]{{1,2}}\.?[ ]+)?"
-          rf"(?:[A-Z0-9][\w'.-]*[ ]+){{1,4}}(?:{_SUFFIX})\b\.?(?: [NSEW]{{1,2}}\b)?{_UNIT})"),
+    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}}[A-Za-z]?(?:-\d+)? +(?:[NSEW]{{1,2}}\.? +)?"
+          rf"(?:[A-Z0-9][\w'.-]* +){{1,4}}(?:{_SUFFIX}|{_SUFFIX.upper()})\b\.?(?: [NSEW]{{1,2}}\b)?{_UNIT})", _street),
     _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}} (?:[\w'.-]+ ){{1,3}}(?:{words.COMMON_SUFFIXES})\b\.?"
-          rf"(?: [nsew]{{1,2}}\b)?{_UNIT})", flags=_I, score=0.6),
-    _rule("STREET_ADDRESS", r"\b(?P<v>(?:P\.? ?O\.? ?Box|PSC \d+,? Box|Unit \d+ Box|APO|FPO) \d+)", flags=_I),
-    _rule("STREET_ADDRESS", r"\b(?P<v>US(?:NS|S|CGC|NV) [A-Z]\w+)"),
+          rf"(?: [nsew]{{1,2}}\b)?{_UNIT})", _street, flags=_I, score=0.6),
+    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}} (?:[^\W\d_][\w'.-]* ){{1,2}}(?:{_SUFFIX})\b"
+          rf"(?:,? (?:apt|suite|ste|unit)\.? \w+|(?=,? (?:[\w'.-]+[ ]){{0,2}}[\w'.-]+,? (?:{_STATE}) \d{{5}})))", _street, flags=_I, score=0.6),
+    _rule("STREET_ADDRESS", rf"\b(?:address:?|live[sd]? (?:at|on)|living at|located at|moved to|machine at|ship(?:ped)? to|sent to)"
+          rf" (?P<v>\d{{1,6}} (?:[^\W\d_][\w'.-]* ){{1,2}}(?:{_SUFFIX})\b{_UNIT})", _street, flags=_I, score=0.6),
+    _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>(?:{words.NAME_WORD}(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|straat|laan|gatan|vägen|gade|veien|katu)"
+          r"|(?:[Rr]ue|[Vv]ia|[Vv]iale|[Pp]iazza|[Cc]alle|[Aa]venida|[Rr]ua|ul\.) (?:\w+ ){0,3}\w+,?) \d{1,4}[a-z]?)\b"),
+    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,4}},? (?:bis )?(?:rue|avenue|boulevard|place|chemin|quai) (?:d[eu]s? )?(?:l[ae] |l')?{words.NAME_WORD})"),
+    _rule("STREET_ADDRESS", r"\b(?P<v>(?:P\.? ?O\.? ?Box|Post Office Box|PSC \d+,? Box|Unit \d+,? Box) \d+)", flags=_I),
+    _rule("STREET_ADDRESS", r"\b(?P<v>US(?:NS|S|CGC|NV) [A-Z]\w+)(?=,?[ \n]+[AFD]PO\b)"),
     _rule("ZIP_CODE", rf"\b(?:{_STATE}|A[AEP])\.?,?[ \n]+(?P<v>\d{{5}}(?:-\d{{4}})?)(?![\d-])"),
     _rule("ZIP_CODE", r"\b(?:zip|postal)(?: code)?\b\W{0,5}(?:is )?(?P<v>\d{5}(?:-\d{4})?)(?![\d-])", flags=_I),
     _rule("DATE_OF_BIRTH", rf"\b(?:born(?: on)?|date of birth|DOB|birth ?date)\b\W{{0,5}}(?:is |was )?(?P<v>{words.DATE})", flags=_I),
-    _rule("LOCATION", rf"\b(?P<v>[A-Z][\w'-]+(?: [A-Z][\w'-]+){{0,2}}),[ \n]+(?:{_STATE})\b(?=[ ,.]|$)"),
-    _rule("LOCATION", rf"[a-z],[ \n]+(?P<v>{_STATE})(?=[ \n,.]+\d{{5}})"),
-    _rule("PERSON", rf"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Madam|Judge|Officer|Agent)\b\.?[ \u00a0]+(?P<v>{_NAME})"),
-    _rule("PERSON", rf"(?:^|\n|[.!?:] )(?:Dear|Hello|Hi|Hey|Good (?:morning|afternoon|evening)),?[ \u00a0]+(?P<v>{_NAME})(?=[,:.! \n-])"),
-    _rule("PERSON", rf"\b(?:[Mm]y name is|[Nn]ame is|I am|I'm|[Tt]his is|signed(?: by)?|[Cc]ontact|[Aa]sk for|spoke (?:to|with))[ ]+(?P<v>{_NAME})"),
-    _rule("PERSON", rf"\b(?:[Nn]ame|[Tt]axpayer|[Cc]lient|[Cc]ustomer|[Ss]pouse|[Dd]ependent|[Aa]ccount holder|[Cc]ardholder|[Pp]atient|[Cc]ontact|[Ff]rom|[Tt]o|[Aa]ttn|ATTN|NAME|TAXPAYER|CLIENT|CUSTOMER|Agent)[ ]*:[ ]*(?P<v>{_NAME})"),
-    _rule("PERSON", rf"(?:[Ss]incerely|[Rr]egards|[Tt]ruly|[Tt]hanks|[Tt]hank you|[Yy]ours|[Ff]aithfully|[Bb]est|[Cc]heers|[Rr]espectfully)[,.!]?[ ]*\n+[ ]*(?P<v>{_NAME})[ ]*(?=$|\n|[,(])"),
-    _rule("PERSON", rf"(?<![\w-])(?P<v>{words.UPPER_WORD}, {words.UPPER_WORD}(?: {words.UPPER_WORD}| [A-Z]\.?)?)(?![\w-])", score=0.6),
+    _rule("LOCATION", rf"\b(?P<v>{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}}),[ \n]+(?:{_STATE})\b(?=[ ,.\n]|$)"),
+    _rule("LOCATION", rf"\b(?P<v>{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}}),?[ \n]+(?:{_STATE}),?[ \n]+\d{{5}}(?!\d)"),
+    _rule("LOCATION", rf"[^\W\d_],?[ \n]+(?P<v>{_STATE}),?[ \n]+\d{{5}}(?!\d)"),
+    _rule("PERSON", rf"{_TITLE}(?P<v>{_NAME})", _name),
+    _rule("PERSON", rf"(?:^|\n|[.!?:] )(?:Dear|Hello|Hi|Hey|Good (?:morning|afternoon|evening)),?[ \u00a0]+(?P<v>{_NAME})(?=[,:.! \n-])", _name),
+    _rule("PERSON", rf"\b(?:[Mm]y name is|[Nn]ame is|I am|I'm|[Tt]his is|signed(?: by)?|[Cc]ontact|[Aa]sk for|spoke (?:to|with))[ ]+(?P<v>{_NAME})", _name),
+    _rule("PERSON", rf"\b(?:[Nn]ame|[Tt]axpayer|[Cc]lient|[Cc]ustomer|[Ss]pouse|[Dd]ependents?|[Aa]ccount holder|[Cc]ardholder|[Pp]atient|[Cc]ontact|[Ff]rom|[Tt]o|[Aa]ttn|ATTN|NAME|TAXPAYER|CLIENT|CUSTOMER|Agent)[ ]*:[ ]*(?P<v>{_NAME}(?:, {_NAME})?)", _name),
+    _rule("PERSON", rf"\b(?:{words.RELATIVES})\b,?[ ](?P<v>{_NAME})", _name),
+    _rule("PERSON", rf"\b(?:{words.RELATIVES})\b,?[ ]{_NAME} and (?P<v>{_NAME})", _name),
+    _rule("PERSON", rf"(?:^|\n)To (?P<v>{_NAME})(?=,)", _name),
+    _rule("PERSON", rf"{_CLOSING}(?P<v>{_NAME})[ ]*(?=$|\n|[,(]| and )", _name),
+    _rule("PERSON", rf"{_CLOSING}{_NAME} and (?P<v>{_NAME})(?=$|\n|[,(])", _name),
+    _rule("PERSON", rf"(?:^|\n)[ ]*(?P<v>{_NAME}(?:, {_NAME})?)[ ]*\n[ ]*(?:\d{{1,6}}[A-Za-z]? \w|P\.?O\.? ?Box)", _name),
+    _rule("PERSON", rf"(?<![\w-])(?P<v>{words.UPPER_WORD}, {words.UPPER_WORD}(?: {words.UPPER_WORD}| [A-Z]\.?)?)(?![\w-])", _name, score=0.6),
+    _rule("LOCATION", rf", (?P<v>[^\W\d_]+(?: [^\W\d_]+){{0,2}}), (?:{_STATE}) \d{{5}}\b", flags=_I, score=0.6),
+    _rule("LOCATION", rf"[^\W\d_], (?P<v>{_STATE})(?= \d{{5}}(?:-\d{{4}})?\b)", flags=_I, score=0.6),
+    _rule("ORGANIZATION", rf"(?<!\w)(?P<v>(?:{words.NAME_WORD}(?:, | and | & | )){{1,4}}(?:{words.FIRM})\b)", score=0.88),
+    _rule("ORGANIZATION", rf"(?<!\w)(?P<v>(?:Bureau|Office|Department|Ministry|University|Bank|Institute|Board) of"
+          rf"(?: (?:the |and )?{words.NAME_WORD}){{1,3}})", score=0.88),
+    _rule("ORGANIZATION", rf"(?<!\w)(?P<v>{words.NAME_WORD}, {words.NAME_WORD},? and {words.NAME_WORD})", score=0.7),
+    _rule("DATE_TIME", rf"(?<![\w/.-])(?P<v>{words.DATE})(?![/-]\d)", _date, flags=_I, score=0.8),
+    _rule("DATE_TIME", r"(?<![\w:])(?P<v>\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]\.?m\b)?|\d{1,2} ?[ap]\.?m\b)(?![\w:])",
+          flags=_I, score=0.7),
+    _rule("AGE", r"\b(?P<v>\d{1,3}[ -](?:years?|yrs?|months?)[ -]old)\b", flags=_I),
+    _rule("AGE", r"\b(?:aged|[Aa]ge:|turned|(?:I am|I'm|[Ss]he is|[Hh]e is)(?= \d{1,3}(?:[.,;!]|$| and\b))) (?P<v>\d{1,3})\b",
+          score=0.6),
 )  # fmt: skip
 
 

@@ -32,20 +32,53 @@ STREET_SUFFIXES = tuple(
     Route Row Rue Run Shoal Shoals Shore Shores Skyway Spring Springs Spur Spurs Square Squares Sq Station Stravenue
     Stream Street Streets St Summit Terrace Ter Throughway Trace Track Trafficway Trail Trl Tunnel Turnpike Tpke
     Underpass Union Unions Valley Valleys Via Viaduct View Views Village Villages Ville Vista Walk Walks Wall Way
-    Ways Well Wells AVENUE AVE BOULEVARD BLVD CIRCLE COURT CT DRIVE DR LANE LN PLACE ROAD RD STREET ST TERRACE
-    WAY HIGHWAY HWY PARKWAY PKWY TRAIL""".split()
+    Ways Well Wells
+    """.split()
 )
 
 #: Suffixes that are safe to look for in lower case.
 COMMON_SUFFIXES = "street|avenue|ave|boulevard|blvd|road|rd|lane|drive|court|terrace|parkway|highway"
 
-#: A word of a name: capital letter first, with what names of the world have inside.
-NAME_WORD = r"(?:[A-Z][\w\u2019'-]+)"
-UPPER_WORD = r"(?:[A-Z][A-Z\u2019'-]+|[A-Z][a-z\u2019'-]+)"
+#: A capital letter: neither a digit nor a small letter of ASCII or Latin-1. `recognizers` asks Unicode again.
+_CAPITAL = r"[^\W\d_a-z\u00df-\u00f6\u00f8-\u00ff]"
 PARTICLES = r"de|da|di|del|della|der|den|van|von|bin|ibn|al|el|la|le|du|dos|das|ten|ter|zu|y"
+NAME_WORD = rf"{_CAPITAL}[\w\u2019'-]+"
+#: One to four words with particles and initials between them.
+NAME = rf"(?:(?:{PARTICLES})[ ])*{NAME_WORD}(?:[ \u00a0]+(?:{NAME_WORD}|{_CAPITAL}\.|{PARTICLES}(?=[ ]))){{0,3}}"
+UPPER_WORD = rf"{_CAPITAL}(?:{_CAPITAL}|[\u2019'-])+"
 
-_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)[a-z]*\.?"
-DATE = rf"(?:\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{2,4}}|\d{{4}}-\d{{2}}-\d{{2}}|{_MONTH} \d{{1,2}},? \d{{4}}|\d{{1,2}} {_MONTH},? \d{{4}})"
+CLOSINGS = (
+    "[Ss]incerely|[Rr]egards|[Tt]ruly|[Tt]hanks|[Tt]hank you|[Yy]ours|[Ff]aithfully|[Bb]est|[Cc]heers|[Ww]ishes|[Rr]espectfully"
+)
+RELATIVES = (
+    "wife|husband|spouse|son|daughter|child|children|brother|sister|mother|father|aunt|uncle|niece|nephew|cousin|partner"
+    "|colleague|dependents?|grandson|granddaughter|grandmother|grandfather|stepson|stepdaughter|neighbou?r|friend|boss"
+)
+
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
+    r"|Nov(?:ember)?|Dec(?:ember)?)\b\.?"
+)
+DATE = (
+    rf"(?:\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{2,4}}(?!\d)|\d{{4}}[-/]\d{{2}}[-/]\d{{2}}(?:T[\d:.]+Z?)?(?!\d)"
+    rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?(?!\d)|\d{{1,2}}(?:st|nd|rd|th)?(?: of)?[ -]{_MONTH}(?:,?[ -]\d{{2,4}})?(?!\d)"
+    rf"|{_MONTH},? \d{{4}}(?!\d))"
+)
+#: What makes a model's DATE_TIME a date or a time of day: no durations, no bare years, no "taxable year".
+DATE_SHAPE = rf"\d[/.-]\d|\b{_MONTH}|\b\d{{1,2}}:\d{{2}}|\b\d{{1,2}} ?[ap]\.?m\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+
+#: Words at the end of a firm's name.
+FIRM = (
+    r"Incorporated|Inc|LLC|L\.L\.C|Ltd|Limited|Corporation|Corp|Company|PLC|LLP|GmbH|Group|Holdings|Associates|Partners"
+    r"|Bank|Savings|Credit Union|University|College|Hospital|Clinic|Foundation|Institute|Industries|Technologies"
+    r"|and Sons|& Sons|Advisers|Advisors|Bureau|Agency"
+)
+
+#: Forms that the model takes for firms or people: kinds of numbers, not their holders.
+NO_ENTITY = frozenset(
+    """ssn itin ein tin iban pin aba dob ip url id po box swift bic cvv atm agi irs ira pdf faq api sms otp e-mail
+    email credit premiums premium notice address code act state title irc""".split()
+)
 
 TOP_DOMAINS = "com|org|net|edu|gov|mil|info|biz|io|co|us|uk|ca|de|fr|eu|au|in|nl|ch|es|it|app|dev|test|example"
 
@@ -57,5 +90,6 @@ NOT_NAMES = frozenset(
     officer on or our please re regards revenue saturday secretary section september service sir sirs state sunday
     support tax taxpayer team thank thanks the there this thursday to treasury tuesday united us we wednesday
     whom yes you your form line part schedule title subtitle chapter act irs ira sole everyone both neither here
-    today tomorrow yesterday question answer note notice letter""".split()
+    today tomorrow yesterday question answer note notice letter adviser advisers advisor enrolled partner services
+    mx ssn itin ein iban pin id atm social security number accounting accountant support agent team help desk llc inc preparer senior reference tell gifts coins""".split()
 )

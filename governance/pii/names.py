@@ -1,0 +1,232 @@
+"""Names, firms and towns that a small model misses: foreign ones, all capitals, all lower case.
+
+Two word lists decide. Given and family names of some sixty languages come with Faker, which is installed
+anyway; ordinary English words come with the spaCy model's lemmatizer. A word that is both ("Will", "Page")
+counts as a name only beside another name. Nothing here is certain, so scores are lower than the model's.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from governance.pii import vocabulary as words
+
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
+_TOWN = re.compile(
+    r"[^\W\d_]{3,}(?:ville|burgh|borough|bury|haven|mouth|chester|berg|shire|fort|view|side|stad|town|furt|port|ton|land|ham)$",
+    re.IGNORECASE,
+)
+_AFTER_TOWN_WORD = frozenset("east west north south new lake port fort mount saint san santa".split())
+_PARTICLES = frozenset(words.PARTICLES.split("|"))
+_PLACE_CUES = frozenset("in from near to at".split())
+
+#: English given names that are English nouns too, and are more often the noun.
+_MORE_OFTEN_NOUNS = frozenset(
+    """angel april autumn brandy chad crystal dale dean destiny diamond earl faith gene georgia glen heather
+    holly hunter jasmine june kent kirk lane mason max melody page pat penny robin savannah sierra
+    spencer sydney troy victoria virginia warren""".split()
+)
+#: English given names that are verbs or adjectives too, and are more often the name.
+_MORE_OFTEN_NAMES = frozenset(
+    "bob brad bonnie carol caroline hector jimmy josh julian lee marian norman pauline randy ray rick".split()
+)
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Case-folded words: given names, family names, and ordinary English words that name nobody."""
+
+    given: frozenset[str]
+    family: frozenset[str]
+    ordinary: frozenset[str]
+
+    def is_given(self, word: str) -> bool:
+        return word in self.given and word not in self.ordinary
+
+    def is_family(self, word: str) -> bool:
+        return word in self.family and word not in self.ordinary
+
+    def is_name(self, word: str) -> bool:
+        return self.is_given(word) or self.is_family(word)
+
+
+@functools.lru_cache(maxsize=2)
+def load_lexicon(model: Path) -> Lexicon:
+    """Reads the word lists of Faker and of a spaCy model (its data folder)."""
+    from spacy.lookups import Lookups
+    from spacy.strings import hash_string
+
+    index: Any = Lookups().from_disk(model / "lemmatizer" / "lookups").get_table("lemma_index")
+    speech = {part: set(index[hash_string(part)]) for part in ("verb", "adj", "adv", "noun")}
+    given, family, english = _faker_names()
+    nouns = speech["noun"] - (english - _MORE_OFTEN_NOUNS)
+    others = (speech["verb"] | speech["adj"] | speech["adv"]) - _MORE_OFTEN_NAMES
+    from spacy.lang.en.stop_words import STOP_WORDS
+
+    ordinary = nouns | others | STOP_WORDS | words.NOT_NAMES | {name.casefold() for name in words.STATES.values()}
+    return Lexicon(frozenset(given), frozenset(family), frozenset(ordinary))
+
+
+def _faker_names() -> tuple[set[str], set[str], set[str]]:
+    """Given and family names of all languages, and the given names of English alone."""
+    import faker.providers.person as person
+
+    given: set[str] = set()
+    family: set[str] = set()
+    english: set[str] = set()
+    for module in pkgutil.iter_modules(person.__path__):
+        provider: Any = importlib.import_module(f"{person.__name__}.{module.name}").Provider
+        for attribute in dir(provider):
+            value = getattr(provider, attribute)
+            if not attribute.startswith(("first_name", "last_name")) or not isinstance(value, tuple | list | dict):
+                continue
+            found = {word for name in value if isinstance(name, str) for word in _spellings(name)}
+            if attribute.startswith("last_name"):
+                family |= found
+                continue
+            given |= found
+            if module.name in ("en_US", "en_GB"):
+                english |= found
+    return given, family, english
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """The words of a name, as they are written and without accents."""
+    for match in _WORD.finditer(name):
+        word = match.group().casefold()
+        if len(word) > 1:
+            yield word
+            yield "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+
+
+@dataclass(frozen=True)
+class _Token:
+    start: int
+    end: int
+    text: str
+    key: str
+    capital: bool
+
+
+def find_names(text: str, lexicon: Lexicon) -> Iterator[tuple[str, int, int, float]]:
+    """Yields (type, start, end, score) of people, firms and towns in a text."""
+    loud = sum(map(str.isupper, text)) > 0.7 * (sum(map(str.isalpha, text)) or 1)
+    tokens = [_token(match) for match in _WORD.finditer(text)]
+    position = 0
+    while position < len(tokens):
+        length = 1
+        for result in _at(text, tokens, position, lexicon, loud):
+            yield result
+            length = max(length, sum(t.start < result[2] for t in tokens[position : position + 8]))
+        position += length
+
+
+def _token(match: re.Match[str]) -> _Token:
+    text = match.group()
+    end = match.end()
+    if text.endswith(("'s", "\u2019s", "'S", "\u2019S")):
+        text, end = text[:-2], end - 2
+    return _Token(match.start(), end, text, text.casefold(), text[0].isupper())
+
+
+def _at(
+    text: str, tokens: list[_Token], position: int, lexicon: Lexicon, loud: bool
+) -> Iterator[tuple[str, int, int, float]]:
+    """What begins at a token: at most one finding."""
+    token = tokens[position]
+    acronym = len(token.text) > 1 and token.text.isupper() and not loud
+    end = _person(text, tokens, position, lexicon)
+    if end > position + 1:
+        yield "PERSON", token.start, tokens[end - 1].end, 0.6
+    elif town := _town(text, tokens, position, lexicon):
+        yield "LOCATION", token.start, tokens[town - 1].end, 0.5
+    elif not token.capital or acronym and len(token.text) < 6:
+        return
+    elif "-" in token.text and all(part in lexicon.family for part in token.key.split("-")):
+        yield "ORGANIZATION", token.start, token.end, 0.5
+    elif end and len(token.text) > 2:
+        yield "PERSON", token.start, token.end, 0.5
+    elif _after_cue(text, tokens, position) and not loud and len(token.text) > 3 and token.key not in lexicon.ordinary:
+        yield "LOCATION", token.start, token.end, 0.4
+
+
+def _person(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) -> int:
+    """Index after a person's name that begins at a token; 0 for none."""
+    token = tokens[position]
+    after = position + 1 if position + 1 < len(tokens) else None
+    if not token.capital:  # "adélaïde ajewole": both must be names and nothing else
+        pair = after is not None and lexicon.is_given(token.key) and lexicon.is_family(tokens[after].key)
+        long = after is not None and min(len(token.text), len(tokens[after].text)) > 3
+        return position + 2 if pair and long and text[token.end : tokens[position + 1].start] == " " else 0
+    if after is not None and lexicon.is_name(token.key) and lexicon.is_given(tokens[after].key):
+        if text[token.end : tokens[after].start] == ", " and tokens[after].capital:  # "Bogdán, Imre"
+            return position + 2
+    end = _run(text, tokens, position)
+    if lexicon.is_given(token.key):
+        return _extent(tokens, position, end, lexicon)
+    if token.key in lexicon.given and end > position + 1 and lexicon.is_name(tokens[position + 1].key):
+        return _extent(tokens, position, end, lexicon)
+    return position + 1 if lexicon.is_family(token.key) and len(token.text) > 3 else 0
+
+
+def _run(text: str, tokens: list[_Token], position: int) -> int:
+    """Index after the words of one line that are joined to a token by a space, at most four more."""
+    end = position + 1
+    while end < min(len(tokens), position + 5):
+        gap = text[tokens[end - 1].end : tokens[end].start]
+        initial = len(tokens[end - 1].text) == 1 and gap == ". "
+        particle = tokens[end].key in _PARTICLES
+        if not (gap in (" ", "\u00a0") or initial) or not (tokens[end].capital or particle):
+            break
+        end += 1
+    while end > position + 1 and not tokens[end - 1].capital:
+        end -= 1
+    return end
+
+
+def _extent(tokens: list[_Token], position: int, end: int, lexicon: Lexicon) -> int:
+    """Cuts a run of capitalised words behind a given name where an ordinary word begins."""
+    for index in range(position + 1, end):
+        token = tokens[index]
+        known = token.key in lexicon.family or token.key in lexicon.given
+        particle = token.key in _PARTICLES or len(token.text) == 1
+        if not particle and token.key in lexicon.ordinary and not known or token.key in words.NOT_NAMES:
+            end = index
+            break
+    while end > position + 1 and (not tokens[end - 1].capital or len(tokens[end - 1].text) == 1):
+        end -= 1
+    return end
+
+
+def _town(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) -> int:
+    """Index after a town that begins at a token, told by its form ("Port Adrian", "Codyside"); 0 for none."""
+    token = tokens[position]
+    if token.key in _AFTER_TOWN_WORD and position + 1 < len(tokens):
+        after = tokens[position + 1]
+        same_case = token.text.isupper() == after.text.isupper() and token.capital == after.capital
+        name = lexicon.is_name(after.key) or _is_town(after, lexicon)
+        if same_case and name and text[token.end : after.start] == " ":
+            return position + 2
+    return position + 1 if _is_town(token, lexicon) and not lexicon.is_name(token.key) else 0
+
+
+def _is_town(token: _Token, lexicon: Lexicon) -> bool:
+    if token.key in lexicon.ordinary or len(token.text) < 7 or not _TOWN.match(token.text):
+        return False
+    strict = not token.key.endswith(("ton", "land", "ham", "port", "view", "side"))
+    stem = re.sub(r"(?:ton|land|ham|port|view|side)$", "", token.key)
+    return token.capital or strict or lexicon.is_name(stem)
+
+
+def _after_cue(text: str, tokens: list[_Token], position: int) -> bool:
+    if not position or tokens[position - 1].key not in _PLACE_CUES:
+        return False
+    return text[tokens[position - 1].end : tokens[position].start] == " "

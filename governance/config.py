@@ -29,9 +29,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
             if isinstance(key, str | int | float | bool) and key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f'the key "{key}" stands twice', problem_mark=key_node.start_mark
-                )
+                raise yaml.MarkedYAMLError(problem=f'the key "{key}" stands twice', problem_mark=key_node.start_mark)
             if isinstance(key, str | int | float | bool):
                 seen.add(key)
         return super().construct_mapping(node, deep)

@@ -115,9 +115,7 @@ class Policy(StrictModel):
             self._check_caller(domain, sink, caller, purpose)
         if domain is None:
             known = ", ".join(sorted(self.domains)) or "none"
-            raise PolicyRefused(
-                f'the domain "{sink}" is not in the policy', fix=f"add it to zoo.yaml (known: {known})"
-            )
+            raise PolicyRefused(f'the domain "{sink}" is not in the policy', fix=f"add it to zoo.yaml (known: {known})")
         if not label.domains:
             raise PolicyRefused(f'something without a label may not flow into "{sink}"')
         outside = sorted(label.domains - set(domain.may_derive_from))
@@ -141,6 +139,4 @@ class Policy(StrictModel):
 def no_grant(sink: str, caller: str | None) -> PolicyRefused:
     """The one refusal for an unknown domain, an unknown caller and a caller without a role."""
     who = "a caller without a name" if caller is None else f'the caller "{caller}"'
-    return PolicyRefused(
-        f'{who} may not use models of the domain "{sink}"', fix="ask the domain's owner for a role"
-    )
+    return PolicyRefused(f'{who} may not use models of the domain "{sink}"', fix="ask the domain's owner for a role")

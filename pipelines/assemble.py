@@ -124,9 +124,7 @@ def _split_counts(spec: PipelineSpec, selected: Path) -> Counter[str]:
     return counts
 
 
-def _write_shards(
-    spec: PipelineSpec, selected: Path, cache: Path, counts: Counter[str], folder: Path
-) -> _Tally:
+def _write_shards(spec: PipelineSpec, selected: Path, cache: Path, counts: Counter[str], folder: Path) -> _Tally:
     shards = {split: shard_count(counts[split]) for split in SPLITS if counts[split]}
     tally = _Tally(shard_lengths={split: [0] * n for split, n in shards.items()})
     with _Tables(folder, spec) as tables:

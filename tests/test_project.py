@@ -22,7 +22,7 @@ HEAVY = frozenset({
     "presidio_analyzer", "presidio_anonymizer", "pandas", "pyarrow", "matplotlib", "torch", "jax",
 })  # fmt: skip
 #: What `zoo --help` can do without, besides: together they cost more than the whole budget of 0.5 s.
-LATE = HEAVY | {"numpy", "sqlalchemy", "apscheduler", "tokenizers", "faker", "fastapi", "scipy"}
+LATE = HEAVY | {"pydantic", "yaml", "numpy", "sqlalchemy", "apscheduler", "tokenizers", "faker", "fastapi", "scipy"}
 MAX_LINES = 400
 
 

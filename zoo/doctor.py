@@ -7,6 +7,7 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -67,26 +68,30 @@ def _version(name: str) -> str | None:
 def _detectors() -> Iterator[Finding]:
     from governance.pii import describe
 
-    yield from _attempt("PII detectors", lambda: [Finding("PII detectors", True, describe())])
+    yield from _attempt("PII detectors", lambda: Finding("PII detectors", True, str(describe())))
 
 
 def _workspace() -> Iterator[Finding]:
     found: list[Workspace] = []
 
-    def load() -> list[Finding]:
+    def load() -> Finding:
         workspace = Workspace.current()
         found.append(workspace)
         kind = "built-in catalogue" if workspace.built_in else str(workspace.home)
         domains = ", ".join(sorted(workspace.policy.domains))
-        return [Finding("workspace", True, f"{kind}; domains: {domains}; storage: {workspace.storage}")]
+        return Finding("workspace", True, f"{kind}; domains: {domains}; storage: {workspace.storage}")
 
     yield from _attempt("workspace", load)
     for workspace in found:
         yield from _storage(workspace.storage)
-        yield from _attempt("key", lambda: [Finding("key", bool(workspace.keys), "present")])
+        yield from _attempt("key", partial(_key, workspace))
         for name in workspace.pipeline_names:
-            yield from _attempt(f"pipeline {name}", lambda: [_pipeline(workspace, name)])
-        yield from _attempt("MLflow", lambda: [_tracking(workspace)])
+            yield from _attempt(f"pipeline {name}", partial(_pipeline, workspace, name))
+        yield from _attempt("MLflow", partial(_tracking, workspace))
+
+
+def _key(workspace: Workspace) -> Finding:
+    return Finding("key", bool(workspace.keys.master), "present")
 
 
 def _storage(storage: Path) -> Iterator[Finding]:
@@ -122,10 +127,10 @@ def _tracking(workspace: Workspace) -> Finding:
     return Finding("MLflow", True, f"{tracking.where}, {len(list_versions(tracking))} model versions")
 
 
-def _attempt(subject: str, look: Callable[[], list[Finding]]) -> Iterator[Finding]:
+def _attempt(subject: str, look: Callable[[], Finding]) -> Iterator[Finding]:
     """A user's mistake becomes a finding, so that the rest of the report still comes."""
     try:
-        yield from look()
+        yield look()
     except ZooError as error:
         detail = error.what if error.where is None else f"{error.where}: {error.what}"
         yield Finding(subject, False, detail, error.fix or "")

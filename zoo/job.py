@@ -73,9 +73,7 @@ def prepare(
     spec = workspace.pipeline(pipeline)
     workspace.policy.check(spec.label, sink=spec.domain, purpose="train")
     _check_changes(changes)
-    data = build(
-        spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress
-    )
+    data = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
     total = data.version.total_records
     tokens = tokenize(
         data.version,

@@ -17,13 +17,11 @@ from registry import (
     ModelVersion,
     RunLog,
     Tracking,
-    loss_curve,
     model_card,
     open_run,
-    pii_by_type,
     register,
-    token_lengths,
 )
+from registry.plots import loss_curve, pii_by_type, token_lengths
 from zoo.fit import FitResult
 from zoo.job import Job
 from zoo.load import LoadedModel, open_folder

@@ -6,8 +6,6 @@ weights are the keras-hub preset among the model's artifacts.
 
 from __future__ import annotations
 
-from typing import Any
-
 import mlflow
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
@@ -22,7 +20,7 @@ class TextModel(PythonModel):  # type: ignore[misc]  # MLflow has no types
 
         self._model = open_folder(Path(context.artifacts["preset"]))
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> list[str]:
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow reads hints
         texts = [str(text) for text in model_input.iloc[:, 0]]
         settings = params or {}
         answers: list[str] = self._model.generate(

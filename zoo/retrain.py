@@ -19,8 +19,8 @@ from pipelines.build import BuildResult, build
 from pipelines.versions import DatasetVersion, changed_records
 from registry import ModelVersion, Tracking, list_versions
 from zoo.compare import dataset_folder
-from zoo.screen import Screen
 from zoo.publish import OPTIONS_TAG
+from zoo.screen import Screen
 from zoo.train import Run, train
 from zoo.workspace import Workspace
 
@@ -108,9 +108,7 @@ def _retrain_pipeline(
         report.not_due.append(Due(name, "no model was trained yet: run `zoo train` once"))
         return
     spec = workspace.pipeline(name)
-    fresh = build(
-        spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress
-    )
+    fresh = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
     stale = {}
     reasons = []
     for model in newest:

@@ -72,7 +72,9 @@ def _source_file(filesystem: Any, path: str, source: SourceSpec, folder: str) ->
         suffix = Path(path).suffix
         hint = did_you_mean(suffix, SUFFIXES)
         raise DataError(
-            f'the suffix "{suffix}" is no known format{hint}', where=name, fix=f"use {', '.join(SUFFIXES)} or set format"
+            f'the suffix "{suffix}" is no known format{hint}',
+            where=name,
+            fix=f"use {', '.join(SUFFIXES)} or set format",
         )
     info = filesystem.info(path)
     if local:

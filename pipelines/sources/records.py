@@ -36,9 +36,7 @@ class Unreadable:
     reason: str
 
 
-def read_records(
-    file: SourceFile, source: SourceSpec, *, domain: str, max_bytes: int
-) -> Iterator[Record | Unreadable]:
+def read_records(file: SourceFile, source: SourceSpec, *, domain: str, max_bytes: int) -> Iterator[Record | Unreadable]:
     """Streams a file's rows in order.
 
     Args:

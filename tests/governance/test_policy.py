@@ -106,12 +106,21 @@ def test_rules_about_entities() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"domains": {"tax": {"owner": "o", "pii": {"US_SSN": "hash"}}}}, 'domains.tax.pii: US_SSN: "hash" is no operator'),
+        (
+            {"domains": {"tax": {"owner": "o", "pii": {"US_SSN": "hash"}}}},
+            'domains.tax.pii: US_SSN: "hash" is no operator',
+        ),
         ({"domains": {"tax": {}}}, "domains.tax.owner: this key is required"),
-        ({"domains": {"tax": {"owner": "o", "reader": []}}}, 'domains.tax.reader: unknown key (did you mean "readers"?)'),
+        (
+            {"domains": {"tax": {"owner": "o", "reader": []}}},
+            'domains.tax.reader: unknown key (did you mean "readers"?)',
+        ),
         ({"domains": {"Tax!": {"owner": "o"}}}, "domains.Tax!.[key]: string should match"),
         ({"domains": {}, "caller": {}}, 'caller: unknown key (did you mean "callers"?)'),
-        ({"domains": {"tax": {"owner": "o", "retention_days": 0}}}, "domains.tax.retention_days: input should be greater"),
+        (
+            {"domains": {"tax": {"owner": "o", "retention_days": 0}}},
+            "domains.tax.retention_days: input should be greater",
+        ),
         ({"domains": {}, "callers": {"a": {"key_sha256": "abc"}}}, "callers.a.key_sha256: key_sha256 is 64"),
         ({"domains": {"tax": {"owner": ["o"]}}}, "domains.tax.owner: input should be a valid string"),
     ],

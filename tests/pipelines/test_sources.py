@@ -31,7 +31,10 @@ def reasons(results: list[Record | Unreadable]) -> list[tuple[int, str]]:
 
 
 def test_jsonl_with_template_id_and_subject(tmp_path: Path) -> None:
-    rows = [{"n": 1, "section": "A", "text": "one", "who": "C-1"}, {"n": 2, "section": None, "text": "two", "who": None}]
+    rows = [
+        {"n": 1, "section": "A", "text": "one", "who": "C-1"},
+        {"n": 2, "section": None, "text": "two", "who": None},
+    ]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n\n")
     found = read(tmp_path, path="*.jsonl", text="{section}: {text}", id="n", subject="who")
     assert found == [Record("A: one", "1", "C-1", "a.jsonl", 1), Record(": two", "2", None, "a.jsonl", 2)]
@@ -43,7 +46,10 @@ def test_csv_counts_physical_lines_and_reads_quoted_breaks(tmp_path: Path, compr
     path = tmp_path / ("a.csv.gz" if compress else "a.csv")
     path.write_bytes(gzip.compress(content) if compress else content)
     found = read(tmp_path, path="a.csv*", id="id")
-    assert [(r.text, r.id, r.row) for r in found if isinstance(r, Record)] == [("two\nlines", "a", 3), ("plain", "b", 4)]
+    assert [(r.text, r.id, r.row) for r in found if isinstance(r, Record)] == [
+        ("two\nlines", "a", 3),
+        ("plain", "b", 4),
+    ]
 
 
 def test_parquet_reads_only_what_is_needed(tmp_path: Path) -> None:
@@ -128,7 +134,12 @@ def test_a_bad_csv_row_is_set_aside(tmp_path: Path, row: bytes, reason: str) -> 
         ("a.jsonl.gz", gzip.compress(GOOD * 500)[:-20], {}, "a.jsonl.gz: the file is truncated or corrupt"),
         ("a.jsonl.gz", b"no gzip at all", {}, "a.jsonl.gz: the file cannot be read"),
         ("a.doc", b"x", {"path": "a.doc"}, 'a.doc: the suffix ".doc" is no known format'),
-        ("a.jsonl", b'{"text": "x", "domain": "support"}\n', {}, 'a.jsonl:1: this record says domain "support"'),
+        (
+            "a.jsonl",
+            b'{"text": "x", "domain": "support"}\n',
+            {},
+            'a.jsonl:1: this record says domain "support"',
+        ),
     ],
 )
 def test_a_bad_file_stops_the_reading(

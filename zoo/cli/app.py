@@ -16,6 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 data_app = typer.Typer(help="Dataset versions: build and show them.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -48,7 +49,9 @@ def train(
     family: Annotated[str, typer.Argument(help="Family of the model: gpt.")],
     pipeline: PipelineOption,
     size: Annotated[str, typer.Option(help="nano, micro, … xl")] = "nano",
-    steps: Annotated[int | None, typer.Option(min=1, help="Training steps; follows from size and data if absent.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps; follows from size and data if absent.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and dropout.")] = 0,
     resume: Annotated[str, typer.Option(help="auto: continue a stopped training; never: start afresh.")] = "auto",
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
@@ -65,7 +68,9 @@ def train(
 @data_app.command("build")
 def data_build(
     pipeline: Annotated[str, typer.Argument(help="Name of a pipelines/*.yaml file.")],
-    processes: Annotated[int | None, typer.Option(min=1, help="For filtering personal data; all cores if absent.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="For filtering personal data; all cores if absent.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Build the dataset version of a pipeline's present sources."""

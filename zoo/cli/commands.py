@@ -47,9 +47,7 @@ def run_train(
     changes = {"learning_rate": learning_rate, "batch_size": batch_size, "window": window}
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     with terminal_screen() as screen:
-        run = train(
-            family, pipeline=pipeline, size=size, steps=steps, seed=seed, resume=resume, screen=screen, **given
-        )
+        run = train(family, pipeline=pipeline, size=size, steps=steps, seed=seed, resume=resume, screen=screen, **given)
     if as_json:
         print_json(run.to_json())
         return

@@ -39,7 +39,7 @@ def print_run(run: Run) -> None:
     print("\nthree samples:")
     for prompt, answer in samples(run):
         print(f"  > {prompt}\n    {' '.join(answer.split())}")
-    print(f"\nask it:      zoo query \"What is a dependent?\" --domain {model.domain} --caller NAME")
+    print(f'\nask it:      zoo query "What is a dependent?" --domain {model.domain} --caller NAME')
     print("look at it:  zoo ui   (then open http://127.0.0.1:5000)")
 
 

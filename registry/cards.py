@@ -60,13 +60,17 @@ def model_card(facts: CardFacts) -> str:
 
 
 def version_description(card: str, limit: int = _DESCRIPTION) -> str:
-    """The card, cut at a section's end when it is longer than MLflow's column."""
+    """The card as MLflow's page of a version shows it: without the title, which the page has already.
+
+    A card that is longer than MLflow's column is cut at a line's end.
+    """
+    if card.startswith("# "):
+        card = card.partition("\n")[2].lstrip()
     if len(card) <= limit:
         return card
     tail = "\n\nThe whole card is the artifact `model_card.md` of the run.\n"
     cut = card[: limit - len(tail)]
-    end = max(cut.rfind("\n\n## "), cut.rfind("\n"))
-    return cut[: end if end > 0 else None].rstrip() + tail
+    return cut.rpartition("\n")[0].rstrip() + tail
 
 
 def _what(facts: CardFacts) -> str:

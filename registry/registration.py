@@ -27,7 +27,6 @@ from registry.versions import (
     FINGERPRINT,
     LABEL,
     PIPELINE,
-    SIZE,
     ModelVersion,
     local_path,
     version_of_run,
@@ -218,7 +217,6 @@ def _version_tags(run: RunLog, label: Label) -> dict[str, str]:
         DOMAIN: facts.domain,
         PIPELINE: facts.pipeline,
         FAMILY: facts.family,
-        SIZE: facts.size,
         DATASET: facts.dataset_digest,
         FINGERPRINT: facts.fingerprint,
     }

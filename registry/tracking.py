@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("registry")
 _SQLITE = "sqlite:///"
+_TRAINING = {"mlflow.experimentKind": "custom_model_development"}  # the UI shows training, not chats
 _DEFAULT_URI = threading.RLock()  # MLflow's default tracking URI is global to the process
 
 
@@ -40,7 +41,7 @@ class Tracking:
     Args:
         uri: `sqlite:///path/mlflow.db`, `postgresql://...`, or the `http(s)://` of an MLflow server.
         artifact_root: folder or URL for artifacts. None: the folder `artifacts` beside a SQLite
-            database, the server's own root for a server.
+            database. A server keeps artifacts itself: for it only a URL counts.
         busy_seconds: how long opening waits for a locked SQLite database (MLflow's own sessions
             wait 20 s for each write).
         say: gets the lines that a user should see while waiting; None: the log.
@@ -57,6 +58,8 @@ class Tracking:
         self.uri = uri
         self.where = without_password(uri)
         self.busy_seconds = busy_seconds
+        if self.is_server and artifact_root is not None and "://" not in artifact_root:
+            artifact_root = None
         self.artifact_root = artifact_root or self._default_artifact_root()
         self._say = say or _LOG.info
         self._client: MlflowClient | None = None
@@ -69,6 +72,10 @@ class Tracking:
             if self._client is None:
                 self._client = self._open()
         return self._client
+
+    def check(self) -> None:
+        """Opens the store, and prepares its database when it is new; raises what is wrong with it."""
+        self.client.search_experiments(max_results=1)
 
     @property
     def database(self) -> Path | None:
@@ -125,7 +132,7 @@ class Tracking:
         if found is None:
             location = None if self.artifact_root is None else f"{self.artifact_root.rstrip('/')}/{name}"
             try:
-                return str(self.client.create_experiment(name, artifact_location=location))
+                return str(self.client.create_experiment(name, artifact_location=location, tags=_TRAINING))
             except RegistryError:
                 found = self.client.get_experiment_by_name(name)  # another process was first
                 if found is None:
@@ -243,6 +250,7 @@ def quieten() -> None:
     for name, value in {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     }.items():

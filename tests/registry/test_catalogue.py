@@ -158,9 +158,7 @@ def test_the_table_of_models(tracking: Tracking, tmp_path: Path) -> None:
         ("tax_domain.gpt", 1, ("champion",), "blessed"),
         ("tax_domain.llama", 1, (), "quarantined: saw an erased record"),
     ]
-    assert rows[0] == ModelRow(
-        "tax_domain.gpt", 2, (), "not blessed", 1.36, 5_300_000, 41.0, "tax", second.created
-    )
+    assert rows[0] == ModelRow("tax_domain.gpt", 2, (), "not blessed", 1.36, 5_300_000, 41.0, "tax", second.created)
 
 
 @pytest.mark.parametrize(

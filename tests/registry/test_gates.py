@@ -155,9 +155,7 @@ def test_a_quarantined_version_is_not_promoted(tracking: Tracking, tmp_path: Pat
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("call", range(1, 6))
-def test_killed_while_promoting_and_called_again(
-    tracking: Tracking, tmp_path: Path, call: int, when: str
-) -> None:
+def test_killed_while_promoting_and_called_again(tracking: Tracking, tmp_path: Path, call: int, when: str) -> None:
     first = version(tracking, tmp_path)
     child = start_child(promote_killed_at, tracking.uri, GOOD, call, when)
     child.join(timeout=60)

@@ -220,9 +220,7 @@ def test_only_what_is_allowed_blessed_and_fast_is_chosen_in_any_order(
         listed = {(c.model, c.version) for c in decision.candidates}
         visible = {(v.name, v.version) for v in found if v.domain == "tax" and v.label.domains}
         assert listed == {
-            key
-            for key in visible
-            if key not in {(v.name, v.version) for v in found if "legal" in v.label.domains}
+            key for key in visible if key not in {(v.name, v.version) for v in found if "legal" in v.label.domains}
         }
         return decision.explain()
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +16,7 @@ import pytest
 
 from governance.errors import RegistryError
 from governance.labels import Label
-from registry import ModelVersion, Tracking, model_folder, register, resolve
+from registry import ModelVersion, Tracking, better_than_untrained, model_folder, promote_if_blessed, register, resolve
 from registry.versions import version_of_run
 from tests.support.children import start_child
 from tests.support.models import (
@@ -36,9 +39,7 @@ def versions(tracking: Tracking) -> list[Any]:
     return list(tracking.client.search_model_versions(None))
 
 
-def test_a_version_carries_what_picking_and_the_page_of_the_model_need(
-    tracking: Tracking, tmp_path: Path
-) -> None:
+def test_a_version_carries_what_picking_and_the_page_of_the_model_need(tracking: Tracking, tmp_path: Path) -> None:
     with start_run(tracking) as run:
         run.log_metrics(10, {"val_bits_per_byte": 1.36, "loss": 3.0})
         version = register_fake(run, tmp_path)
@@ -48,7 +49,7 @@ def test_a_version_carries_what_picking_and_the_page_of_the_model_need(
     assert version.metrics == METRICS
     assert version.aliases == ()
     raw = tracking.client.get_model_version("tax_domain.gpt", "1")
-    assert raw.description == "# tax_domain.gpt\n\nA card."
+    assert raw.description == "A card."
     assert tracking.client.get_registered_model("tax_domain.gpt").description
     (model,) = logged_models(tracking, run.experiment_id)
     assert str(model.status) == "READY"
@@ -95,13 +96,9 @@ def test_nothing_is_pickled_and_no_path_of_this_machine_is_kept(tracking: Tracki
     assert str(tmp_path) not in description
 
 
-def test_neither_the_model_nor_tensorflow_is_loaded_while_registering(
-    tracking: Tracking, tmp_path: Path
-) -> None:
+def test_neither_the_model_nor_tensorflow_is_loaded_while_registering(tracking: Tracking, tmp_path: Path) -> None:
     preset, script = fake_model(tmp_path)
-    script.write_text(
-        script.read_text().replace("with open", "raise AssertionError('loaded')\n        with open")
-    )
+    script.write_text(script.read_text().replace("with open", "raise AssertionError('loaded')\n        with open"))
     with start_run(tracking) as run:
         register(
             run,
@@ -112,9 +109,7 @@ def test_neither_the_model_nor_tensorflow_is_loaded_while_registering(
             pip_requirements=["mlflow"],
             metrics={},
         )
-    code = (
-        "import sys, registry; print([m for m in ('mlflow', 'tensorflow', 'matplotlib') if m in sys.modules])"
-    )
+    code = "import sys, registry; print([m for m in ('mlflow', 'tensorflow', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[]", done.stderr
 
@@ -174,9 +169,7 @@ def assert_one_of_each(tracking: Tracking, run_id: str, experiment_id: str) -> N
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_each_step_and_called_again(
-    tracking: Tracking, tmp_path: Path, step: str, when: str
-) -> None:
+def test_killed_at_each_step_and_called_again(tracking: Tracking, tmp_path: Path, step: str, when: str) -> None:
     child = start_child(register_killed_at, tracking.uri, tmp_path / "training", step, when)
     child.join(timeout=60)
     assert child.exitcode == -signal.SIGKILL
@@ -201,3 +194,51 @@ def test_killed_at_random_moments_until_it_is_done(tracking: Tracking, tmp_path:
         version: ModelVersion = register_fake(run, tmp_path / "training")
     assert_one_of_each(tracking, run.run_id, run.experiment_id)
     assert resolve(tracking, "tax_domain.gpt/1") == version
+
+
+@pytest.mark.slow
+def test_an_mlflow_server_gets_the_same(tmp_path: Path, mlflow_template: Path) -> None:
+    """What PostgreSQL and object storage look like from here: a URI, and artifacts that are not files."""
+    shutil.copyfile(mlflow_template, tmp_path / "server.db")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}", "--workers", "1"]
+    command += ["--artifacts-destination", str(tmp_path / "kept")]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as server:
+        try:
+            tracking = Tracking(f"http://127.0.0.1:{port}", str(tmp_path / "client"))
+            wait_for(tracking)
+            with start_run(tracking) as run:
+                run.log_metrics(1, {"loss": 1.0})
+                version = register_fake(run, tmp_path / "training")
+            assert_registered_once(tracking, run.run_id, version, tmp_path / "cache")
+            assert promote_if_blessed(tracking, version, [better_than_untrained(8.0, 1.4)])
+            assert resolve(tracking, "tax_domain.gpt@champion").version == 1
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+    assert not (tmp_path / "client").exists()
+
+
+def wait_for(tracking: Tracking) -> None:
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            tracking.check()
+        except RegistryError:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        else:
+            return
+
+
+def assert_registered_once(tracking: Tracking, run_id: str, version: ModelVersion, cache: Path) -> None:
+    assert version_of_run(tracking, run_id) == version
+    assert version.metrics == METRICS
+    for _ in range(2):
+        preset = model_folder(tracking, version, cache=cache)
+        assert (preset / "model.weights.h5").stat().st_size == 256 * 64
+    assert [path.name for path in cache.iterdir()] == [version.model_id]

@@ -8,7 +8,7 @@ import pytest
 
 from governance.errors import RegistryError
 from governance.labels import Label
-from registry import CardFacts, Tracking, model_card
+from registry import CardFacts, Tracking, model_card, version_description
 from registry.plots import loss_curve, pii_by_type, token_lengths
 from tests.support.children import start_child
 from tests.support.models import log_until_killed, open_run_once, start_run
@@ -191,3 +191,13 @@ def facts(**changes: object) -> CardFacts:
 )
 def test_the_card_says(changes: dict[str, object], words: str) -> None:
     assert words in model_card(facts(**changes))
+
+
+@pytest.mark.parametrize("rows", [1, 400])
+def test_the_description_of_a_version_is_the_card_as_far_as_it_fits(rows: int) -> None:
+    counts = {f"TYPE_{i:04}": 1 for i in range(rows)}
+    text = version_description(model_card(facts(pii_counts=counts)))
+    assert text.startswith("A language model of the family **gpt**")
+    assert len(text) <= 5000
+    assert ("model_card.md" in text) == (rows > 1)
+    assert "\n| TYPE_0000 | pseudonymize | 1 |\n" in text

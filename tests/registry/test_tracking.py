@@ -26,9 +26,7 @@ ROOT = Path(__file__).parents[2]
 def test_a_new_database_is_prepared_once_says_so_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     lines: list[str] = []
     store = Tracking(f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}", say=lines.append)
-    assert store.client.search_experiments()[0].artifact_location.startswith(
-        str(tmp_path / "new" / "artifacts")
-    )
+    assert store.client.search_experiments()[0].artifact_location.startswith(str(tmp_path / "new" / "artifacts"))
     again = Tracking(store.uri, say=lines.append)
     again.client.search_experiments()
     assert len(lines) == 1

@@ -8,25 +8,8 @@ from dataclasses import dataclass, field
 
 from governance.labels import Label
 
-WORDS = [
-    "the",
-    "tax",
-    "return",
-    "of",
-    "a",
-    "dependent",
-    "spouse",
-    "is",
-    "due",
-    "in",
-    "April",
-    "unless",
-    "section",
-    "1234",
-    "says",
-    "5,000",
-    "dollars",
-]
+TEXT = "the tax return of a dependent spouse is due in April unless section 1234 says 5,000 dollars"
+WORDS = TEXT.split()
 
 
 @dataclass

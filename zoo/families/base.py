@@ -25,6 +25,9 @@ class Size:
         learning_rate: peak of the schedule.
         batch_size: windows in a step.
         dropout: share of activations that is dropped in training.
+        tokens: that a training reads at most unless it is told otherwise. Of `small` and above 20 for
+            each weight, the best use of compute (Hoffmann et al. 2022, arXiv:2203.15556); of the
+            ones below what a machine without a GPU does in minutes to hours.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Size:
     learning_rate: float
     batch_size: int
     dropout: float = 0.0
+    tokens: int = 1_500_000
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from governance.config import StrictModel
+from governance.config import StrictModel, validate
 from zoo.families.base import Size
 
-#: A default run reads the training split at most so often …
+#: A default run reads the training split once, and little text more often: until so many updates …
+_ENOUGH_STEPS = 300
+#: … but not more often than this, where a model begins to learn it by heart (Muennighoff et al. 2023).
 _EPOCHS = 4
-#: … and at most so many tokens for each weight (20 is the best use of compute: Hoffmann et al. 2022).
+_FEWEST_STEPS = 20
+#: More tokens for each weight are better spent on a larger model (Hoffmann et al. 2022).
 _TOKENS_PER_PARAMETER = 20
 #: Evaluations cost about a tenth of the training at most: a token costs a third of what it costs in training.
 _EVALUATION_SHARE = 10
@@ -60,18 +63,22 @@ class TrainPlan(StrictModel):
         """The default plan of a size for this much data; a pure function of its arguments.
 
         Args:
-            size: gives learning rate, batch size and window.
+            size: gives learning rate, batch size, window and the tokens to read at most.
             parameters: weights of the model, embeddings not counted.
             train_tokens: tokens in the training split.
             validation_tokens: tokens in the validation split.
             steps: instead of the default.
             changes: other fields to set.
+
+        Raises:
+            ConfigError: a value that cannot be, with the field's name.
         """
         window = int(str(changes.pop("window", size.context)))
         batch_size = int(str(changes.pop("batch_size", size.batch_size)))
         per_step = window * batch_size
-        tokens = min(_EPOCHS * train_tokens, _TOKENS_PER_PARAMETER * parameters)
-        updates = max(20, tokens // per_step) if steps is None else steps
+        most = min(size.tokens, _TOKENS_PER_PARAMETER * parameters)
+        tokens = max(min(train_tokens, most), min(_EPOCHS * train_tokens, _ENOUGH_STEPS * per_step))
+        updates = max(_FEWEST_STEPS, tokens // per_step) if steps is None else steps
         evaluation = -(-_EVALUATION_SHARE * validation_tokens // (3 * per_step))
         fields: dict[str, object] = {
             "steps": updates,
@@ -83,4 +90,4 @@ class TrainPlan(StrictModel):
             "evaluate_every": max(1, -(-updates // 10), evaluation),
             "checkpoint_every": max(1, -(-updates // 20)),
         }
-        return cls.model_validate(fields | changes)
+        return validate(fields | changes, cls, where="plan")

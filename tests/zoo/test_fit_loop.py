@@ -1,0 +1,193 @@
+"""The loop: it learns, evaluates before it updates, repeats itself bit for bit, and goes on after a kill."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from governance.errors import ConfigError, DataError, FingerprintMismatch
+from tests.zoo.toy import VOCABULARY, ToyTokens, toy_fit, toy_plan, toy_task
+from zoo import families
+from zoo.fit import Callback, Evaluation, fit
+from zoo.fit.evaluate import batches, evaluate
+
+
+class Diary(Callback):
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.events: list[tuple[str, int]] = []
+        self.losses: list[float] = []
+        self.stop_after = stop_after
+
+    def on_start(self, step: int, losses: Sequence[float], evaluations: Sequence[Evaluation]) -> None:
+        self.events.append(("start", step))
+        self.losses = list(losses)
+
+    def on_step(self, step: int, loss: float, tokens_per_second: float) -> None:
+        assert tokens_per_second > 0
+        self.events.append(("step", step))
+        self.losses.append(loss)
+        if step == self.stop_after:
+            raise KeyboardInterrupt
+
+    def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
+        assert set(metrics) == {"val_loss", "val_bits_per_byte"}
+        self.events.append(("evaluate", step))
+
+    def on_checkpoint(self, step: int, path: Path) -> None:
+        assert path.is_file()
+        self.events.append(("checkpoint", step))
+
+    def on_end(self, step: int) -> None:
+        self.events.append(("end", step))
+
+
+def test_order_of_events(tmp_path: Path) -> None:
+    diary = Diary()
+    toy_fit(tmp_path, diary, steps=6, evaluate_every=3, checkpoint_every=4, jit=False)
+    assert diary.events == [
+        ("start", 0),
+        ("evaluate", 0),
+        ("checkpoint", 0),
+        *[("step", step) for step in range(3)],
+        ("evaluate", 3),
+        ("step", 3),
+        ("checkpoint", 4),
+        *[("step", step) for step in (4, 5)],
+        ("evaluate", 6),
+        ("checkpoint", 6),
+        ("end", 6),
+    ]
+
+
+def test_it_learns_and_reports(tmp_path: Path) -> None:
+    result = toy_fit(tmp_path, steps=150, evaluate_every=75)
+    assert result.steps == len(result.losses) == 150
+    assert [evaluation.step for evaluation in result.evaluations] == [0, 75, 150]
+    metrics = result.metrics
+    untrained = math.log(VOCABULARY) / math.log(2) / 3  # the toy text has three bytes a token
+    assert metrics["untrained_bits_per_byte"] == pytest.approx(untrained, rel=0.05)
+    assert metrics["val_bits_per_byte"] == pytest.approx(metrics["val_loss"] / math.log(2) / 3)
+    assert metrics["val_bits_per_byte"] < 0.75 * untrained
+    assert metrics["best_bits_per_byte"] <= metrics["val_bits_per_byte"]
+    assert metrics["tokens_per_second"] > 0
+    assert metrics["compile_seconds"] > 0
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_two_runs_are_the_same_bit_for_bit(tmp_path: Path, jit: bool) -> None:
+    first, second = (toy_fit(tmp_path / name, jit=jit) for name in "ab")
+    assert first.losses == second.losses
+    assert first.evaluations == second.evaluations
+    assert toy_fit(tmp_path / "c", jit=jit, seed=8).losses != first.losses
+
+
+@pytest.mark.parametrize("stop_after", [0, 3, 4, 6, 11])
+def test_a_run_that_is_broken_off_goes_on(tmp_path: Path, stop_after: int) -> None:
+    whole = toy_fit(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        toy_fit(tmp_path / "parts", Diary(stop_after))
+    diary = Diary()
+    result = toy_fit(tmp_path / "parts", diary)
+    assert diary.events[0] == ("start", stop_after // 4 * 4)
+    assert diary.losses == list(whole.losses)
+    assert result.losses == whole.losses
+    assert result.evaluations == whole.evaluations
+
+
+def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
+    first = toy_fit(tmp_path)
+    diary = Diary()
+    again = toy_fit(tmp_path, diary)
+    assert (again.losses, again.evaluations) == (first.losses, first.evaluations)
+    assert not [event for event in diary.events if event[0] in ("step", "evaluate")]
+
+
+def test_killed_processes_together_lose_nothing(tmp_path: Path) -> None:
+    """SIGKILL at any moment, five times in one training; the losses equal the undisturbed ones."""
+    undisturbed = json.loads(_start(tmp_path / "whole").communicate()[0].splitlines()[-1])
+    random = np.random.default_rng(0)
+    for kill in range(5):
+        process = _start(tmp_path / "killed")
+        assert process.stdout is not None
+        events = 0
+        for line in process.stdout:
+            if "step" in json.loads(line) or "checkpoint" in json.loads(line):
+                events += 1
+            if events > 2 + 3 * kill + random.integers(0, 8):
+                break
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    output = _start(tmp_path / "killed").communicate()[0].splitlines()
+    resumed = json.loads(output[-1])
+    assert json.loads(output[0]).get("step", 0) > 0 or json.loads(output[0]).get("checkpoint", 0) > 0
+    assert resumed["losses"] == undisturbed["losses"]
+    assert resumed["metrics"]["val_loss"] == undisturbed["metrics"]["val_loss"]
+
+
+def _start(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.zoo.toy", str(folder)]
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=root)
+
+
+def test_another_run_is_refused(tmp_path: Path) -> None:
+    toy_fit(tmp_path, steps=1)
+    with pytest.raises(FingerprintMismatch, match="fingerprint f, this run has g"):
+        toy_fit(tmp_path, steps=1, fingerprint="g")
+
+
+def test_minutes_end_a_training(tmp_path: Path) -> None:
+    result = toy_fit(tmp_path, steps=10**6, minutes=0.02, jit=False, checkpoint_every=10**6)
+    assert 0 < result.steps < 10**6
+    assert result.evaluations[-1].step == result.steps
+
+
+def test_a_loss_that_is_not_finite_stops(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="lower learning rate"):
+        toy_fit(tmp_path, learning_rate=1e30, warmup=0, jit=False)
+
+
+def test_what_does_not_fit_together(tmp_path: Path) -> None:
+    plan = toy_plan(window=9)
+    task = toy_task(plan)
+    with pytest.raises(ConfigError, match="context of 8"):
+        fit(task, ToyTokens(), plan, family=families.get("gpt"), fingerprint="f", checkpoints=tmp_path)
+    tokens = ToyTokens()
+    tokens.vocab_size = 38
+    with pytest.raises(ConfigError, match="38 words"):
+        fit(task, tokens, toy_plan(), family=families.get("gpt"), fingerprint="f", checkpoints=tmp_path)
+
+
+@pytest.mark.parametrize("size", [1, 7, 32, 33, 100])
+def test_evaluation_sees_each_token_once(size: int) -> None:
+    split = ToyTokens(validation=size).split("validation")
+    inputs, targets, weights = (
+        np.concatenate(part).ravel() for part in zip(*batches(split, 4, 8), strict=True)
+    )
+    assert weights.sum() == size
+    np.testing.assert_array_equal(targets[:size], split.ids)
+    assert inputs[0] == split.eos_id
+    np.testing.assert_array_equal(inputs[1:size], split.ids[:-1])
+
+
+def test_bits_per_byte_of_a_known_case() -> None:
+    split = ToyTokens(validation=50).split("validation")
+    result = evaluate(lambda i, t, w: float(np.sum(w)) * math.log(8), split, batch_size=2, window=8, step=3)
+    assert result == Evaluation(3, pytest.approx(math.log(8)), pytest.approx(1.0))
+
+
+def test_nothing_to_evaluate(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="validation"):
+        evaluate(
+            lambda i, t, w: 0.0, ToyTokens(validation=0).split("validation"), batch_size=1, window=1, step=0
+        )

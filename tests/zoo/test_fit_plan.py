@@ -1,0 +1,59 @@
+"""Plan and schedule: pure functions."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from governance.errors import ConfigError
+from tests.zoo.toy import TOY, toy_plan
+from zoo.fit import TrainPlan
+from zoo.fit.schedule import learning_rate
+
+
+def default(**changes: object) -> TrainPlan:
+    fields: dict[str, object] = {"parameters": 10_000, "train_tokens": 50_000, "validation_tokens": 2_000}
+    return TrainPlan.of(TOY, **{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_rate_rises_linearly_then_falls_like_a_cosine() -> None:
+    plan = toy_plan(steps=23, warmup=3, learning_rate=1.0)
+    rates = [learning_rate(plan, step) for step in range(24)]
+    assert rates[:4] == pytest.approx([1 / 3, 2 / 3, 1, 1])
+    assert rates[13] == pytest.approx(0.5)
+    assert rates[23] == pytest.approx(0, abs=1e-12)
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+
+
+@given(steps=st.integers(1, 300), warmup=st.integers(0, 300), step=st.integers(0, 300), final=st.floats(0, 1))
+def test_rate_stays_between_zero_and_peak(steps: int, warmup: int, step: int, final: float) -> None:
+    plan = toy_plan(steps=steps, warmup=warmup, learning_rate=0.1, final_learning_rate=final)
+    assert 0 <= learning_rate(plan, step) <= 0.1 + 1e-12
+
+
+def test_time_matters_only_when_the_plan_has_minutes() -> None:
+    steps, minutes = toy_plan(steps=100), toy_plan(steps=100, minutes=2)
+    assert learning_rate(steps, 10, 1.0) == learning_rate(steps, 10, 0.0)
+    assert learning_rate(minutes, 10, 2.0) == pytest.approx(0)
+    assert learning_rate(minutes, 10, 0.0) == learning_rate(steps, 10)
+
+
+def test_the_default_is_a_pure_function_and_grows_with_the_data() -> None:
+    assert default() == default()
+    assert default(train_tokens=20_000).steps < default(train_tokens=50_000).steps
+    assert default(train_tokens=10**12).steps == default(train_tokens=10**11).steps
+    assert default(steps=7).steps == 7
+    assert default(steps=7, learning_rate=0.5).learning_rate == 0.5
+
+
+@pytest.mark.parametrize("tokens", [100, 50_000, 10**8])
+def test_evaluation_costs_about_a_tenth(tokens: int) -> None:
+    plan = default(train_tokens=tokens, validation_tokens=tokens)
+    assert tokens / 3 <= 0.1 * plan.evaluate_every * plan.tokens_per_step + 1
+
+
+@pytest.mark.parametrize("change", [{"steps": 0}, {"learning_rate": 0}, {"nonsense": 1}, {"dropout": 1.0}])
+def test_wrong_values(change: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        default(**change)

@@ -1,0 +1,80 @@
+"""A toy model and toy tokens: a training of seconds. Run as a script it is the process that gets killed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.tokens import TokenSplit
+from zoo import families
+from zoo.families import Size
+from zoo.fit import Callback, FitResult, TrainPlan, fit
+
+VOCABULARY = 37
+TOY = Size("toy", layers=1, width=16, heads=2, context=8, learning_rate=1e-2, batch_size=4, dropout=0.2)
+
+
+class ToyTokens:
+    """Ids with a pattern that can be learned."""
+
+    vocab_size = VOCABULARY
+
+    def __init__(self, train: int = 900, validation: int = 101) -> None:
+        self.sizes = {"train": train, "validation": validation}
+
+    def split(self, name: str) -> TokenSplit:
+        size = self.sizes[name]
+        noise = np.random.default_rng(len(name)).integers(0, 3, size)
+        ids = (np.arange(size) * 5 + noise) % VOCABULARY
+        return TokenSplit(name, ids.astype(np.uint16), np.array([0, size]), 3 * size, 0)
+
+
+def toy_plan(**changes: Any) -> TrainPlan:
+    fields: dict[str, Any] = {
+        "steps": 12,
+        "batch_size": TOY.batch_size,
+        "window": TOY.context,
+        "learning_rate": TOY.learning_rate,
+        "warmup": 3,
+        "dropout": TOY.dropout,
+        "seed": 7,
+        "evaluate_every": 5,
+        "checkpoint_every": 4,
+    }
+    return TrainPlan.model_validate(fields | changes)
+
+
+def toy_task(plan: TrainPlan) -> Any:
+    return families.get("gpt").build(TOY, VOCABULARY, seed=plan.seed, dropout=plan.dropout)
+
+
+def toy_fit(checkpoints: Path, *callbacks: Callback, fingerprint: str = "f", **changes: Any) -> FitResult:
+    plan = toy_plan(**changes)
+    return fit(
+        toy_task(plan),
+        ToyTokens(),
+        plan,
+        family=families.get("gpt"),
+        fingerprint=fingerprint,
+        checkpoints=checkpoints,
+        callbacks=callbacks,
+    )
+
+
+class _Lines(Callback):
+    """One JSON line for each thing that happens, so that the parent knows when to kill."""
+
+    def on_step(self, step: int, loss: float, tokens_per_second: float) -> None:
+        print(json.dumps({"step": step, "loss": loss.hex()}), flush=True)
+
+    def on_checkpoint(self, step: int, path: Path) -> None:
+        print(json.dumps({"checkpoint": step}), flush=True)
+
+
+if __name__ == "__main__":
+    result = toy_fit(Path(sys.argv[1]), _Lines(), steps=60, evaluate_every=20, checkpoint_every=7)
+    print(json.dumps({"losses": [loss.hex() for loss in result.losses], "metrics": dict(result.metrics)}))

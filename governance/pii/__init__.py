@@ -1,7 +1,7 @@
 """Personal data: finding it, replacing it as a domain's rules say, measuring how well that works."""
 
 from governance.pii.describe import describe
-from governance.pii.detect import Detector, Finding
+from governance.pii.detect import Detector
 from governance.pii.entities import available_entities
 from governance.pii.evaluate import PiiReport, evaluate
 from governance.pii.filter import (
@@ -12,6 +12,7 @@ from governance.pii.filter import (
     filter_fingerprint,
 )
 from governance.pii.leaks import Leak, leaked, pii_hash
+from governance.pii.spans import Finding
 
 __all__ = [
     "Detector",

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from governance.errors import DataError
-from governance.pii.detect import Detector, Finding
+from governance.pii.detect import Detector
+from governance.pii.spans import Finding
 
 _BATCH = 200
 

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 
 from governance.errors import ConfigError, DetectorError, did_you_mean
 from governance.pii import models
-from governance.pii.detect import Detector, Finding, fingerprint, known_entities
+from governance.pii.detect import Detector, fingerprint, known_entities
 from governance.pii.entities import ALL_TYPES, NER_TYPES
+from governance.pii.spans import Finding
 from governance.policy import Operator, PiiRules
 
 
@@ -47,7 +48,8 @@ class PiiFilter:
     """
 
     def __init__(self, rules: PiiRules, detector: Detector, key: bytes) -> None:
-        missing = sorted(entities_to_find(rules) - detector.entities)
+        self._wanted = entities_to_find(rules)
+        missing = sorted(self._wanted - detector.entities)
         if missing:
             raise DetectorError(f"the detector does not look for {', '.join(missing)}")
         self._rules = rules
@@ -56,10 +58,11 @@ class PiiFilter:
         self.fingerprint = filter_fingerprint(rules, key)
 
     def __call__(self, texts: Sequence[str]) -> list[Filtered]:
-        return [self._replace(t, f) for t, f in zip(texts, self._detector.find(texts), strict=True)]
+        # A kept type takes no part: it must not shield a name that lies inside of it.
+        found = self._detector.find(texts, self._wanted)
+        return [self._replace(text, tuple(findings)) for text, findings in zip(texts, found, strict=True)]
 
-    def _replace(self, text: str, findings: Sequence[Finding]) -> Filtered:
-        replaced = tuple(f for f in findings if self._rules.operator_for(f.type) != "keep")
+    def _replace(self, text: str, replaced: tuple[Finding, ...]) -> Filtered:
         parts: list[str] = []
         position = 0
         for finding in replaced:

@@ -48,6 +48,10 @@ class Lexicon:
     family: frozenset[str]
     ordinary: frozenset[str]
 
+    def is_ordinary(self, word: str) -> bool:
+        """Whether a word is an ordinary one and no name at all."""
+        return word in self.ordinary and word not in self.given and word not in self.family
+
     def is_given(self, word: str) -> bool:
         return word in self.given and word not in self.ordinary
 

@@ -18,9 +18,6 @@ from governance.pii import vocabulary as words
 if TYPE_CHECKING:
     from presidio_analyzer import EntityRecognizer
 
-#: Raise it whenever a pattern, a word list or a validator changes: filtered texts are then made again.
-VERSION = "2"
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -137,12 +134,13 @@ def _rule(entity: str, pattern: str, trim: Callable[[str], int] = len, *, flags:
 
 
 _I = re.IGNORECASE
-_GAP = r"[^\n\d]{0,40}?"  # between a cue and its number, on the same line
+_GAP = r"(?:[^\n\d]|\n(?!\n)){0,40}?"  # between a cue and its number, in the same paragraph
 _NINE = r"(?<![\d-])(?P<v>\d{3}[- .\u2010-\u2015]\d{2}[- .\u2010-\u2015]\d{4})(?![\d-])"
 _NAME = words.NAME
 _CLOSING = rf"(?:{words.CLOSINGS})[,.!]?[ ]*\n+[ ]*"
 _TITLE = r"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Madam|Judge|Officer|Agent)\b\.?[ \u00a0]+"
 _STATE = "|".join(sorted([*words.STATES.keys(), *words.STATES.values()], key=len, reverse=True))
+_LONG_STATE = "|".join(words.STATES.values())
 _SUFFIX = "|".join(words.STREET_SUFFIXES)
 _UNIT = r"(?:,?\s+(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|No\.|#)\.?\s*#?\s*[\w-]+)?"
 
@@ -160,10 +158,10 @@ RULES: tuple[Rule, ...] = (
     _rule("US_ITIN", _NINE, _itin),
     _rule("US_SSN", rf"\b(?:SSN|social[ -]security)\b{_GAP}(?P<v>\d{{9}})(?!\d)", _ssn, flags=_I),
     _rule("US_ITIN", rf"\b(?:ITIN|taxpayer identification)\b{_GAP}(?P<v>\d{{9}})(?!\d)", _itin, flags=_I),
-    _rule("US_EIN", r"(?<![\d-])(?P<v>\d{2}-\d{7})(?![\d-])"),
+    _rule("US_EIN", r"(?<![\d-])(?P<v>\d{2}-\d{7})(?![\d-])", score=0.95),
     _rule("US_EIN", rf"\b(?:EIN|employer identification)\b{_GAP}(?P<v>\d{{9}})(?!\d)", flags=_I),
     _rule("US_BANK_NUMBER", rf"\b(?:account|acct|a/c|routing|ABA|transit|checking|savings)\b{_GAP}"
-          r"(?<![\d$.,/-])(?P<v>\d(?:[ -]?\d){5,16})(?!\d|[,.-]\d)", flags=_I, score=0.7),
+          r"(?<![\d$.,/-])(?P<v>\d(?:[ -]?\d){5,16})(?!\d|[,.-]\d)", flags=_I, score=0.92),
     _rule("US_PASSPORT", rf"\bpassport\b{_GAP}(?P<v>[A-Z]?\d{{8,9}})(?!\d)", flags=_I),
     _rule("US_DRIVER_LICENSE", r"\b(?:driver'?s?|driving) licen[cs]e\b(?: (?:number|no\.?|is))*\W{0,5}"
           r"(?P<v>(?=[A-Z0-9-]*\d{3})[A-Z0-9][A-Z0-9-]{4,14})\b", flags=_I),
@@ -183,9 +181,15 @@ RULES: tuple[Rule, ...] = (
     _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>(?:{words.NAME_WORD}(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|straat|laan|gatan|vägen|gade|veien|katu)"
           r"|(?:[Rr]ue|[Vv]ia|[Vv]iale|[Pp]iazza|[Cc]alle|[Aa]venida|[Rr]ua|ul\.) (?:\w+ ){0,3}\w+,?) \d{1,4}[a-z]?)\b"),
     _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,4}},? (?:bis )?(?:rue|avenue|boulevard|place|chemin|quai) (?:d[eu]s? )?(?:l[ae] |l')?{words.NAME_WORD})"),
+    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}}(?: {words.NAME_WORD}){{1,4}})"
+          rf"(?=,?[ \n]{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}},? (?:{_STATE}) \d{{5}}\b)", _street),
     _rule("STREET_ADDRESS", r"\b(?P<v>(?:P\.? ?O\.? ?Box|Post Office Box|PSC \d+,? Box|Unit \d+,? Box) \d+)", flags=_I),
     _rule("STREET_ADDRESS", r"\b(?P<v>US(?:NS|S|CGC|NV) [A-Z]\w+)(?=,?[ \n]+[AFD]PO\b)"),
+    _rule("ZIP_CODE", rf"\b(?:{_LONG_STATE})[ \n]+(?P<v>\d{{5}}(?:-\d{{4}})?)(?![\d-])", flags=_I),
+    _rule("ZIP_CODE", rf"[^\W\d_]{{4}}(?:ville|ton|stad|burgh|borough|furt|mouth|view|land|side|port|town|shire|fort|chester)"
+          rf" (?:{_STATE}) (?P<v>\d{{5}}(?:-\d{{4}})?)(?![\d-])", flags=_I),
     _rule("ZIP_CODE", rf"\b(?:{_STATE}|A[AEP])\.?,?[ \n]+(?P<v>\d{{5}}(?:-\d{{4}})?)(?![\d-])"),
+    _rule("ZIP_CODE", rf"(?:[^\W\d_],|,(?: [^\W\d_]+){{1,3}}) (?:{_STATE}) (?P<v>\d{{5}}(?:-\d{{4}})?)(?![\d-])", flags=_I),
     _rule("ZIP_CODE", r"\b(?:zip|postal)(?: code)?\b\W{0,5}(?:is )?(?P<v>\d{5}(?:-\d{4})?)(?![\d-])", flags=_I),
     _rule("DATE_OF_BIRTH", rf"\b(?:born(?: on)?|date of birth|DOB|birth ?date)\b\W{{0,5}}(?:is |was )?(?P<v>{words.DATE})", flags=_I),
     _rule("LOCATION", rf"\b(?P<v>{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}}),[ \n]+(?:{_STATE})\b(?=[ ,.\n]|$)"),

@@ -12,7 +12,17 @@ import re
 from collections.abc import Iterator
 
 #: Where to cut, best first. A cut comes after the match.
-_CUTS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"[.!?;]['\")\]]*\s+(?=\S)"), re.compile(r"\s+"))
+_CUTS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\n\s*\n",
+        r"\n",
+        r"[^\W\d_]{2}[.!?;]['\")\]]*\s+(?=[^\W\d_])",
+        r"[^\W\d_]\s+(?=[^\W\d_])",  # not between the groups of a number
+        r"\s+",
+        r"[,;|\t]",
+    )
+)
 
 
 def split(text: str, limit: int) -> Iterator[tuple[int, int]]:
@@ -36,12 +46,3 @@ def _cut(text: str, start: int, limit: int) -> int:
             return found.end()
     return start + limit
 
-
-def windows(text: str, limit: int, margin: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yields (from, start, end, to): pieces as `split`, each with up to `margin` characters around it.
-
-    A pattern runs over text[from:to]; what begins in [start, end) belongs to the piece. So a match of at
-    most `margin` characters is found whole wherever the cuts are.
-    """
-    for start, end in split(text, limit):
-        yield max(0, start - margin), start, end, min(len(text), end + margin)

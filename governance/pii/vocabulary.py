@@ -32,7 +32,7 @@ STREET_SUFFIXES = tuple(
     Route Row Rue Run Shoal Shoals Shore Shores Skyway Spring Springs Spur Spurs Square Squares Sq Station Stravenue
     Stream Street Streets St Summit Terrace Ter Throughway Trace Track Trafficway Trail Trl Tunnel Turnpike Tpke
     Underpass Union Unions Valley Valleys Via Viaduct View Views Village Villages Ville Vista Walk Walks Wall Way
-    Ways Well Wells
+    Ways Well Wells Wharf Yard Yards Quay Parade Close Rise
     """.split()
 )
 

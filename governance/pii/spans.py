@@ -1,0 +1,132 @@
+"""What happens to findings after the search: mended at their edges, carried through the text, made disjoint."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from governance.pii import vocabulary
+from governance.pii.entities import NER_TYPES, RANK
+from governance.pii.names import Lexicon
+
+#: What a filter has written earlier: <PERSON_3fa2b1c4>, <US_SSN>.
+TAG = re.compile(r"<[A-Z][A-Z_]*(?:_[0-9a-f]{8})?>")
+
+_BEFORE_NAME = re.compile(r"[\W_]*(?:(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Dear|Hello|Hi|Thanks|Client)\b[.,]?\s*)*")
+_DATE_SHAPE = re.compile(vocabulary.DATE_SHAPE, re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_][\w'\u2019-]*")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Personal data in a text: character offsets, end exclusive, Presidio's entity name."""
+
+    start: int
+    end: int
+    type: str
+    score: float
+
+
+def cleaned(text: str, findings: Iterable[Finding], lexicon: Lexicon | None) -> Iterator[Finding]:
+    """Mends what a small model gets wrong: line breaks, titles, possessives, ordinary words."""
+    for finding in findings:
+        if finding.type not in NER_TYPES:
+            yield finding
+            continue
+        for line in re.finditer(r"[^\n]+", text[finding.start : finding.end]):
+            start, end = _trimmed(text, finding.start + line.start(), finding.start + line.end())
+            if end > start and _is_plausible(text, start, end, finding.type, lexicon):
+                yield Finding(start, end, finding.type, finding.score)
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    match = _BEFORE_NAME.match(text[start:end])
+    start += match.end() if match else 0
+    while end > start and not (text[end - 1].isalnum() or text[end - 1] == ")"):
+        end -= 1
+    if text[start:end].endswith(("'s", "\u2019s", "'S", "\u2019S")):
+        end -= 2
+    return start, end
+
+
+def _is_plausible(text: str, start: int, end: int, entity: str, lexicon: Lexicon | None) -> bool:
+    value = text[start:end]
+    if entity == "DATE_TIME":  # "the taxable year" and "30 days" say nothing about anybody
+        return _DATE_SHAPE.search(value) is not None
+    letters = sum(map(str.isalpha, value))
+    if letters < 2 or sum(map(str.isdigit, value)) > letters:  # "08/18/2019", "Q-28809"
+        return False
+    words = [word.group().casefold() for word in _WORD.finditer(value)]
+    if all(word in vocabulary.NO_ENTITY for word in words):
+        return False
+    at_line_start = not text[:start].rstrip(" ") or text[:start].rstrip(" ")[-1] in "\n:|>"
+    if entity == "ORGANIZATION" and (at_line_start and len(words) < 2 or value.isupper()) and _are_ordinary(words, lexicon):
+        return False
+    if entity != "PERSON":
+        return True
+    if any(map(str.isdigit, value)) or all(word in vocabulary.NOT_NAMES for word in words):
+        return False
+    return not _are_ordinary(words, lexicon)
+
+
+def _are_ordinary(words: Iterable[str], lexicon: Lexicon | None) -> bool:
+    """Whether no word of these can be a name: "Proof", "Taxpayer Name"."""
+    if lexicon is None:
+        return False
+    return all(map(lexicon.is_ordinary, words))
+
+
+def propagated(text: str, findings: list[Finding], lexicon: Lexicon | None) -> list[Finding]:
+    """A full name that was found once is found wherever it, or a part of it, stands in that text."""
+    by_word: dict[str, set[str]] = defaultdict(set)
+    for finding in findings:
+        if finding.type != "PERSON":
+            continue
+        name = text[finding.start : finding.end].casefold()
+        parts = _parts(name, lexicon) if " " in name else []
+        for part in [name, *parts]:
+            if len(part) > 2 and (first := _WORD.match(part)):
+                by_word[first.group()].add(part)
+    if not by_word:
+        return findings
+    return findings + [
+        Finding(start, end, "PERSON", 0.5) for start, end in _mentions(text, by_word) if text[start].isupper()
+    ]
+
+
+def _parts(name: str, lexicon: Lexicon | None) -> list[str]:
+    """The words of a name that can stand for it alone."""
+    words = [word.group() for word in _WORD.finditer(name)]
+    ordinary = lexicon.is_ordinary if lexicon else vocabulary.NOT_NAMES.__contains__
+    return [word for word in words if word not in vocabulary.NOT_NAMES and not ordinary(word)]
+
+
+def _mentions(text: str, by_word: dict[str, set[str]]) -> Iterator[tuple[int, int]]:
+    for word in _WORD.finditer(text):
+        key = word.group().casefold()
+        for spelling in {key, key.removesuffix("'s").removesuffix("\u2019s")}:
+            for part in by_word.get(spelling, ()):
+                end = word.start() + len(part)
+                if text[word.start() : end].casefold() == part and not text[end : end + 1].isalnum():
+                    yield word.start(), end
+
+
+def disjoint(text: str, findings: Iterable[Finding]) -> list[Finding]:
+    """Keeps one of those that overlap, and nothing inside a tag of an earlier filtering; sorted by start.
+
+    What has a fixed form goes before what is guessed (`RANK`), then the longer one, the one with the
+    higher score, the earlier one, and last the type's name: no order of searching decides.
+    """
+    taken = [match.span() for match in TAG.finditer(text)]
+    kept: list[Finding] = []
+    for finding in sorted(findings, key=lambda f: (RANK[f.type], f.start - f.end, -f.score, f.start, f.type)):
+        index = bisect.bisect_left(taken, (finding.start, finding.end))
+        free_before = index == 0 or taken[index - 1][1] <= finding.start
+        free_after = index == len(taken) or finding.end <= taken[index][0]
+        if free_before and free_after:
+            kept.append(finding)
+            taken.insert(index, (finding.start, finding.end))
+    return sorted(kept, key=lambda f: f.start)

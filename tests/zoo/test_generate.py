@@ -1,0 +1,151 @@
+"""Generation: same answer for the same request, no compiling after the warm-up, presets in a new process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import zoo.generate
+from governance.errors import ConfigError, DataError
+from pipelines.tokenizers import TokenizerFiles, train_tokenizer
+from tests.pipelines.tiny import tiny_version
+from zoo import families
+from zoo.families import Size
+from zoo.generate import Sampling, TextModel, load_preset, save_preset, text_model
+
+SIZE = Size("toy", layers=1, width=16, heads=2, context=32, learning_rate=1e-2, batch_size=4)
+SHORT = Sampling(max_tokens=6, temperature=1.0, top_p=1.0)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFiles:
+    storage = tmp_path_factory.mktemp("storage")
+    return train_tokenizer(tiny_version(), kind="bpe", vocab_size=300, storage=storage)
+
+
+@pytest.fixture(scope="module")
+def model(files: TokenizerFiles) -> TextModel:
+    return text_model(families.get("gpt").build(SIZE, files.vocab_size, seed=5), files.folder)
+
+
+def logits_after(model: TextModel, ids: list[int]) -> np.ndarray:
+    inputs = {"token_ids": np.array([ids]), "padding_mask": np.ones((1, len(ids)))}
+    return np.array(model.task(inputs, training=False))[0, -1]
+
+
+def test_greedy_takes_the_most_likely_token_each_time(model: TextModel) -> None:
+    """The cache gives what the whole forward pass gives."""
+    ids = [model.eos_id, *model.encoder.encode("the tax").ids]
+    known = len(ids)
+    for _ in range(6):
+        ids.append(int(logits_after(model, ids).argmax()))
+    expected = ids[known:]
+    if model.eos_id in expected:
+        expected = expected[: expected.index(model.eos_id)]
+    answer = model.generate(["the tax"], Sampling(max_tokens=6, temperature=0))[0]
+    assert answer == model.encoder.decode(expected, skip_special_tokens=False)
+
+
+def test_an_answer_depends_on_prompt_and_seed_alone(model: TextModel) -> None:
+    alone = model.generate(["the tax"], SHORT)
+    assert model.generate(["the tax"], SHORT) == alone
+    assert model.generate(["the tax", "a much longer prompt of a dependent spouse"], SHORT)[0] == alone[0]
+    seeds = {model.generate(["the tax"], Sampling(max_tokens=6, temperature=1.0, seed=seed))[0] for seed in range(4)}
+    assert len(seeds) > 1
+
+
+def test_samples_differ_and_do_not_depend_on_their_number(model: TextModel) -> None:
+    seventeen = model.sample(17, SHORT)
+    assert len(seventeen) == 17
+    assert len(set(seventeen)) > 10
+    assert model.sample(16, SHORT) == seventeen[:16]
+
+
+def test_no_request_compiles_after_the_warm_up(model: TextModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    model.warm_up()
+    monkeypatch.setattr(zoo.generate, "_choose", None)  # whoever compiles again, fails
+    for sampling in (SHORT, Sampling(top_k=3, seed=9), Sampling(max_tokens=1, temperature=0), Sampling(top_p=0.1)):
+        for prompt in ("", "tax", "the tax return is due " * 9):
+            model.generate([prompt], sampling)
+
+
+def test_long_prompts_lose_their_beginning(model: TextModel) -> None:
+    tail = "return of a dependent spouse"
+    ids = model.encoder.encode("x " * 60 + tail).ids
+    cut = model.encoder.decode(ids[-(SIZE.context - 4) :])
+    sampling = Sampling(max_tokens=4, temperature=0)
+    known = model.encoder.encode(cut).ids
+    expected = int(logits_after(model, known[-(SIZE.context - 4) :]).argmax())
+    answer = model.generate(["x " * 60 + tail], sampling)[0]
+    assert answer.startswith(model.encoder.decode([expected])) or expected == model.eos_id
+
+
+def test_generation_ends_at_the_end_of_text(model: TextModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = model.encoder.encode(model.generate(["the tax"], Sampling(max_tokens=3, temperature=0))[0]).ids
+    ended = TextModel(model.task, model.encoder)
+    ended.eos_id = first[0] if first else model.eos_id
+    monkeypatch.setattr(ended, "eos_id", ended.eos_id)
+    greedy = Sampling(max_tokens=20, temperature=0)
+    assert len(ended.encoder.encode(ended.generate(["the tax"], greedy)[0]).ids) < 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "allowed"),
+    [
+        ((1.0, 10, 1.0, 1), {2}),  # greedy
+        ((1.0, 1, 1.0, 0), {2}),
+        ((1.0, 2, 1.0, 0), {2, 0}),
+        ((1.0, 10, 0.5, 0), {2}),
+        ((1.0, 10, 0.75, 0), {2, 0}),
+        ((1.0, 10, 1.0, 0), {0, 1, 2, 3}),
+        ((1e-3, 10, 1.0, 0), {2}),
+    ],
+)
+def test_candidates(settings: tuple[float, ...], allowed: set[int]) -> None:
+    probabilities = np.array([0.2, 0.1, 0.6, 0.1])
+    random = np.linspace(0, 1, 1000, endpoint=False, dtype=np.float32)[:, None]
+    logits = np.repeat(np.log(probabilities)[None].astype(np.float32), 1000, axis=0)
+    drawn = np.array(zoo.generate._choose(logits, random, np.array(settings, np.float32)))
+    assert set(drawn.tolist()) == allowed
+    expected = np.where(np.isin(np.arange(4), list(allowed)), probabilities, 0)
+    if settings[0] == 1.0:
+        found = np.bincount(drawn, minlength=4) / 1000
+        np.testing.assert_allclose(found, expected / expected.sum(), atol=0.002)
+
+
+@pytest.mark.parametrize(
+    "change", [{"max_tokens": 0}, {"temperature": -1}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 0}]
+)
+def test_wrong_settings(change: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        Sampling(**change)  # type: ignore[arg-type]
+
+
+def test_a_preset_is_the_same_model_in_a_new_process(model: TextModel, files: TokenizerFiles, tmp_path: Path) -> None:
+    folder = tmp_path / "preset"
+    save_preset(model.task, files.folder, folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["preset"]
+    script = (
+        "import sys, json, keras_hub, numpy as np\n"
+        "task = keras_hub.models.CausalLM.from_preset(sys.argv[1])\n"  # plain keras-hub, without our code
+        "ids = task.preprocessor.tokenizer('the tax return')\n"
+        "inputs = {'token_ids': np.array([ids]), 'padding_mask': np.ones((1, len(ids)))}\n"
+        "print(json.dumps([list(map(int, ids)), np.array(task(inputs))[0, -1].tolist()]))\n"
+    )
+    output = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
+    ids, logits = json.loads(output.stdout.splitlines()[-1])
+    assert ids == model.encoder.encode("the tax return").ids
+    np.testing.assert_allclose(logits, logits_after(model, ids), rtol=1e-5, atol=1e-6)
+    assert load_preset(folder).generate(["the tax"], SHORT) == model.generate(["the tax"], SHORT)
+    with pytest.raises(DataError, match="exists already"):
+        save_preset(model.task, files.folder, folder)
+
+
+def test_no_preset(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no saved model"):
+        load_preset(tmp_path)

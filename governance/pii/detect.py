@@ -31,7 +31,6 @@ PIECE = 4_000
 _BATCH = 32
 
 
-
 @dataclass(frozen=True)
 class Detector:
     """Finds the given entity types. Make one with `Detector.create`."""

@@ -24,19 +24,23 @@ _TOWN = re.compile(
     r"[^\W\d_]{3,}(?:ville|burgh|borough|bury|haven|mouth|chester|berg|shire|fort|view|side|stad|town|furt|port|ton|land|ham)$",
     re.IGNORECASE,
 )
-_AFTER_TOWN_WORD = frozenset("east west north south new lake port fort mount saint san santa".split())
+_AFTER_TOWN_WORD = frozenset(
+    ("east", "west", "north", "south", "new", "lake", "port", "fort", "mount", "saint", "san", "santa")
+)
 _PARTICLES = frozenset(words.PARTICLES.split("|"))
-_PLACE_CUES = frozenset("in from near to at".split())
+_PLACE_CUES = frozenset(("in", "from", "near", "to", "at"))
 
 #: English given names that are English nouns too, and are more often the noun.
 _MORE_OFTEN_NOUNS = frozenset(
-    """angel april autumn brandy chad crystal dale dean destiny diamond earl faith gene georgia glen heather
+    words.split(
+        """angel april autumn brandy chad crystal dale dean destiny diamond earl faith gene georgia glen heather
     holly hunter jasmine june kent kirk lane mason max melody page pat penny robin savannah sierra
-    spencer sydney troy victoria virginia warren""".split()
+    spencer sydney troy victoria virginia warren"""
+    )
 )
 #: English given names that are verbs or adjectives too, and are more often the name.
 _MORE_OFTEN_NAMES = frozenset(
-    "bob brad bonnie carol caroline hector jimmy josh julian lee marian norman pauline randy ray rick".split()
+    words.split("bob brad bonnie carol caroline hector jimmy josh julian lee marian norman pauline randy ray rick")
 )
 
 
@@ -66,10 +70,11 @@ class Lexicon:
 def load_lexicon(model: Path) -> Lexicon:
     """Reads the word lists of Faker and of a spaCy model (its data folder)."""
     from spacy.lookups import Lookups
-    from spacy.strings import hash_string
+    from spacy.strings import StringStore
 
     index: Any = Lookups().from_disk(model / "lemmatizer" / "lookups").get_table("lemma_index")
-    speech = {part: set(index[hash_string(part)]) for part in ("verb", "adj", "adv", "noun")}
+    key = StringStore().add
+    speech = {part: set(index[key(part)]) for part in ("verb", "adj", "adv", "noun")}
     given, family, english = _faker_names()
     nouns = speech["noun"] - (english - _MORE_OFTEN_NOUNS)
     others = (speech["verb"] | speech["adj"] | speech["adv"]) - _MORE_OFTEN_NAMES

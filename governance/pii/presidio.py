@@ -60,7 +60,9 @@ class NameRecognizer(EntityRecognizer):
         self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
     ) -> list[RecognizerResult]:
         found = find_names(text, self._lexicon)
-        return [RecognizerResult(entity, start, end, score) for entity, start, end, score in found if entity in entities]
+        return [
+            RecognizerResult(entity, start, end, score) for entity, start, end, score in found if entity in entities
+        ]
 
 
 class NoEnhancer(ContextAwareEnhancer):

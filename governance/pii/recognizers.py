@@ -78,6 +78,17 @@ def _phone(text: str) -> int:
     return len(text) if phonenumbers.is_possible_number(number) else 0
 
 
+def _ten_digits(text: str) -> int:
+    """Ten digits without an extension, or eleven to thirteen with the country's in front."""
+    digits = re.sub(r"\D", "", re.split("[xe]", text)[0])
+    return len(text) if 10 <= len(digits) <= 13 else 0
+
+
+def _trunk(text: str) -> int:
+    """A national number behind its leading zero has nine to twelve digits; a date has at most eight."""
+    return len(text) if 9 <= len(re.sub(r"\D", "", text)) <= 12 else 0
+
+
 def _without_full_stop(text: str) -> int:
     return len(text.rstrip(".,;:!?)]}'\""))
 
@@ -113,7 +124,7 @@ def _is_itin(digits: str) -> bool:
     return digits[0] == "9" and (50 <= group <= 65 or 70 <= group <= 88 or 90 <= group <= 99 and group != 93)
 
 
-_NO_STREET = frozenset("of the or and percent per days months years to for in any such than".split())
+_NO_STREET = frozenset(words.split("of the or and percent per days months years to for in any such than"))
 
 
 def _street(text: str) -> int:
@@ -165,8 +176,13 @@ RULES: tuple[Rule, ...] = (
     _rule("US_PASSPORT", rf"\bpassport\b{_GAP}(?P<v>[A-Z]?\d{{8,9}})(?!\d)", flags=_I),
     _rule("US_DRIVER_LICENSE", r"\b(?:driver'?s?|driving) licen[cs]e\b(?: (?:number|no\.?|is))*\W{0,5}"
           r"(?P<v>(?=[A-Z0-9-]*\d{3})[A-Z0-9][A-Z0-9-]{4,14})\b", flags=_I),
-    _rule("PHONE_NUMBER", r"(?<![\d$.,/-])(?P<v>(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])\d{3}[ .-]\d{4}"
-          r"(?:,? *(?:x|ext\.?|extension) *\d{1,6})?)(?![\d-])"),
+    _rule("PHONE_NUMBER", r"(?<![\d$.,/-])(?P<v>(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|[2-9]\d{2}[ .-]|\d{3}[.-])\d{3}[ .-]\d{4}"
+          r"(?:,? *(?:x|ext\.?|extension) *\d{1,6})?)(?![\d-])", score=0.93),
+    _rule("PHONE_NUMBER", r"(?<![\w$.,/-])(?P<v>(?:\+1|001[ .-]|[2-9]\d{2}(?=[2-9]\d{6}))\(?\d{3}\)?[ .-]?\d{3,4}[ .-]?\d{0,4}"
+          r"(?:,? *(?:x|ext\.?) *\d{1,6})?)(?![\d.,-]*\d)", _ten_digits, score=0.5),
+    _rule("PHONE_NUMBER", r"(?<![\w$.,/-])(?P<v>\(?0\d{1,4}\)?[ /.-]\d{2,8}(?:[ .-]?\d{2,4}){0,4})(?![\d.,/-]*\d)", _trunk, score=0.6),
+    _rule("PHONE_NUMBER", r"\b(?:phone|tel|telephone|cell|mobile|fax|whatsapp|call(?: me)?(?: at| on)?)\b[ .:#]{0,3}"
+          r"(?:(?:number|no\.?|is)[ :]*){0,2}(?P<v>\+?\(?\d[\d ().-]{5,16}\d)(?![\d,-])", flags=_I, score=0.7),
     _rule("PHONE_NUMBER", r"(?<![\w+])(?P<v>\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5})(?!\d)", _phone),
     _rule("PHONE_NUMBER", r"\b(?:call|phone|tel|telephone|cell|mobile|fax|text|reach|reached|number|dial)\b"
           rf"{_GAP}(?<![\d$.,/-])(?P<v>(?:\+?1)?[2-9]\d{{9}}|\d{{3}}[ .-]\d{{4}})(?![\d-])", flags=_I, score=0.7),

@@ -63,7 +63,11 @@ def _is_plausible(text: str, start: int, end: int, entity: str, lexicon: Lexicon
     if all(word in vocabulary.NO_ENTITY for word in words):
         return False
     at_line_start = not text[:start].rstrip(" ") or text[:start].rstrip(" ")[-1] in "\n:|>"
-    if entity == "ORGANIZATION" and (at_line_start and len(words) < 2 or value.isupper()) and _are_ordinary(words, lexicon):
+    if (
+        entity == "ORGANIZATION"
+        and (at_line_start and len(words) < 2 or value.isupper())
+        and _are_ordinary(words, lexicon)
+    ):
         return False
     if entity != "PERSON":
         return True

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+
+def split(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 STATES = {
     "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
     "CT": "Connecticut", "DE": "Delaware", "DC": "District of Columbia", "FL": "Florida", "GA": "Georgia",
@@ -18,7 +23,7 @@ STATES = {
 }  # fmt: skip
 
 #: Street suffixes of United States addresses, in full and as the Postal Service shortens them.
-STREET_SUFFIXES = tuple(
+STREET_SUFFIXES = split(
     """Alley Ally Aly Annex Arcade Avenue Ave Av Bayou Beach Bend Blvd Boulevard Bluff Bluffs Bottom Branch Bridge
     Brook Brooks Burg Burgs Bypass Camp Canyon Cape Causeway Center Centers Circle Circles Cir Cliff Cliffs Club
     Common Commons Corner Corners Course Court Courts Ct Cove Coves Creek Crescent Cres Crest Crossing Crossroad
@@ -33,7 +38,7 @@ STREET_SUFFIXES = tuple(
     Stream Street Streets St Summit Terrace Ter Throughway Trace Track Trafficway Trail Trl Tunnel Turnpike Tpke
     Underpass Union Unions Valley Valleys Via Viaduct View Views Village Villages Ville Vista Walk Walks Wall Way
     Ways Well Wells Wharf Yard Yards Quay Parade Close Rise
-    """.split()
+    """
 )
 
 #: Suffixes that are safe to look for in lower case.
@@ -75,15 +80,15 @@ FIRM = (
 )
 
 #: Forms that the model takes for firms or people: kinds of numbers, not their holders.
-NO_ENTITY = frozenset(
+NO_ENTITY = frozenset(split(
     """ssn itin ein tin iban pin aba dob ip url id po box swift bic cvv atm agi irs ira pdf faq api sms otp e-mail
-    email credit premiums premium notice address code act state title irc""".split()
-)
+    email credit premiums premium notice address code act state title irc"""
+))
 
 TOP_DOMAINS = "com|org|net|edu|gov|mil|info|biz|io|co|us|uk|ca|de|fr|eu|au|in|nl|ch|es|it|app|dev|test|example"
 
 #: Words after a cue for a name, or that the model takes for one, that name nobody.
-NOT_NAMES = frozenset(
+NOT_NAMES = frozenset(split(
     """a all am an and any april are at august authority bank best by call client clients code colleague colleagues
     commissioner congress court customer customers december dear department for friday from hello hi i if in internal
     is it january july june madam manager march may me member monday mr mrs ms my no november october of office
@@ -91,5 +96,6 @@ NOT_NAMES = frozenset(
     support tax taxpayer team thank thanks the there this thursday to treasury tuesday united us we wednesday
     whom yes you your form line part schedule title subtitle chapter act irs ira sole everyone both neither here
     today tomorrow yesterday question answer note notice letter adviser advisers advisor enrolled partner services
-    mx ssn itin ein iban pin id atm social security number accounting accountant support agent team help desk llc inc preparer senior reference tell gifts coins""".split()
-)
+    mx ssn itin ein iban pin id atm social security number accounting accountant support agent team help desk
+    llc inc preparer senior reference tell gifts coins"""
+))

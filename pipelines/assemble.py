@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,7 @@ class _Tally:
     """What is counted while shards are written."""
 
     records: Counter[str] = field(default_factory=Counter)
-    bytes: Counter[str] = field(default_factory=Counter)
+    text_bytes: Counter[str] = field(default_factory=Counter)
     shard_lengths: dict[str, list[int]] = field(default_factory=dict)
     stored_bytes: Counter[str] = field(default_factory=Counter)
     pii: Counter[str] = field(default_factory=Counter)
@@ -92,21 +94,24 @@ def final_records(bucket: int, selected: Path, cache: Path) -> Iterator[FinalRec
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    filtered = pq.read_table(bucket_path(cache, bucket, "parquet")).to_pylist()
-    by_key = {row["text_key"]: row for row in filtered}
     with pa.OSFile(str(bucket_path(selected, bucket, "arrow")), "rb") as file:
         table = pa.ipc.open_file(file).read_all().select(["id", "text_key", "subject", "file", "row"])
-        for row in table.to_pylist():
-            content = by_key[row["text_key"]]
-            yield FinalRecord(
-                id=row["id"],
-                text=content["text"],
-                subject=row["subject"],
-                file=row["file"],
-                row=row["row"],
-                pii_types=content["pii_types"],
-                pii_hashes=content["pii_hashes"],
-            )
+        rows = table.to_pylist()
+    if not rows:
+        return
+    filtered = pq.read_table(bucket_path(cache, bucket, "parquet")).to_pylist()
+    by_key = {row["text_key"]: row for row in filtered}
+    for row in rows:
+        content = by_key[row["text_key"]]
+        yield FinalRecord(
+            id=row["id"],
+            text=content["text"],
+            subject=row["subject"],
+            file=row["file"],
+            row=row["row"],
+            pii_types=content["pii_types"],
+            pii_hashes=content["pii_hashes"],
+        )
 
 
 def _split(spec: PipelineSpec, record_id: str) -> str:
@@ -146,29 +151,45 @@ def _write_shard(
     tally: _Tally,
     tables: _Tables,
 ) -> None:
-    from array_record.python.array_record_module import ArrayRecordWriter
-
     name = f"{spec.name}-{split}.array_record-{shard:05d}-of-{shards:05d}"
     features = _features()
-    writer = ArrayRecordWriter(str(folder / name), "group_size:1")
     digests: list[bytes] = []
-    for bucket in buckets:
-        for record in final_records(bucket, *inputs):
-            if _split(spec, record.id) != split:
-                continue
-            example = features.serialize_example({"id": record.id, "text": record.text})
-            writer.write(example)
-            digest = record_digest(record.id, record.text, spec.label)
-            digests.append(digest)
-            tally.records[split] += 1
-            tally.bytes[split] += len(record.text.encode())
-            tally.stored_bytes[split] += len(example)
-            tally.pii.update(record.pii_types)
-            tables.add(record, split, name)
-    writer.close()
+    with _array_record(folder / name) as write:
+        for bucket in buckets:
+            for record in final_records(bucket, *inputs):
+                if _split(spec, record.id) != split:
+                    continue
+                example = features.serialize_example({"id": record.id, "text": record.text})
+                write(example)
+                digests.append(record_digest(record.id, record.text, spec.label))
+                tally.records[split] += 1
+                tally.text_bytes[split] += len(record.text.encode())
+                tally.stored_bytes[split] += len(example)
+                tally.pii.update(record.pii_types)
+                tables.add(record, split, name)
     tally.shard_lengths[split][shard] = len(digests)
     if digests:
         tally.shard_digests[name] = combine(digests, header=name)
+
+
+@contextmanager
+def _array_record(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """Yields what appends a record to a new ArrayRecord file; a full disk is said in one line."""
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    def translated(action: Callable[..., object], *arguments: object) -> None:
+        try:
+            action(*arguments)
+        except RuntimeError as error:  # the only kind that its C++ code raises
+            reason = str(error).split(";")[0]
+            fix = "check free space, then run the same command again"
+            raise DataError(f"cannot write a shard: {reason}", where=path.name, fix=fix) from None
+
+    writer = ArrayRecordWriter(str(path), "group_size:1")
+    try:
+        yield partial(translated, writer.write)
+    finally:
+        translated(writer.close)
 
 
 def _features() -> Any:
@@ -272,7 +293,7 @@ def _write_metadata(spec: PipelineSpec, digest: str, tally: _Tally, folder: Path
         "digest": digest,
         "label": Label.to_list(spec.label),
         "records": {split: tally.records[split] for split in SPLITS},
-        "bytes": {split: tally.bytes[split] for split in SPLITS},
+        "bytes": {split: tally.text_bytes[split] for split in SPLITS},
         "personal_data": dict(sorted(tally.pii.items())),
         "shards": {name: value.hex() for name, value in sorted(tally.shard_digests.items())},
         "files": files,

@@ -162,7 +162,7 @@ def latest(spec: PipelineSpec, storage: Path) -> DatasetVersion | None:
     place = Place(storage, spec.name)
     try:
         digest = json.loads(place.latest.read_text(encoding="utf-8"))["digest"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"unreadable ({type(error).__name__})", where=str(place.latest), fix="remove it") from None
@@ -173,7 +173,7 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     path = place.inputs / f"{inputs.digest[:32]}.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     version = DatasetVersion.open(place.datasets / known["digest"][:16])
     _point_latest(place, version)

@@ -50,7 +50,7 @@ class DatasetVersion:
     path: Path
     label: Label
     records: dict[str, int]
-    bytes: dict[str, int]
+    text_bytes: dict[str, int]
     pii: dict[str, int]
 
     @classmethod
@@ -70,7 +70,7 @@ class DatasetVersion:
                 path=path,
                 label=Label.from_list(content["label"]),
                 records=content["records"],
-                bytes=content["bytes"],
+                text_bytes=content["bytes"],
                 pii=content["personal_data"],
             )
             files = content["files"]
@@ -93,7 +93,7 @@ class DatasetVersion:
 
     @property
     def total_bytes(self) -> int:
-        return sum(self.bytes.values())
+        return sum(self.text_bytes.values())
 
     def texts(self, split: str) -> Iterator[tuple[str, str]]:
         """Yields (record id, text) of a split in shard order, the same order each time."""

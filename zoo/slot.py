@@ -20,6 +20,12 @@ from zoo.identity import Identity
 RESUME = ("auto", "never")
 
 
+def check_resume(resume: str) -> None:
+    """Raises ConfigError for anything but "auto" and "never"."""
+    if resume not in RESUME:
+        raise ConfigError(f'resume "{resume}" is neither auto nor never')
+
+
 @dataclass(frozen=True)
 class Slot:
     folder: Path
@@ -55,8 +61,6 @@ def training_slot(storage: Path, model: str, size: str, identity: Identity, *, r
     """
     import filelock
 
-    if resume not in RESUME:
-        raise ConfigError(f'resume "{resume}" is neither auto nor never')
     slot = Slot(storage / "training" / model / size)
     try:
         slot.folder.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ from zoo.publish import begin_run, publish
 from zoo.query import refresh_catalogue
 from zoo.reporting import MlflowMetrics, TrainingProgress
 from zoo.screen import Screen
-from zoo.slot import Slot, training_slot
+from zoo.slot import Slot, check_resume, training_slot
 from zoo.workspace import Workspace
 
 
@@ -95,6 +95,7 @@ def train(
     """
     workspace = workspace or Workspace.current()
     screen = screen or Screen()
+    check_resume(resume)
     job = prepare(
         family,
         pipeline=pipeline,

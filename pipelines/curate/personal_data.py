@@ -49,8 +49,9 @@ def filter_buckets(selected: Path, cache: Path, job: FilterJob, *, processes: in
     Raises:
         DataError: a worker died (out of memory, killed).
     """
-    buckets = [bucket for bucket in range(BUCKETS) if _missing_characters(selected, cache, bucket)]
-    total = sum(_missing_characters(selected, cache, bucket) for bucket in buckets)
+    work = {bucket: _characters_to_do(selected, cache, bucket) for bucket in range(BUCKETS)}
+    buckets = [bucket for bucket, characters in work.items() if characters is not None]
+    total = sum(work[bucket] or 0 for bucket in buckets)
     done = 0
     report("filter personal data", 0, total)
     for characters in _run(buckets, selected, cache, job, 1 if total < _SERIAL_CHARACTERS else processes):
@@ -163,10 +164,13 @@ def _texts_by_key(selected: Path, bucket: int) -> dict[bytes, str]:
     return dict(zip(table.column("text_key").to_pylist(), table.column("text").to_pylist(), strict=True))
 
 
-def _missing_characters(selected: Path, cache: Path, bucket: int) -> int:
+def _characters_to_do(selected: Path, cache: Path, bucket: int) -> int | None:
+    """Characters that are not filtered yet; None when the cached bucket holds just what is needed."""
     texts = _texts_by_key(selected, bucket)
     path = bucket_path(cache, bucket, "parquet")
     known = {row["text_key"] for row in _read_cached(path, columns=["text_key"])}
+    if known == set(texts):
+        return None
     return sum(len(text) for key, text in texts.items() if key not in known)
 
 

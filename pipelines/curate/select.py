@@ -20,13 +20,15 @@ def select_buckets(staged: Path, selected: Path, *, dedup: bool) -> Counter[str]
     Raises:
         DataError: two records have one id but different texts.
     """
+    import pyarrow as pa
+
     losers = _duplicate_ids(staged) if dedup else frozenset()
     dropped: Counter[str] = Counter()
     for bucket in range(BUCKETS):
         table = _read(bucket_path(staged, bucket, "arrow"))
         table = table.sort_by([("id", "ascending"), ("file", "ascending"), ("row", "ascending")])
         keep = _rows_to_keep(table, losers, dropped)
-        _write(table.take(keep), bucket_path(selected, bucket, "arrow"))
+        _write(table.take(pa.array(keep, pa.int64())), bucket_path(selected, bucket, "arrow"))
     return dropped
 
 

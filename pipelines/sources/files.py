@@ -103,7 +103,7 @@ def source_digest(files: Iterable[SourceFile], cache: Path) -> str:
     """
     try:
         known: dict[str, list[str]] = json.loads(cache.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):  # it is only a cache: what cannot be read is computed
         known = {}
     fresh: dict[str, list[str]] = {}
     digest = hashlib.sha256()

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -199,10 +200,11 @@ def pytorch(options: argparse.Namespace) -> Runner:
 def copy_weights(task: Any, model: Any) -> None:
     """From Keras ([in, out], heads apart) to PyTorch ([out, in], QKV in one)."""
     import torch
+    from keras.ops import convert_to_numpy
 
     def put(parameter: Any, *values: Any) -> None:
         """Concatenates matrices along their outputs, then transposes."""
-        arrays = [np.array(value) for value in values]
+        arrays = [convert_to_numpy(value) for value in values]
         rows = parameter.shape[-1] if parameter.ndim == 2 else 1
         flat = np.concatenate([array.reshape(rows, -1) for array in arrays], axis=1)
         parameter.data = torch.from_numpy(flat.T.reshape(parameter.shape).copy())
@@ -212,9 +214,9 @@ def copy_weights(task: Any, model: Any) -> None:
         put(norm.bias, layer.beta)
 
     backbone = task.backbone
-    model.tokens.weight.data = torch.from_numpy(np.array(backbone.token_embedding.embeddings))
-    positions = np.array(backbone.position_embedding.position_embeddings)
-    model.positions.weight.data = torch.from_numpy(positions)
+    model.tokens.weight.data = torch.tensor(convert_to_numpy(backbone.token_embedding.embeddings))
+    positions = backbone.position_embedding.position_embeddings
+    model.positions.weight.data = torch.tensor(convert_to_numpy(positions))
     for block, layer in zip(model.blocks, backbone.transformer_layers, strict=True):
         attention = layer._self_attention_layer
         parts = (attention.query_dense, attention.key_dense, attention.value_dense)
@@ -280,7 +282,12 @@ def main() -> None:
     )
     flops = family.flops_per_token(size, options.vocabulary)
     tokens = options.steps * options.batch * options.window
-    report: dict[str, Any] = {"matmul_gflops": round(peak / 1e9, 1), "flops_per_token": flops, "runs": {}}
+    report: dict[str, Any] = {
+        "matmul_gflops": round(peak / 1e9, 1),
+        "flops_per_token": flops,
+        "load_average": round(os.getloadavg()[0], 1),  # far above the number of cores: trust no figure
+        "runs": {},
+    }
     reference = np.array(runners[-1].seconds[1:])  # the first round compiles
     for runner in runners:
         seconds = np.array(runner.seconds[1:])
@@ -288,6 +295,7 @@ def main() -> None:
         report["runs"][runner.name] = {
             "tokens_per_second": round(speed),
             "share_of_peak": round(speed * flops / peak, 3),
+            "best_tokens_per_second": round(tokens / float(seconds.min())),
             "speed_to_pytorch": round(float(np.median(reference / seconds)), 3),
             "first_round_seconds": round(runner.seconds[0], 1),
             "validation_loss": round(runner.evaluate(validation), 4),
@@ -299,7 +307,10 @@ def show(report: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(report))
         return
-    print(f"matrix multiply: {report['matmul_gflops']} GFLOP/s; {report['flops_per_token']:,} FLOP per token")
+    print(
+        f"matrix multiply: {report['matmul_gflops']} GFLOP/s; {report['flops_per_token']:,} FLOP per token;"
+        f" load average {report['load_average']} on {os.cpu_count()} cores"
+    )
     print(f"{'':10} {'tokens/s':>9} {'of peak':>8} {'to PyTorch':>11} {'first round':>12} {'val loss':>9}")
     for name, run in report["runs"].items():
         print(

@@ -111,11 +111,12 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     assert not [event for event in diary.events if event[0] in ("step", "evaluate")]
 
 
+@pytest.mark.slow
 def test_killed_processes_together_lose_nothing(tmp_path: Path) -> None:
-    """SIGKILL at any moment, five times in one training; the losses equal the undisturbed ones."""
+    """SIGKILL at any moment, four times in one training; the losses equal the undisturbed ones."""
     undisturbed = json.loads(_start(tmp_path / "whole").communicate()[0].splitlines()[-1])
     random = np.random.default_rng(0)
-    for kill in range(5):
+    for kill in range(4):
         process = _start(tmp_path / "killed")
         assert process.stdout is not None
         events = 0

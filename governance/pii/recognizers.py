@@ -68,14 +68,17 @@ def _ip(text: str) -> int:
 
 
 def _phone(text: str) -> int:
-    """A number in international form must be a possible one of its country."""
+    """Length of the longest beginning, in whole groups of digits, that is a possible number of its country."""
     import phonenumbers
 
-    try:
-        number = phonenumbers.parse(text, None)
-    except phonenumbers.NumberParseException:
-        return 0
-    return len(text) if phonenumbers.is_possible_number(number) else 0
+    for end in sorted((group.end() for group in re.finditer(r"\d+", text)), reverse=True):
+        try:
+            number = phonenumbers.parse(text[:end], None)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_possible_number(number):
+            return end
+    return 0
 
 
 def _ten_digits(text: str) -> int:
@@ -98,7 +101,7 @@ def _name(text: str) -> int:
     end = 0
     for word in re.finditer(r"[^\s,]+", text):
         bare = word[0].strip(".'\u2019-").casefold()
-        if bare in words.NOT_NAMES and not bare == "may":
+        if bare in words.NOT_NAMES and bare != "may":
             break
         if word[0][0].isupper():
             end = word.end()

@@ -39,10 +39,8 @@ def split(text: str, limit: int) -> Iterator[tuple[int, int]]:
 def _cut(text: str, start: int, limit: int) -> int:
     """End of the piece that begins at `start`: the last good place in its second half."""
     for pattern in _CUTS:
-        found = None
-        for found in pattern.finditer(text, start + limit // 2, start + limit):
-            pass
-        if found is not None:
-            return found.end()
+        ends = [match.end() for match in pattern.finditer(text, start + limit // 2, start + limit)]
+        if ends:
+            return ends[-1]
     return start + limit
 

@@ -70,7 +70,10 @@ DATE = (
     rf"|{_MONTH},? \d{{4}}(?!\d))"
 )
 #: What makes a model's DATE_TIME a date or a time of day: no durations, no bare years, no "taxable year".
-DATE_SHAPE = rf"\d[/.-]\d|\b{_MONTH}|\b\d{{1,2}}:\d{{2}}|\b\d{{1,2}} ?[ap]\.?m\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+DATE_SHAPE = (
+    rf"\d[/.-]\d{{1,2}}[/.-]\d|\b{_MONTH}|\b\d{{1,2}}:\d{{2}}|\b\d{{1,2}} ?[ap]\.?m\b"
+    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+)
 
 #: Words at the end of a firm's name.
 FIRM = (

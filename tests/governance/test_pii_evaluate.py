@@ -1,0 +1,89 @@
+"""The audit of a labelled file: how it counts, and what it says of a broken file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from governance import DataError, ZooError
+from governance.pii import Detector, Finding, evaluate
+from governance.pii.entities import STRUCTURED_TYPES
+from governance.pii.evaluate import Labelled, report
+
+BUNDLED = Path(__file__).parents[2] / "pipelines" / "catalogue" / "data"
+
+
+def test_half_of_a_span_is_enough_and_the_type_counts_in_the_table() -> None:
+    row = Labelled("x" * 40, (Finding(0, 10, "PERSON", 1), Finding(20, 30, "LOCATION", 1)))
+    findings = [Finding(0, 5, "PERSON", 1), Finding(20, 30, "ORGANIZATION", 1), Finding(34, 38, "URL", 1)]
+    result = report([row], [findings], 3.0)
+    assert result.span_recall == 1.0
+    assert result.char_recall == 15 / 20 and result.char_precision == 15 / 19
+    assert result.types["PERSON"] == {"gold": 1, "found": 1, "recall": 1.0, "precision": 1.0}
+    assert result.types["LOCATION"] == {"gold": 1, "found": 0, "recall": 0.0, "precision": 1.0}
+    assert result.types["ORGANIZATION"]["precision"] == 0.0
+    assert report([row], [[Finding(0, 4, "PERSON", 1)]], 1.0).span_recall == 0.0
+
+
+GOOD = '{"text": "a 219-09-9999", "spans": [{"start": 2, "end": 13, "type": "US_SSN"}]}'
+BAD = [
+    ("{", "not a labelled row"),
+    ('{"text": "a"}', "not a labelled row"),
+    ("[1]", "not a labelled row"),
+    ('{"text": 7, "spans": []}', "no string"),
+    ('{"text": "abc", "spans": [{"start": 2, "end": 9, "type": "PERSON"}]}', "outside"),
+    ('{"text": "abc", "spans": [{"start": 2, "end": 2, "type": "PERSON"}]}', "outside"),
+    ('{"text": "abc", "spans": [{"start": "x", "end": 2, "type": "PERSON"}]}', "not a labelled row"),
+]
+
+
+@pytest.mark.parametrize(("row", "problem"), BAD)
+def test_a_bad_row_is_named(tmp_path: Path, row: str, problem: str) -> None:
+    path = tmp_path / "labelled.jsonl"
+    path.write_text(f"{GOOD}\n{row}\n", encoding="utf-8")
+    with pytest.raises(ZooError, match=problem) as error:
+        evaluate(Detector.create(entities={"US_SSN"}), str(path))
+    assert f"{path}:2" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe{}"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "labelled.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match="labelled.jsonl"):
+        evaluate(Detector.create(entities={"US_SSN"}), str(path))
+
+
+def test_a_report_is_json(tmp_path: Path) -> None:
+    path = tmp_path / "labelled.jsonl"
+    path.write_text(GOOD + "\n", encoding="utf-8")
+    content = evaluate(Detector.create(entities={"US_SSN"}), str(path)).to_json()
+    assert json.loads(json.dumps(content))["span_recall"] == 1.0
+    assert content["types"]["US_SSN"]["recall"] == 1.0 and content["documents_per_second"] > 0
+
+
+def test_no_structured_string_of_the_bundled_text_is_missed() -> None:
+    """Every character of it, not half: a masked or redacted string must not be left in part."""
+    detector = Detector.create(entities=STRUCTURED_TYPES)
+    rows = [json.loads(line) for path in sorted(BUNDLED.glob("*/*.jsonl")) for line in _every(path, 8)]
+    left = []
+    for row, findings in zip(rows, detector.find([row["text"] for row in rows]), strict=True):
+        covered = {position for f in findings for position in range(f.start, f.end)}
+        spans = [s for s in row["spans"] if s["type"] in STRUCTURED_TYPES]
+        left += [s["type"] for s in spans if not covered.issuperset(range(s["start"], s["end"]))]
+    assert left == []
+
+
+def _every(path: Path, step: int) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()[::step]
+
+
+def test_names_of_the_bundled_text_are_found() -> None:
+    rows = [json.loads(line) for path in sorted(BUNDLED.glob("*/*.jsonl")) for line in _every(path, 60)]
+    gold = [Labelled(r["text"], tuple(Finding(s["start"], s["end"], s["type"], 1.0) for s in r["spans"])) for r in rows]
+    result = report(gold, Detector.create().find([row.text for row in gold]), 1.0)
+    assert result.span_recall > 0.96
+    assert result.types["PERSON"]["recall"] > 0.85 and result.types["PERSON"]["precision"] > 0.9

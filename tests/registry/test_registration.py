@@ -144,6 +144,7 @@ STEPS = [
     "create_logged_model",
     "log_model_artifacts",
     "log_batch",
+    "_log_model_metrics",  # the run has the figures already, the model has not
     "log_outputs",
     "finalize_logged_model",
     "create_registered_model",

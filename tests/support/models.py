@@ -104,8 +104,10 @@ def register_once(uri: str, folder: Path, ready: Any) -> None:
 def register_killed_at(uri: str, folder: Path, step: str, when: str) -> None:
     """The body of a child that dies before or after its first call of one of MLflow's methods."""
     from mlflow import MlflowClient
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    inner = getattr(MlflowClient, step)
+    owner: Any = MlflowClient if hasattr(MlflowClient, step) else SqlAlchemyStore
+    inner = getattr(owner, step)
 
     def fatal(client: Any, *args: Any, **kwargs: Any) -> None:
         if when == "after":
@@ -113,7 +115,7 @@ def register_killed_at(uri: str, folder: Path, step: str, when: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     run = start_run(Tracking(uri))
-    setattr(MlflowClient, step, fatal)
+    setattr(owner, step, fatal)
     register_fake(run, folder, metrics=METRICS | {"latency_ms_p50": 40.0})
 
 

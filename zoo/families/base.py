@@ -38,7 +38,7 @@ class Size:
     learning_rate: float
     batch_size: int
     dropout: float = 0.0
-    tokens: int = 1_500_000
+    tokens: int = 1_250_000
 
 
 @dataclass(frozen=True)

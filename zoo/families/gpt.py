@@ -19,7 +19,7 @@ SIZES = {
     size.name: size
     for size in (
         #    name, layers, width, heads, context, rate, batch, dropout, tokens
-        Size("nano", 3, 192, 3, 256, 3e-3, 8, 0.0, 1_500_000),
+        Size("nano", 3, 192, 3, 256, 3e-3, 8, 0.0, 1_250_000),
         Size("micro", 6, 256, 4, 256, 2e-3, 16, 0.0, 10_000_000),
         Size("mini", 8, 384, 6, 512, 1.5e-3, 16, 0.0, 100_000_000),
         Size("small", 12, 768, 12, 1024, 6e-4, 32, 0.1, 2_500_000_000),

@@ -127,7 +127,12 @@ def report(rows: Sequence[Labelled], findings: Sequence[Sequence[Finding]], spee
         for name in sorted(set(gold) | set(found))
     }
     return PiiReport(
-        types_table, _share(any_hit, gold.total()), _share(covered, characters), _share(covered, claimed), speed, len(rows)
+        types=types_table,
+        span_recall=_share(any_hit, gold.total()),
+        char_recall=_share(covered, characters),
+        char_precision=_share(covered, claimed),
+        documents_per_second=speed,
+        documents=len(rows),
     )
 
 

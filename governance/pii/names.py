@@ -175,9 +175,9 @@ def _person(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) ->
         pair = after is not None and lexicon.is_given(token.key) and lexicon.is_family(tokens[after].key)
         long = after is not None and min(len(token.text), len(tokens[after].text)) > 3
         return position + 2 if pair and long and text[token.end : tokens[position + 1].start] == " " else 0
-    if after is not None and text[token.end : tokens[after].start] == ", " and tokens[after].capital:  # "Bogdán, Imre"
-        if lexicon.is_name(token.key) and lexicon.is_given(tokens[after].key):
-            return position + 2
+    reversed_name = after is not None and text[token.end : tokens[after].start] == ", " and tokens[after].capital
+    if reversed_name and lexicon.is_name(token.key) and lexicon.is_given(tokens[position + 1].key):  # "Bogdán, Imre"
+        return position + 2
     end = _run(text, tokens, position)
     if lexicon.is_given(token.key):
         return _extent(tokens, position, end, lexicon)

@@ -11,7 +11,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from governance.pii import vocabulary as words
 
@@ -160,7 +160,8 @@ _UNIT = r"(?:,?\s+(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|No\.|#)\.?\s*
 
 RULES: tuple[Rule, ...] = (
     _rule("EMAIL_ADDRESS", r"(?P<v>[A-Za-z0-9][\w.%+'-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})"),
-    _rule("EMAIL_ADDRESS", r"(?P<v>[\w.%+-]+ ?(?:\(at\)|\[at\]) ?[\w-]+ ?(?:\.|\(dot\)|\[dot\]) ?[a-z]{2,})", flags=_I),
+    _rule("EMAIL_ADDRESS", r"(?P<v>[\w.%+-]+ ?(?:\(at\)|\[at\]) ?[\w-]+ ?(?:\.|\(dot\)"
+          r"|\[dot\]) ?[a-z]{2,})", flags=_I),
     _rule("URL", r"(?P<v>(?:https?://|ftp://|www\.)[^\s<>\"]+)", _without_full_stop, flags=_I),
     _rule("URL", rf"(?<![@\w.-])(?P<v>(?:[a-z0-9-]+\.)+(?:{words.TOP_DOMAINS})(?:/[^\s<>\"]*)?)(?![\w@-])",
           _without_full_stop, flags=_I, score=0.6),
@@ -179,55 +180,76 @@ RULES: tuple[Rule, ...] = (
     _rule("US_PASSPORT", rf"\bpassport\b{_GAP}(?P<v>[A-Z]?\d{{8,9}})(?!\d)", flags=_I),
     _rule("US_DRIVER_LICENSE", r"\b(?:driver'?s?|driving) licen[cs]e\b(?: (?:number|no\.?|is))*\W{0,5}"
           r"(?P<v>(?=[A-Z0-9-]*\d{3})[A-Z0-9][A-Z0-9-]{4,14})\b", flags=_I),
-    _rule("PHONE_NUMBER", r"(?<![\d$.,/-])(?P<v>(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|[2-9]\d{2}[ .-]|\d{3}[.-])\d{3}[ .-]\d{4}"
+    _rule("PHONE_NUMBER", r"(?<![\d$.,/-])(?P<v>(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|[2-9]\d{2}[ .-]"
+          r"|\d{3}[.-])\d{3}[ .-]\d{4}"
           r"(?:,? *(?:x|ext\.?|extension) *\d{1,6})?)(?![\d-])", score=0.93),
-    _rule("PHONE_NUMBER", r"(?<![\w$.,/-])(?P<v>(?:\+1|001[ .-]|[2-9]\d{2}(?=[2-9]\d{6}))\(?\d{3}\)?[ .-]?\d{3,4}[ .-]?\d{0,4}"
+    _rule("PHONE_NUMBER", r"(?<![\w$.,/-])(?P<v>(?:\+1|001[ .-]|[2-9]\d{2}"
+          r"(?=[2-9]\d{6}))\(?\d{3}\)?[ .-]?\d{3,4}[ .-]?\d{0,4}"
           r"(?:,? *(?:x|ext\.?) *\d{1,6})?)(?![\d.,-]*\d)", _ten_digits, score=0.5),
-    _rule("PHONE_NUMBER", r"(?<![\w$.,/-])(?P<v>\(?0\d{1,4}\)?[ /.-]\d{2,8}(?:[ .-]?\d{2,4}){0,4})(?![\d.,/-]*\d)", _trunk, score=0.6),
+    _rule("PHONE_NUMBER", r"(?<![\w$.,/-])(?P<v>\(?0\d{1,4}\)?[ /.-]\d{2,8}(?:[ .-]?\d{2,4}){0,4})"
+          r"(?![\d.,/-]*\d)", _trunk, score=0.6),
     _rule("PHONE_NUMBER", r"\b(?:phone|tel|telephone|cell|mobile|fax|whatsapp|call(?: me)?(?: at| on)?)\b[ .:#]{0,3}"
           r"(?:(?:number|no\.?|is)[ :]*){0,2}(?P<v>\+?\(?\d[\d ().-]{5,16}\d)(?![\d,-])", flags=_I, score=0.7),
     _rule("PHONE_NUMBER", r"(?<![\w+])(?P<v>\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5})(?!\d)", _phone),
     _rule("PHONE_NUMBER", r"\b(?:call|phone|tel|telephone|cell|mobile|fax|text|reach|reached|number|dial)\b"
           rf"{_GAP}(?<![\d$.,/-])(?P<v>(?:\+?1)?[2-9]\d{{9}}|\d{{3}}[ .-]\d{{4}})(?![\d-])", flags=_I, score=0.7),
     _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}}[A-Za-z]?(?:-\d+)? +(?:[NSEW]{{1,2}}\.? +)?"
-          rf"(?:[A-Z0-9][\w'.-]* +){{1,4}}(?:{_SUFFIX}|{_SUFFIX.upper()})\b\.?(?: [NSEW]{{1,2}}\b)?{_UNIT})", _street),
+          rf"(?:[A-Z0-9][\w'.-]* +){{1,4}}(?:{_SUFFIX}|{_SUFFIX.upper()})\b\.?"
+          rf"(?: [NSEW]{{1,2}}\b)?{_UNIT})", _street),
     _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}} (?:[\w'.-]+ ){{1,3}}(?:{words.COMMON_SUFFIXES})\b\.?"
           rf"(?: [nsew]{{1,2}}\b)?{_UNIT})", _street, flags=_I, score=0.6),
     _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}} (?:[^\W\d_][\w'.-]* ){{1,2}}(?:{_SUFFIX})\b"
-          rf"(?:,? (?:apt|suite|ste|unit)\.? \w+|(?=,? (?:[\w'.-]+[ ]){{0,2}}[\w'.-]+,? (?:{_STATE}) \d{{5}})))", _street, flags=_I, score=0.6),
-    _rule("STREET_ADDRESS", rf"\b(?:address:?|live[sd]? (?:at|on)|living at|located at|moved to|machine at|ship(?:ped)? to|sent to)"
+          rf"(?:,? (?:apt|suite|ste|unit)\.? \w+|(?=,? (?:[\w'.-]+[ ]){{0,2}}[\w'.-]+,? "
+          rf"(?:{_STATE}) \d{{5}})))", _street, flags=_I, score=0.6),
+    _rule("STREET_ADDRESS", rf"\b(?:address:?|live[sd]? (?:at|on)|living at|located at|moved to|machine at|ship"
+          rf"(?:ped)? to|sent to)"
           rf" (?P<v>\d{{1,6}} (?:[^\W\d_][\w'.-]* ){{1,2}}(?:{_SUFFIX})\b{_UNIT})", _street, flags=_I, score=0.6),
-    _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>(?:{words.NAME_WORD}(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|straat|laan|gatan|vägen|gade|veien|katu)"
-          r"|(?:[Rr]ue|[Vv]ia|[Vv]iale|[Pp]iazza|[Cc]alle|[Aa]venida|[Rr]ua|ul\.) (?:\w+ ){0,3}\w+,?) \d{1,4}[a-z]?)\b"),
-    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,4}},? (?:bis )?(?:rue|avenue|boulevard|place|chemin|quai) (?:d[eu]s? )?(?:l[ae] |l')?{words.NAME_WORD})"),
+    _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>(?:{words.NAME_WORD}(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse"
+          rf"|straat|laan|gatan|vägen|gade|veien|katu)"
+          r"|(?:[Rr]ue|[Vv]ia|[Vv]iale|[Pp]iazza|[Cc]alle|[Aa]venida|[Rr]ua|ul\.) "
+          r"(?:\w+ ){0,3}\w+,?) \d{1,4}[a-z]?)\b"),
+    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,4}},? (?:bis )?(?:rue|avenue|boulevard|place|chemin"
+          rf"|quai) (?:d[eu]s? )?(?:l[ae] |l')?{words.NAME_WORD})"),
     _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}}(?: {words.NAME_WORD}){{1,4}})"
           rf"(?=,?[ \n]{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}},? (?:{_STATE}) \d{{5}}\b)", _street),
-    _rule("STREET_ADDRESS", r"\b(?P<v>(?:P\.? ?O\.? ?Box|Post Office Box|PSC \d+,? Box|Unit \d+,? Box) \d+)", flags=_I),
+    _rule("STREET_ADDRESS", r"\b(?P<v>(?:P\.? ?O\.? ?Box|Post Office Box|PSC \d+,? Box"
+          r"|Unit \d+,? Box) \d+)", flags=_I),
     _rule("STREET_ADDRESS", r"\b(?P<v>US(?:NS|S|CGC|NV) [A-Z]\w+)(?=,?[ \n]+[AFD]PO\b)"),
     _rule("ZIP_CODE", rf"\b(?:{_LONG_STATE})[ \n]+(?P<v>\d{{5}}(?:-\d{{4}})?)(?![\d-])", flags=_I),
-    _rule("ZIP_CODE", rf"[^\W\d_]{{4}}(?:ville|ton|stad|burgh|borough|furt|mouth|view|land|side|port|town|shire|fort|chester)"
+    _rule("ZIP_CODE", rf"[^\W\d_]{{4}}(?:ville|ton|stad|burgh|borough|furt|mouth|view|land|side|port|town|shire"
+          rf"|fort|chester)"
           rf" (?:{_STATE}) (?P<v>\d{{5}}(?:-\d{{4}})?)(?![\d-])", flags=_I),
     _rule("ZIP_CODE", rf"\b(?:{_STATE}|A[AEP])\.?,?[ \n]+(?P<v>\d{{5}}(?:-\d{{4}})?)(?![\d-])"),
-    _rule("ZIP_CODE", rf"(?:[^\W\d_],|,(?: [^\W\d_]+){{1,3}}) (?:{_STATE}) (?P<v>\d{{5}}(?:-\d{{4}})?)(?![\d-])", flags=_I),
+    _rule("ZIP_CODE", rf"(?:[^\W\d_],|,(?: [^\W\d_]+){{1,3}}) (?:{_STATE}) (?P<v>\d{{5}}(?:-\d{{4}})?)"
+          rf"(?![\d-])", flags=_I),
     _rule("ZIP_CODE", r"\b(?:zip|postal)(?: code)?\b\W{0,5}(?:is )?(?P<v>\d{5}(?:-\d{4})?)(?![\d-])", flags=_I),
-    _rule("DATE_OF_BIRTH", rf"\b(?:born(?: on)?|date of birth|DOB|birth ?date)\b\W{{0,5}}(?:is |was )?(?P<v>{words.DATE})", flags=_I),
+    _rule("DATE_OF_BIRTH", rf"\b(?:born(?: on)?|date of birth|DOB|birth ?date)\b\W{{0,5}}(?:is |was )?"
+          rf"(?P<v>{words.DATE})", flags=_I),
     _rule("LOCATION", rf"\b(?P<v>{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}}),[ \n]+(?:{_STATE})\b(?=[ ,.\n]|$)"),
-    _rule("LOCATION", rf"\b(?P<v>{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}}),?[ \n]+(?:{_STATE}),?[ \n]+\d{{5}}(?!\d)"),
+    _rule("LOCATION", rf"\b(?P<v>{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}}),?[ \n]+"
+          rf"(?:{_STATE}),?[ \n]+\d{{5}}(?!\d)"),
     _rule("LOCATION", rf"[^\W\d_],?[ \n]+(?P<v>{_STATE}),?[ \n]+\d{{5}}(?!\d)"),
     _rule("PERSON", rf"{_TITLE}(?P<v>{_NAME})", _name),
-    _rule("PERSON", rf"(?:^|\n|[.!?:] )(?:Dear|Hello|Hi|Hey|Good (?:morning|afternoon|evening)),?[ \u00a0]+(?P<v>{_NAME})(?=[,:.! \n-])", _name),
-    _rule("PERSON", rf"\b(?:[Mm]y name is|[Nn]ame is|I am|I'm|[Tt]his is|signed(?: by)?|[Cc]ontact|[Aa]sk for|spoke (?:to|with))[ ]+(?P<v>{_NAME})", _name),
-    _rule("PERSON", rf"\b(?:[Nn]ame|[Tt]axpayer|[Cc]lient|[Cc]ustomer|[Ss]pouse|[Dd]ependents?|[Aa]ccount holder|[Cc]ardholder|[Pp]atient|[Cc]ontact|[Ff]rom|[Tt]o|[Aa]ttn|ATTN|NAME|TAXPAYER|CLIENT|CUSTOMER|Agent)[ ]*:[ ]*(?P<v>{_NAME}(?:, {_NAME})?)", _name),
+    _rule("PERSON", rf"(?:^|\n|[.!?:] )(?:Dear|Hello|Hi|Hey|Good (?:morning|afternoon|evening)),?[ \u00a0]+"
+          rf"(?P<v>{_NAME})(?=[,:.! \n-])", _name),
+    _rule("PERSON", rf"\b(?:[Mm]y name is|[Nn]ame is|I am|I'm|[Tt]his is|signed(?: by)?|[Cc]ontact|[Aa]sk for"
+          rf"|spoke (?:to|with))[ ]+(?P<v>{_NAME})", _name),
+    _rule("PERSON", rf"\b(?:[Nn]ame|[Tt]axpayer|[Cc]lient|[Cc]ustomer|[Ss]pouse|[Dd]ependents?"
+          rf"|[Aa]ccount holder|[Cc]ardholder|[Pp]atient|[Cc]ontact|[Ff]rom|[Tt]o|[Aa]ttn|ATTN|NAME|TAXPAYER"
+          rf"|CLIENT|CUSTOMER|Agent)[ ]*:[ ]*(?P<v>{_NAME}(?:, {_NAME})?)", _name),
     _rule("PERSON", rf"\b(?:{words.RELATIVES})\b,?[ ](?P<v>{_NAME})", _name),
     _rule("PERSON", rf"\b(?:{words.RELATIVES})\b,?[ ]{_NAME} and (?P<v>{_NAME})", _name),
     _rule("PERSON", rf"(?:^|\n)To (?P<v>{_NAME})(?=,)", _name),
     _rule("PERSON", rf"{_CLOSING}(?P<v>{_NAME})[ ]*(?=$|\n|[,(]| and )", _name),
     _rule("PERSON", rf"{_CLOSING}{_NAME} and (?P<v>{_NAME})(?=$|\n|[,(])", _name),
-    _rule("PERSON", rf"(?:^|\n)[ ]*(?P<v>{_NAME}(?:, {_NAME})?)[ ]*\n[ ]*(?:\d{{1,6}}[A-Za-z]? \w|P\.?O\.? ?Box)", _name),
-    _rule("PERSON", rf"(?<![\w-])(?P<v>{words.UPPER_WORD}, {words.UPPER_WORD}(?: {words.UPPER_WORD}| [A-Z]\.?)?)(?![\w-])", _name, score=0.6),
+    _rule("PERSON", rf"(?:^|\n)[ ]*(?P<v>{_NAME}(?:, {_NAME})?)[ ]*\n[ ]*(?:\d{{1,6}}[A-Za-z]? \w"
+          rf"|P\.?O\.? ?Box)", _name),
+    _rule("PERSON", rf"(?<![\w-])(?P<v>{words.UPPER_WORD}, {words.UPPER_WORD}(?: {words.UPPER_WORD}"
+          rf"| [A-Z]\.?)?)(?![\w-])", _name, score=0.6),
     _rule("LOCATION", rf", (?P<v>[^\W\d_]+(?: [^\W\d_]+){{0,2}}), (?:{_STATE}) \d{{5}}\b", flags=_I, score=0.6),
     _rule("LOCATION", rf"[^\W\d_], (?P<v>{_STATE})(?= \d{{5}}(?:-\d{{4}})?\b)", flags=_I, score=0.6),
-    _rule("ORGANIZATION", rf"(?<!\w)(?P<v>(?:{words.NAME_WORD}(?:, | and | & | )){{1,4}}(?:{words.FIRM})\b)", score=0.88),
+    _rule("ORGANIZATION", rf"(?<!\w)(?P<v>(?:{words.NAME_WORD}(?:, | and | & | )){{1,4}}"
+          rf"(?:{words.FIRM})\b)", score=0.88),
     _rule("ORGANIZATION", rf"(?<!\w)(?P<v>(?:Bureau|Office|Department|Ministry|University|Bank|Institute|Board) of"
           rf"(?: (?:the |and )?{words.NAME_WORD}){{1,3}})", score=0.88),
     _rule("ORGANIZATION", rf"(?<!\w)(?P<v>{words.NAME_WORD}, {words.NAME_WORD},? and {words.NAME_WORD})", score=0.7),
@@ -235,7 +257,8 @@ RULES: tuple[Rule, ...] = (
     _rule("DATE_TIME", r"(?<![\w:])(?P<v>\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]\.?m\b)?|\d{1,2} ?[ap]\.?m\b)(?![\w:])",
           flags=_I, score=0.7),
     _rule("AGE", r"\b(?P<v>\d{1,3}[ -](?:years?|yrs?|months?)[ -]old)\b", flags=_I),
-    _rule("AGE", r"\b(?:aged|[Aa]ge:|turned|(?:I am|I'm|[Ss]he is|[Hh]e is)(?= \d{1,3}(?:[.,;!]|$| and\b))) (?P<v>\d{1,3})\b",
+    _rule("AGE", r"\b(?:aged|[Aa]ge:|turned|(?:I am|I'm|[Ss]he is|[Hh]e is)(?= \d{1,3}(?:[.,;!]|$| and\b))) "
+          r"(?P<v>\d{1,3})\b",
           score=0.6),
 )  # fmt: skip
 
@@ -259,7 +282,7 @@ def matches(rules: Sequence[Rule], text: str) -> Iterable[tuple[int, int, float]
 
 
 def _is_common(entity: str, value: str) -> bool:
-    """"Dear Client" names nobody."""
+    """Whether a person's name has only words that name nobody, as "Dear Client" has."""
     if entity != "PERSON":
         return False
     return all(word.strip(".,").casefold() in words.NOT_NAMES for word in re.split(r"[\s,]+", value) if word)
@@ -267,7 +290,3 @@ def _is_common(entity: str, value: str) -> bool:
 
 def all_entities() -> frozenset[str]:
     return frozenset(rule.entity for rule in RULES)
-
-
-def rule_recognizer_arguments(entity: str) -> dict[str, Any]:
-    return {"supported_entities": [entity], "supported_language": "en", "name": f"{entity} rules"}

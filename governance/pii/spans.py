@@ -119,18 +119,48 @@ def _mentions(text: str, by_word: dict[str, set[str]]) -> Iterator[tuple[int, in
 
 
 def disjoint(text: str, findings: Iterable[Finding]) -> list[Finding]:
-    """Keeps one of those that overlap, and nothing inside a tag of an earlier filtering; sorted by start.
+    """Makes findings disjoint, leaves tags of an earlier filtering alone, and sorts by start.
 
-    What has a fixed form goes before what is guessed (`RANK`), then the longer one, the one with the
-    higher score, the earlier one, and last the type's name: no order of searching decides.
+    Of two that overlap, what has a fixed form wins over what is guessed (`RANK`), then the longer one, the
+    one with the higher score, the earlier one, and last the type's name: no order of searching decides. What
+    sticks out of the loser stays a finding of its own type: nothing that was found is left in the text.
     """
     taken = [match.span() for match in TAG.finditer(text)]
     kept: list[Finding] = []
     for finding in sorted(findings, key=lambda f: (RANK[f.type], f.start - f.end, -f.score, f.start, f.type)):
-        index = bisect.bisect_left(taken, (finding.start, finding.end))
-        free_before = index == 0 or taken[index - 1][1] <= finding.start
-        free_after = index == len(taken) or finding.end <= taken[index][0]
-        if free_before and free_after:
-            kept.append(finding)
-            taken.insert(index, (finding.start, finding.end))
+        for start, end in list(_free(taken, finding.start, finding.end)):
+            if (start, end) != (finding.start, finding.end):
+                start, end = _rest(text, start, end, finding.type)
+            if end > start:
+                kept.append(Finding(start, end, finding.type, finding.score))
+                bisect.insort(taken, (start, end))
     return sorted(kept, key=lambda f: f.start)
+
+
+def _free(taken: list[tuple[int, int]], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The parts of [start, end) outside of the intervals taken, which are sorted and disjoint."""
+    index = bisect.bisect_left(taken, (start, start))
+    if index and taken[index - 1][1] > start:
+        start = taken[index - 1][1]
+    while index < len(taken) and taken[index][0] < end:
+        if start < taken[index][0]:
+            yield start, taken[index][0]
+        start = taken[index][1]
+        index += 1
+    if start < end:
+        yield start, end
+
+
+def _rest(text: str, start: int, end: int, entity: str) -> tuple[int, int]:
+    """Trims what is left of a finding; empty when it says nothing: "SSN" before the number, a bracket."""
+    while start < end and not text[start].isalnum() and text[start] not in "+(":
+        start += 1
+    while end > start and not text[end - 1].isalnum():
+        end -= 1
+    value = text[start:end]
+    words = [word.group().casefold() for word in _WORD.finditer(value)]
+    silent = all(word in vocabulary.NO_ENTITY or word in vocabulary.NOT_NAMES for word in words)
+    guessed = RANK[entity] == RANK["PERSON"]
+    if sum(map(str.isalnum, value)) < 3 or guessed and (silent or not any(map(str.isupper, value))):
+        return start, start
+    return start, end

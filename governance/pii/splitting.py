@@ -43,4 +43,3 @@ def _cut(text: str, start: int, limit: int) -> int:
         if ends:
             return ends[-1]
     return start + limit
-

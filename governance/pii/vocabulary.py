@@ -53,7 +53,8 @@ NAME = rf"(?:(?:{PARTICLES})[ ])*{NAME_WORD}(?:[ \u00a0]+(?:{NAME_WORD}|{_CAPITA
 UPPER_WORD = rf"{_CAPITAL}(?:{_CAPITAL}|[\u2019'-])+"
 
 CLOSINGS = (
-    "[Ss]incerely|[Rr]egards|[Tt]ruly|[Tt]hanks|[Tt]hank you|[Yy]ours|[Ff]aithfully|[Bb]est|[Cc]heers|[Ww]ishes|[Rr]espectfully"
+    "[Ss]incerely|[Rr]egards|[Tt]ruly|[Tt]hanks|"
+    "[Tt]hank you|[Yy]ours|[Ff]aithfully|[Bb]est|[Cc]heers|[Ww]ishes|[Rr]espectfully"
 )
 RELATIVES = (
     "wife|husband|spouse|son|daughter|child|children|brother|sister|mother|father|aunt|uncle|niece|nephew|cousin|partner"
@@ -66,7 +67,8 @@ _MONTH = (
 )
 DATE = (
     rf"(?:\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{2,4}}(?!\d)|\d{{4}}[-/]\d{{2}}[-/]\d{{2}}(?:T[\d:.]+Z?)?(?!\d)"
-    rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?(?!\d)|\d{{1,2}}(?:st|nd|rd|th)?(?: of)?[ -]{_MONTH}(?:,?[ -]\d{{2,4}})?(?!\d)"
+    rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?(?!\d)"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?(?: of)?[ -]{_MONTH}(?:,?[ -]\d{{2,4}})?(?!\d)"
     rf"|{_MONTH},? \d{{4}}(?!\d))"
 )
 #: What makes a model's DATE_TIME a date or a time of day: no durations, no bare years, no "taxable year".
@@ -83,16 +85,19 @@ FIRM = (
 )
 
 #: Forms that the model takes for firms or people: kinds of numbers, not their holders.
-NO_ENTITY = frozenset(split(
-    """ssn itin ein tin iban pin aba dob ip url id po box swift bic cvv atm agi irs ira pdf faq api sms otp e-mail
+NO_ENTITY = frozenset(
+    split(
+        """ssn itin ein tin iban pin aba dob ip url id po box swift bic cvv atm agi irs ira pdf faq api sms otp e-mail
     email credit premiums premium notice address code act state title irc"""
-))
+    )
+)
 
 TOP_DOMAINS = "com|org|net|edu|gov|mil|info|biz|io|co|us|uk|ca|de|fr|eu|au|in|nl|ch|es|it|app|dev|test|example"
 
 #: Words after a cue for a name, or that the model takes for one, that name nobody.
-NOT_NAMES = frozenset(split(
-    """a all am an and any april are at august authority bank best by call client clients code colleague colleagues
+NOT_NAMES = frozenset(
+    split(
+        """a all am an and any april are at august authority bank best by call client clients code colleague colleagues
     commissioner congress court customer customers december dear department for friday from hello hi i if in internal
     is it january july june madam manager march may me member monday mr mrs ms my no november october of office
     officer on or our please re regards revenue saturday secretary section september service sir sirs state sunday
@@ -101,4 +106,5 @@ NOT_NAMES = frozenset(split(
     today tomorrow yesterday question answer note notice letter adviser advisers advisor enrolled partner services
     mx ssn itin ein iban pin id atm social security number accounting accountant support agent team help desk
     llc inc preparer senior reference tell gifts coins"""
-))
+    )
+)

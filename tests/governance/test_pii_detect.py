@@ -166,8 +166,15 @@ def test_a_form_wins_over_a_guess_and_the_longer_over_the_shorter() -> None:
     ssn = Finding(4, 15, "US_SSN", 0.5)
     organization = Finding(0, 30, "ORGANIZATION", 0.85)
     short, long = Finding(40, 44, "PERSON", 0.9), Finding(40, 50, "LOCATION", 0.1)
+    text = "SSN 219-09-9999 Brandt & Sons".ljust(40) + "Ann Oaks X"
+    rest = Finding(16, 29, "ORGANIZATION", 0.85)  # what sticks out of the loser is not left in the text
     for findings in ([organization, ssn, short, long], [long, short, ssn, organization]):
-        assert disjoint("x" * 60, findings) == [ssn, long]
+        assert disjoint(text, findings) == [ssn, rest, long]
+
+
+def test_a_phone_number_before_a_house_number_is_not_left_standing(structured: Detector) -> None:
+    text = "+49(0)8625416514 12 Elm Street"
+    assert [f.type for f in structured.find([text])[0]] == ["PHONE_NUMBER", "STREET_ADDRESS"]
 
 
 def test_only_asked_types_take_part_in_overlaps(detector: Detector) -> None:

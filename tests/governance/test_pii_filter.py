@@ -72,7 +72,7 @@ def _only(entities: Collection[str]) -> PiiRules:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.sampled_from(["<PERSON_3fa2b1c4>", "<US_SSN>", "<EMAIL_ADDRESS>", "and", "from", ",", "\n"]), max_size=8))
+@given(st.lists(st.sampled_from(["<PERSON_3fa2b1c4>", "<US_SSN>", "<EMAIL_ADDRESS>", "and", ",", "\n"]), max_size=8))
 def test_tags_are_left_alone(parts: list[str]) -> None:
     detector = Detector.create(entities=STRUCTURED_TYPES | {"PERSON"})
     text = " ".join(parts)
@@ -101,7 +101,9 @@ def test_the_fingerprint_follows_rules_and_key() -> None:
 
 
 def test_leaks_are_found_by_form_and_by_full_name_only(detector: Detector) -> None:
-    known = {pii_hash(KEY, value) for value in ("219-09-9999", "Anneke Vandersloot", "Vandersloot", "4111 1111 1111 1111")}
+    values = ["219-09-9999", "Anneke Vandersloot", "Vandersloot", "4111 1111 1111 1111"]
+    values += ["62704", "December 31, 1986", "12/31/1986", "United States"]  # hit by chance, or nobody's
+    known = {pii_hash(KEY, value) for value in values}
     outputs = [
         "nothing here",
         "it said (219-09-9999), twice",
@@ -109,6 +111,7 @@ def test_leaks_are_found_by_form_and_by_full_name_only(detector: Detector) -> No
         "Dear Vandersloot, hello",
         "the digits 4111  1111 1111 1111.",
         "219-09-9998",
+        "In the United States, on December 31, 1986 (12/31/1986), Springfield, IL 62704",
     ]
     assert sorted({leak.text for leak in leaked(outputs, known, KEY, detector=detector)}) == [1, 2, 4]
     assert leaked(outputs, known, b"another key" * 3, detector=detector) == []

@@ -45,10 +45,10 @@ class GateResult:
 
 def better_than_untrained(untrained_bpb: float | None, bpb: float | None) -> GateResult:
     """Whether training helped: bits per byte on the validation records, before and after."""
-    before, after = _or_nan(untrained_bpb), _or_nan(bpb)
+    before, after = _measured(untrained_bpb), _measured(bpb)
     return GateResult(
         BETTER_THAN_UNTRAINED,
-        passed=after < before < math.inf,  # false as soon as one of them is NaN
+        passed=after < before,  # false as soon as one of them is NaN
         evidence={"untrained_bits_per_byte": _figure(untrained_bpb), "bits_per_byte": _figure(bpb)},
     )
 
@@ -83,8 +83,8 @@ def not_worse_than_champion(
             has taken its place meanwhile.
         records: how many validation records both were measured on.
     """
-    before, after = _or_nan(champion_bpb), _or_nan(challenger_bpb)
-    passed = after <= before + tolerance < math.inf  # false as soon as one of them is NaN
+    before, after = _measured(champion_bpb), _measured(challenger_bpb)
+    passed = after <= before + tolerance  # false as soon as one of them is NaN
     evidence = {
         "champion_bits_per_byte": _figure(champion_bpb),
         "challenger_bits_per_byte": _figure(challenger_bpb),
@@ -197,8 +197,9 @@ def _tag(tracking: Tracking, version: ModelVersion, key: str, value: str) -> Non
     tracking.client.set_model_version_tag(version.name, str(version.version), key, value)
 
 
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
+def _measured(value: float | None) -> float:
+    """The figure, or NaN for what is no measurement: None, infinity, less than no bits at all."""
+    return value if value is not None and 0 <= value < math.inf else math.nan
 
 
 def _figure(value: float | None) -> float | None:

@@ -99,9 +99,7 @@ def pick(
     allowed = [v for v in snapshot.entries if v.domain == domain and _may_use(policy, v, caller, purpose)]
     reasons = {id(v): _reason_against(v, allowed, max_latency_ms) for v in allowed}
     kept = [v for v in allowed if reasons[id(v)] is None]
-    rejected = [
-        Candidate(v.name, v.version, False, why) for v in _ordered(allowed) if (why := reasons[id(v)])
-    ]
+    rejected = [Candidate(v.name, v.version, False, why) for v in _ordered(allowed) if (why := reasons[id(v)])]
     if not kept:
         raise _nothing_to_pick(domain, rejected)
     scores = _scores(kept)
@@ -135,9 +133,7 @@ def _may_use(policy: Policy, version: ModelVersion, caller: str | None, purpose:
     return True
 
 
-def _reason_against(
-    version: ModelVersion, allowed: Sequence[ModelVersion], max_latency_ms: float | None
-) -> str | None:
+def _reason_against(version: ModelVersion, allowed: Sequence[ModelVersion], max_latency_ms: float | None) -> str | None:
     """Why a version cannot answer; None when it can. The gravest reason comes first."""
     if version.quarantined is not None:
         return "quarantined"

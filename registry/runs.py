@@ -214,9 +214,7 @@ class RunLog:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        self.tracking.client.log_batch(
-            self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()]
-        )
+        self.tracking.client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
 
     def log_dataset(
         self,
@@ -334,9 +332,7 @@ def _find_or_create(
     if found:
         return found[0], False
     standard = {"mlflow.source.name": "zoo train", "mlflow.source.type": "LOCAL", "mlflow.user": _user()}
-    run = tracking.client.create_run(
-        experiment_id, tags=standard | dict(tags) | facts.tags(), run_name=facts.title
-    )
+    run = tracking.client.create_run(experiment_id, tags=standard | dict(tags) | facts.tags(), run_name=facts.title)
     first = _runs(tracking, experiment_id, facts.fingerprint)[0]
     if first.info.run_id == run.info.run_id:
         return run, True

@@ -231,9 +231,7 @@ def quarantine(tracking: Tracking, version: ModelVersion, reason: str) -> ModelV
     """
     fresh = get_version(tracking, version.name, version.version)
     if fresh.quarantined is None:
-        tracking.client.set_model_version_tag(
-            fresh.name, str(fresh.version), QUARANTINE, " ".join(reason.split())
-        )
+        tracking.client.set_model_version_tag(fresh.name, str(fresh.version), QUARANTINE, " ".join(reason.split()))
     for alias in fresh.aliases:
         tracking.client.delete_registered_model_alias(fresh.name, alias)
     return get_version(tracking, version.name, version.version)
@@ -252,9 +250,7 @@ def model_folder(tracking: Tracking, version: ModelVersion, *, cache: Path | Non
     location = tracking.client.get_logged_model(version.model_id).artifact_location
     folder = local_path(location)
     if folder is None:
-        folder = _download(
-            tracking, version, location, cache or Path.home() / ".cache" / "domain-zoo" / "models"
-        )
+        folder = _download(tracking, version, location, cache or Path.home() / ".cache" / "domain-zoo" / "models")
     preset = folder / "artifacts" / "preset"
     if not preset.is_dir():
         raise RegistryError(

@@ -1,0 +1,232 @@
+"""Dataset versions: same input, same digest; nothing twice; walls; order and processes do not matter."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from governance import ConfigError, DataError, Label, PolicyRefused
+from pipelines import BuildResult, DatasetVersion, build, latest
+from tests.support.workspace import PIPELINE, POLICY, bundled_rows, make_workspace, write_jsonl
+from zoo.workspace import Workspace
+
+
+def run(workspace: Workspace, **options: Any) -> BuildResult:
+    spec = workspace.pipeline("tax_domain")
+    return build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, processes=1, **options)
+
+
+def texts(version: DatasetVersion) -> dict[str, str]:
+    return {name: text for split in ("train", "validation", "test") for name, text in version.texts(split)}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, BuildResult]:
+    workspace = make_workspace(tmp_path_factory.mktemp("built") / "w", records=40)
+    return workspace, run(workspace)
+
+
+def test_it_is_a_tfds_data_set_that_opens_without_us(built: tuple[Workspace, BuildResult]) -> None:
+    import tensorflow_datasets as tfds
+
+    version = built[1].version
+    source = tfds.builder_from_directory(str(version.path)).as_data_source(split="train")
+    assert len(source) == version.records["train"] > 0
+    assert set(source[0]) == {"id", "text"}
+    assert sum(version.records.values()) == 40
+
+
+def test_manifest_label_and_digest(built: tuple[Workspace, BuildResult]) -> None:
+    version = built[1].version
+    rows = version.manifest().to_pylist()
+    assert {row["record_id"] for row in rows} == {row["id"] for row in bundled_rows(40)}
+    assert all(row["label"] == ["tax"] and row["file"] == "data/tax/letters.jsonl" and row["row"] for row in rows)
+    assert version.label == Label.of("tax") and len(version.digest) == 64
+    assert all(len(row["subject"]) == 32 and not row["subject"].startswith("C-") for row in rows)
+    version.verify()
+
+
+def test_personal_data_is_gone_and_its_hashes_are_kept(built: tuple[Workspace, BuildResult]) -> None:
+    workspace, result = built
+    from governance.pii import pii_hash
+
+    stored = texts(result.version)
+    key = workspace.keys.derive("tax", "pii-hashes")
+    hashes = result.version.pii_hashes()
+    checked = 0
+    for row in bundled_rows(40):
+        for span in row["spans"]:
+            value = row["text"][span["start"] : span["end"]]
+            if span["type"] in ("US_SSN", "EMAIL_ADDRESS", "PHONE_NUMBER"):
+                checked += 1
+                assert value not in stored[row["id"]]
+                assert pii_hash(key, value) in hashes
+    assert checked > 30
+
+
+def test_the_second_build_does_no_work(built: tuple[Workspace, BuildResult]) -> None:
+    workspace, first = built
+    stages: list[str] = []
+    second = run(workspace, report=lambda stage, done, total: stages.append(stage))
+    assert second.reused and not first.reused and stages == []
+    assert second.version == first.version
+    assert latest(workspace.pipeline("tax_domain"), workspace.storage) == first.version
+
+
+def test_order_of_rows_files_and_processes_do_not_matter(built: tuple[Workspace, BuildResult], tmp_path: Path) -> None:
+    rows = bundled_rows(40)
+    random.Random(1).shuffle(rows)
+    other = make_workspace(tmp_path / "w", records=0)
+    write_jsonl(other.home / "data" / "tax" / "b.jsonl", rows[:15])
+    write_jsonl(other.home / "data" / "tax" / "a.jsonl", rows[15:])
+    spec = other.pipeline("tax_domain")
+    result = build(spec, policy=other.policy, keys=other.keys, storage=other.storage, processes=2)
+    assert result.version.digest == built[1].version.digest
+    names = sorted(path.name for path in result.version.path.glob("*array_record*"))
+    for name in names:
+        assert (result.version.path / name).read_bytes() == (built[1].version.path / name).read_bytes()
+
+
+def test_two_processes_give_the_same_digest(
+    built: tuple[Workspace, BuildResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.curate.personal_data._SERIAL_CHARACTERS", 0)
+    other = make_workspace(tmp_path / "w", records=40)
+    spec = other.pipeline("tax_domain")
+    result = build(spec, policy=other.policy, keys=other.keys, storage=other.storage, processes=2)
+    assert result.version.digest == built[1].version.digest
+
+
+def test_changes_are_counted_and_only_they_are_filtered(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "w", records=30)
+    first = run(workspace)
+    rows = bundled_rows(32)
+    rows[0]["text"] = "Another text."
+    del rows[5]
+    write_jsonl(workspace.home / "data" / "tax" / "letters.jsonl", rows)
+    filtered: list[int] = []
+    second = run(workspace, report=lambda stage, done, total: stage.startswith("filter") and filtered.append(total))
+    assert second.changed == {"added": 2, "updated": 1, "removed": 1}
+    assert filtered[0] < 5_000, "three texts, not all"
+    fresh = make_workspace(tmp_path / "fresh", records=0)
+    write_jsonl(fresh.home / "data" / "tax" / "letters.jsonl", rows)
+    assert run(fresh).version.digest == second.version.digest, "equal to a build from nothing"
+    assert second.version.digest != first.version.digest
+    cached = b"".join(path.read_bytes() for path in (workspace.storage / "cache").rglob("*.parquet"))
+    assert cached, "the step cache is there"
+
+
+def test_what_was_removed_leaves_the_step_cache(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    workspace = make_workspace(tmp_path / "w", records=10)
+    run(workspace)
+    write_jsonl(workspace.home / "data" / "tax" / "letters.jsonl", bundled_rows(9))
+    run(workspace)
+    cached = sum(pq.read_metadata(p).num_rows for p in (workspace.storage / "cache").rglob("bucket-*.parquet"))
+    assert cached == 9
+
+
+def test_exact_duplicates_leave_whatever_their_order(tmp_path: Path) -> None:
+    rows = bundled_rows(12)
+    copies = [row | {"id": f"copy-{number}"} for number, row in enumerate(rows[:3])]
+    found = []
+    for name, content in (("a", rows + copies), ("b", copies + rows)):
+        workspace = make_workspace(tmp_path / name, records=0)
+        write_jsonl(workspace.home / "data" / "tax" / "letters.jsonl", content)
+        result = run(workspace)
+        assert result.dropped == {"duplicate": 3}
+        found.append(result.version.digest)
+        kept = set(texts(result.version))
+        assert {f"copy-{n}" for n in range(3)} <= kept, "the smallest id stays"
+    assert found[0] == found[1]
+
+
+def test_a_domains_data_and_another_ones_do_not_touch(built: tuple[Workspace, BuildResult], tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "w", records=40)
+    write_jsonl(workspace.home / "data" / "support" / "x.jsonl", bundled_rows(20, kind="support/tickets"))
+    spec = replace_source(PIPELINE, domain="support", path="data/support/*.jsonl")
+    (workspace.home / "pipelines" / "support_domain.yaml").write_text(json.dumps(spec))
+    support = workspace.pipeline("support_domain")
+    other = build(support, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, processes=1)
+    assert other.version.label == Label.of("support")
+    assert run(workspace).version.digest == built[1].version.digest
+    first, second = (workspace.keys.derive(d, "pseudonyms") for d in ("tax", "support"))
+    assert first != second
+
+
+def replace_source(pipeline: dict[str, Any], *, domain: str, **fields: Any) -> dict[str, Any]:
+    return pipeline | {"domain": domain, "sources": [pipeline["sources"][0] | fields]}
+
+
+def misfile(workspace: Workspace) -> None:
+    row = bundled_rows(1, start=50)[0] | {"domain": "support"}
+    write_jsonl(workspace.home / "data" / "tax" / "z.jsonl", [row])
+
+
+def edit_policy(change: Callable[[dict[str, Any]], None]) -> Callable[[Workspace], Workspace]:
+    def edit(workspace: Workspace) -> Workspace:
+        content = json.loads(json.dumps(POLICY))
+        change(content)
+        return make_workspace(workspace.home, records=5, policy=content)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        (misfile, DataError, r"data/tax/z.jsonl:1: this record says domain .support.*move the record"),
+        (edit_policy(lambda c: c["domains"].pop("tax")), PolicyRefused, "not in the policy; add it to zoo.yaml"),
+        (
+            edit_policy(lambda c: c["domains"]["tax"]["pii"].update(SHOE_SIZE="mask")),
+            ConfigError,
+            "zoo.yaml: domains.tax.pii.*SHOE_SIZE",
+        ),
+    ],
+    ids=["misfiled", "no domain", "no detector"],
+)
+def test_walls_and_missing_parts_stop_before_anything_is_written(
+    tmp_path: Path, spoil: Callable[[Workspace], Workspace | None], error: type[Exception], message: str
+) -> None:
+    workspace = make_workspace(tmp_path / "w", records=5)
+    workspace = spoil(workspace) or workspace
+    with pytest.raises(error, match=message):
+        run(workspace)
+    assert not list(workspace.storage.glob("datasets/*/*"))
+    assert not list(workspace.storage.glob("work/*/*"))
+
+
+def test_a_missing_spacy_model_stops_before_data_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model is hidden from the search for installed packages, as if it had been uninstalled."""
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name.startswith("en_core") else real(name, *rest)
+    )
+    workspace = make_workspace(tmp_path / "w", records=5)
+    (workspace.home / "data" / "tax" / "letters.jsonl").chmod(0)
+    stages: list[str] = []
+    from governance import DetectorError
+
+    with pytest.raises(DetectorError, match="pip install en-core-web-sm"):
+        run(workspace, report=lambda stage, done, total: stages.append(stage))
+    assert stages == []
+
+
+def test_a_changed_shard_is_found(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "w", records=20)
+    version = run(workspace).version
+    manifest = json.loads((version.path / "version.json").read_text())
+    manifest["digest"] = "0" * 64
+    (version.path / "version.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="the content's digest is"):
+        DatasetVersion.open(version.path).verify()
+    assert replace(version, digest="x") != version

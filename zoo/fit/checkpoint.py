@@ -105,9 +105,7 @@ class CheckpointState:
                 )
             return state
         if paths:
-            raise DataError(
-                "all checkpoints are damaged", where=str(folder), fix="delete the folder to start anew"
-            )
+            raise DataError("all checkpoints are damaged", where=str(folder), fix="delete the folder to start anew")
         return None
 
     @classmethod
@@ -132,10 +130,10 @@ class CheckpointState:
 
 
 def snapshot(named: Sequence[tuple[str, Any]]) -> dict[str, npt.NDArray[Any]]:
-    """Copies Keras variables to arrays; names are made unique by their position."""
+    """Copies Keras variables to arrays."""
     from keras import ops
 
-    return {f"{index:05d}:{name}": ops.convert_to_numpy(value) for index, (name, value) in enumerate(named)}
+    return {name: ops.convert_to_numpy(variable) for name, variable in _unique(named).items()}
 
 
 def restore(named: Sequence[tuple[str, Any]], arrays: dict[str, npt.NDArray[Any]]) -> None:
@@ -144,7 +142,7 @@ def restore(named: Sequence[tuple[str, Any]], arrays: dict[str, npt.NDArray[Any]
     Raises:
         FingerprintMismatch: names or shapes differ from those of the checkpoint.
     """
-    expected = {f"{index:05d}:{name}": variable for index, (name, variable) in enumerate(named)}
+    expected = _unique(named)
     if expected.keys() != arrays.keys():
         different = sorted(expected.keys() ^ arrays.keys())
         raise FingerprintMismatch(
@@ -158,6 +156,16 @@ def restore(named: Sequence[tuple[str, Any]], arrays: dict[str, npt.NDArray[Any]
                 where="checkpoint",
             )
         variable.assign(arrays[name])
+
+
+def _unique(named: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Names made unique by position, without the numbers that Keras counts up in a process.
+
+    The second model of a process has a `seed_generator_7` where the first has a `seed_generator`.
+    """
+    return {
+        f"{index:05d}:{re.sub('_[0-9]+(?=/|$)', '', name)}": variable for index, (name, variable) in enumerate(named)
+    }
 
 
 def _checkpoints(folder: Path) -> list[Path]:

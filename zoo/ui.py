@@ -22,7 +22,9 @@ def serve(host: str, port: int) -> None:
     workspace = Workspace.current()
     _check_port(host, port)
     Tracking(workspace.tracking_uri, workspace.artifact_root).check()
-    print(f"MLflow UI of {workspace.storage}: http://{host}:{port}  (end with Ctrl-C)", flush=True)
+    # MLflow opens in its GenAI mode unless the address says otherwise.
+    address = f"http://{host}:{port}/#/models?workflowType=machine_learning"
+    print(f"MLflow on {workspace.storage}: {address}  (end with Ctrl-C)", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", workspace.tracking_uri]
     command += ["--default-artifact-root", workspace.artifact_root, "--host", host, "--port", str(port)]
     try:

@@ -39,8 +39,17 @@ def print_run(run: Run) -> None:
     print("\nthree samples:")
     for prompt, answer in samples(run):
         print(f"  > {prompt}\n    {' '.join(answer.split())}")
-    print(f'\nask it:      zoo query "What is a dependent?" --domain {model.domain} --caller NAME')
-    print("look at it:  zoo ui   (then open http://127.0.0.1:5000)")
+    print(f'\nask it:      zoo query "What is a dependent?" --domain {model.domain} --caller {_caller(model.domain)}')
+    print("look at it:  zoo ui   (then open http://127.0.0.1:5000/#/models?workflowType=machine_learning)")
+
+
+def _caller(domain: str) -> str:
+    """A caller of the workspace who may ask this domain, as an example."""
+    from zoo.workspace import Workspace
+
+    policy = Workspace.current().policy
+    readers = set(policy.domains[domain].readers)
+    return next((name for name, caller in policy.callers.items() if readers & set(caller.roles)), "NAME")
 
 
 def samples(run: Run) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from governance.errors import RegistryError
 from pipelines import BuildResult
 from registry import (
     GateResult,
@@ -114,7 +115,11 @@ def train(
                 _train(job, log, slot, tracking, screen)
         slot.clear()
     version = version_of_run(tracking, log.run_id)
-    assert version is not None, "a finished run has registered a version"
+    if version is None:
+        raise RegistryError(
+            f"the run {log.run_id} is finished, but its version was deleted",
+            fix="delete the run in MLflow as well, or train with another --seed",
+        )
     refresh_catalogue(workspace)
     return Run(version, gate_results(version), job.identity.fingerprint, job.data, reused)
 

@@ -164,6 +164,6 @@ def test_a_quarantined_version_is_refused_at_once(trained: tuple[Workspace, Run]
 
 def test_importing_the_module_does_not_hide_the_verb(tmp_path: Path) -> None:
     import zoo.query
-    import zoo.train  # noqa: F401
+    import zoo.train
 
     assert callable(zoo.train) and callable(zoo.query)

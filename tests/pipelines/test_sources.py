@@ -42,7 +42,7 @@ def test_jsonl_with_template_id_and_subject(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_csv_counts_physical_lines_and_reads_quoted_breaks(tmp_path: Path, compress: bool) -> None:
-    content = 'text,id\n"two\nlines",a\nplain,b\n'.encode()
+    content = b'text,id\n"two\nlines",a\nplain,b\n'
     path = tmp_path / ("a.csv.gz" if compress else "a.csv")
     path.write_bytes(gzip.compress(content) if compress else content)
     found = read(tmp_path, path="a.csv*", id="id")

@@ -30,7 +30,9 @@ def test_zoo_home_comes_first_then_the_current_folder_then_the_catalogue(
     assert Workspace.current().home == there
 
 
-def test_the_catalogues_key_is_the_same_everywhere_and_others_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_catalogues_key_is_the_same_everywhere_and_others_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert Workspace.current().keys == Workspace.current().keys
     first, second = (make_fresh(tmp_path / name) for name in ("a", "b"))

@@ -106,9 +106,7 @@ class Tokens:
         return TokenSplit(name, ids, offsets, size["bytes"], self.eos_id)
 
 
-def tokenize(
-    version: Texts, *, kind: str, vocab_size: int, storage: Path, progress: Progress | None = None
-) -> Tokens:
+def tokenize(version: Texts, *, kind: str, vocab_size: int, storage: Path, progress: Progress | None = None) -> Tokens:
     """Trains the tokenizer on the training split and encodes all splits; each only once.
 
     Args:
@@ -149,8 +147,7 @@ def open_tokens(folder: Path, tokenizer: TokenizerFiles) -> Tokens:
 def _encode_all(version: Texts, tokenizer: TokenizerFiles, folder: Path, progress: Progress | None) -> None:
     encoder = load_encoder(tokenizer.folder)
     sizes = {
-        split: _encode_split(version.texts(split), encoder, tokenizer, folder / split, progress)
-        for split in SPLITS
+        split: _encode_split(version.texts(split), encoder, tokenizer, folder / split, progress) for split in SPLITS
     }
     meta = {
         "dataset_digest": version.digest,

@@ -95,9 +95,7 @@ class TextModel:
             texts += self._generate_batch(rows[start : start + size], size, new, chosen, first_row=start)
         return texts
 
-    def sample(
-        self, count: int, sampling: Sampling | None = None, prompts: Sequence[str] = ("",)
-    ) -> list[str]:
+    def sample(self, count: int, sampling: Sampling | None = None, prompts: Sequence[str] = ("",)) -> list[str]:
         """Makes `count` texts, going round through `prompts`; each has random numbers of its own.
 
         Without prompts these are documents from their first token on, as the privacy gate needs them.

@@ -32,9 +32,7 @@ few = settings(max_examples=15, deadline=None)
     seed=st.integers(0, 2**40),
     start=st.integers(0, 40),
 )
-def test_a_restart_is_the_tail_of_the_whole(
-    tokens: int, batch_size: int, window: int, seed: int, start: int
-) -> None:
+def test_a_restart_is_the_tail_of_the_whole(tokens: int, batch_size: int, window: int, seed: int, start: int) -> None:
     whole = take(start + 3, tokens, batch_size=batch_size, window=window, seed=seed)
     tail = take(3, tokens, batch_size=batch_size, window=window, seed=seed, start_step=start)
     np.testing.assert_array_equal(whole[start:], tail)

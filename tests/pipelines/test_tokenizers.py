@@ -24,9 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def keras_tokenizer(folder: Path) -> object:
     import keras_hub
 
-    return keras_hub.models.GPT2Tokenizer(
-        vocabulary=str(folder / "vocab.json"), merges=str(folder / "merges.txt")
-    )
+    return keras_hub.models.GPT2Tokenizer(vocabulary=str(folder / "vocab.json"), merges=str(folder / "merges.txt"))
 
 
 pieces = st.sampled_from(
@@ -66,8 +64,7 @@ def test_same_texts_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         train_tokenizer(tiny_version(), kind="bpe", vocab_size=330, storage=tmp_path / name)
     first, second = (
-        {path.name: path.read_bytes() for path in (tmp_path / name).rglob("*") if path.is_file()}
-        for name in ("a", "b")
+        {path.name: path.read_bytes() for path in (tmp_path / name).rglob("*") if path.is_file()} for name in ("a", "b")
     )
     assert first == second
 
@@ -103,9 +100,7 @@ def test_little_text_gives_a_small_vocabulary(tmp_path: Path) -> None:
         ("bpe", 300, [], "no records"),
     ],
 )
-def test_what_cannot_be_trained(
-    tmp_path: Path, kind: str, vocab_size: int, texts: list[str], message: str
-) -> None:
+def test_what_cannot_be_trained(tmp_path: Path, kind: str, vocab_size: int, texts: list[str], message: str) -> None:
     with pytest.raises((ConfigError, DataError), match=message):
         train_tokenizer(TinyVersion({"train": texts}), kind=kind, vocab_size=vocab_size, storage=tmp_path)
     assert not any(path.is_file() for path in tmp_path.rglob("*"))

@@ -73,9 +73,7 @@ def test_an_interrupted_call_leaves_nothing_to_be_mistaken(tmp_path: Path) -> No
 
 
 def test_empty_split(tmp_path: Path) -> None:
-    split = tokenized(tmp_path, TinyVersion({"train": letters(9), "validation": [], "test": []})).split(
-        "test"
-    )
+    split = tokenized(tmp_path, TinyVersion({"train": letters(9), "validation": [], "test": []})).split("test")
     assert (len(split), split.documents, split.bytes) == (0, 0, 0)
 
 

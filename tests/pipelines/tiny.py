@@ -39,6 +39,4 @@ def letters(count: int, first: int = 0) -> list[str]:
 
 
 def tiny_version(documents: int = 60) -> TinyVersion:
-    return TinyVersion(
-        {"train": letters(documents), "validation": letters(8, 1000), "test": letters(4, 2000)}
-    )
+    return TinyVersion({"train": letters(documents), "validation": letters(8, 1000), "test": letters(4, 2000)})

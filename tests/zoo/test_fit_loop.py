@@ -172,9 +172,7 @@ def test_what_does_not_fit_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [1, 7, 32, 33, 100])
 def test_evaluation_sees_each_token_once(size: int) -> None:
     split = ToyTokens(validation=size).split("validation")
-    inputs, targets, weights = (
-        np.concatenate(part).ravel() for part in zip(*batches(split, 4, 8), strict=True)
-    )
+    inputs, targets, weights = (np.concatenate(part).ravel() for part in zip(*batches(split, 4, 8), strict=True))
     assert weights.sum() == size
     np.testing.assert_array_equal(targets[:size], split.ids)
     assert inputs[0] == split.eos_id
@@ -189,6 +187,4 @@ def test_bits_per_byte_of_a_known_case() -> None:
 
 def test_nothing_to_evaluate(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="validation"):
-        evaluate(
-            lambda i, t, w: 0.0, ToyTokens(validation=0).split("validation"), batch_size=1, window=1, step=0
-        )
+        evaluate(lambda i, t, w: 0.0, ToyTokens(validation=0).split("validation"), batch_size=1, window=1, step=0)

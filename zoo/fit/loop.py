@@ -209,9 +209,7 @@ class _Run:
 def _check(task: keras_hub.models.CausalLM, tokens: Splits, plan: TrainPlan) -> None:
     words, context = task.backbone.vocabulary_size, task.backbone.max_sequence_length
     if tokens.vocab_size > words:
-        raise ConfigError(
-            f"the tokenizer has {tokens.vocab_size} words and the model only {words}", where="model"
-        )
+        raise ConfigError(f"the tokenizer has {tokens.vocab_size} words and the model only {words}", where="model")
     if plan.window > context:
         raise ConfigError(
             f"a window of {plan.window} tokens exceeds the model's context of {context}", where="plan.window"

@@ -94,6 +94,4 @@ def make_steps(objective: Objective, optimizer: keras.optimizers.Optimizer, *, j
         from zoo.fit.step_jax import JaxSteps
 
         return JaxSteps(objective, optimizer, jit=jit)
-    raise ConfigError(
-        f"training does not run on {backend}", where="KERAS_BACKEND", fix="use tensorflow or jax"
-    )
+    raise ConfigError(f"training does not run on {backend}", where="KERAS_BACKEND", fix="use tensorflow or jax")

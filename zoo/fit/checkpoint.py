@@ -12,6 +12,7 @@ import os
 import re
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,8 @@ class CheckpointState:
             temporary.rename(path)
             _sync_folder(folder)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # the disk's error is what matters
+                temporary.unlink()
             raise DataError(f"the checkpoint cannot be written: {error.strerror}", where=str(path)) from None
         _remove_old(folder, path)
         return path

@@ -45,9 +45,7 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(
-        include=[
-            f"{name}{rest}" for name in ("zoo", "pipelines", "governance", "registry") for rest in ("", ".*")
-        ]
+        include=[f"{name}{rest}" for name in ("zoo", "pipelines", "governance", "registry") for rest in ("", ".*")]
     ),
     package_data={
         "governance": ["py.typed"],

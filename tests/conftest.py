@@ -26,9 +26,7 @@ os.environ["MPLBACKEND"] = "agg"
 _scratch = tempfile.TemporaryDirectory(prefix="zoo-tests-")
 NETWORK_LOG = Path(_scratch.name) / "network.log"
 os.environ["ZOO_TEST_NETWORK_LOG"] = str(NETWORK_LOG)
-_paths = [
-    path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", str(OFFLINE))
-]
+_paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", str(OFFLINE))]
 os.environ["PYTHONPATH"] = os.pathsep.join([str(OFFLINE), *_paths])
 if getattr(sys.modules.get("sitecustomize"), "__file__", None) != str(OFFLINE / "sitecustomize.py"):
     sys.modules.pop("sitecustomize", None)  # the one of the operating system has done its work

@@ -48,9 +48,7 @@ def blocks(page: str) -> list[Block]:
     """
     found = [Block(m["verb"], m["argument"], m["language"], m["code"]) for m in BLOCK.finditer(page)]
     for block in found:
-        if block.verb == "run" and (
-            block.language not in ("bash", "python") or block.argument not in (None, "slow")
-        ):
+        if block.verb == "run" and (block.language not in ("bash", "python") or block.argument not in (None, "slow")):
             raise ValueError(f"cannot run a {block.language} block with the option {block.argument}")
         if block.verb == "file" and not block.argument:
             raise ValueError("<!-- file NAME --> needs a name")

@@ -105,9 +105,7 @@ def test_an_old_python_is_passed_over(clone: Path) -> None:
 
 @pytest.mark.parametrize("target", ["train", "test"])
 @pytest.mark.parametrize("version", [None, (3, 10, 14), (2, 7, 18)])
-def test_without_a_python_one_line_says_so(
-    clone: Path, target: str, version: tuple[int, int, int] | None
-) -> None:
+def test_without_a_python_one_line_says_so(clone: Path, target: str, version: tuple[int, int, int] | None) -> None:
     if version:
         put_python(clone, "python3", version)
     result = make(clone, target)

@@ -31,19 +31,13 @@ def project_files() -> Iterator[Path]:
     skip = {"build", "dist", "site", "mlruns", "mlartifacts", "__pycache__"}
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [
-            f
-            for f in folders
-            if f not in skip and not f.endswith(".egg-info") and (f[0] != "." or f == ".ci")
+            f for f in folders if f not in skip and not f.endswith(".egg-info") and (f[0] != "." or f == ".ci")
         ]
-        yield from (
-            Path(folder, name) for name in names if not name.endswith((".pyc", ".log", ".tmp", ".db"))
-        )
+        yield from (Path(folder, name) for name in names if not name.endswith((".pyc", ".log", ".tmp", ".db")))
 
 
 def run_python(code: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
-    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert result.returncode == 0, result.stderr
     return result.stdout
 

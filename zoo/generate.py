@@ -76,7 +76,7 @@ class TextModel:
         self.encoder = encoder
         self.eos_id: int = encoder.get_vocab()[END_OF_TEXT]
         self.context = int(task.backbone.max_sequence_length)
-        self._decode = _compiled(task, self._decode_batch)
+        self._decode = compiled(task, self._decode_batch)
 
     def generate(self, prompts: Sequence[str], sampling: Sampling | None = None) -> list[str]:
         """Continues each prompt; returns the continuations alone, without the prompts.
@@ -245,7 +245,7 @@ def _choose(logits: Any, random: Any, settings: Any) -> Any:
     return ops.cast(ops.where(settings[3] > 0, best, drawn), "int32")
 
 
-def _compiled(task: keras_hub.models.CausalLM, function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(task: keras_hub.models.CausalLM, function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles a function of arrays that reads the task's variables; returns NumPy."""
     import keras
     import numpy as np

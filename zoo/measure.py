@@ -23,7 +23,7 @@ def evaluate_texts(text_model: TextModel, family: Family, texts: Sequence[str]) 
         DataError: there is no text.
     """
     from zoo.fit.step import Objective
-    from zoo.generate import _compiled as compiled
+    from zoo.generate import compiled
 
     objective = Objective(text_model.task, family)
     nats = compiled(text_model.task, objective.weighted_nats)

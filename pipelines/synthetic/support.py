@@ -66,9 +66,7 @@ def chat(number: int, attempt: int) -> Draft:
     return Draft(who.id, f"Chat: {topic.title}", join("\n", turns))
 
 
-def _exchange(
-    scene: Scene, topic: Topic, asked: str, says: Callable[[Passage], Passage], agent: Passage
-) -> Passage:
+def _exchange(scene: Scene, topic: Topic, asked: str, says: Callable[[Passage], Passage], agent: Passage) -> Passage:
     """A further question and its answer."""
     return join("\n", [says(scene.fill(asked)), text(agent, scene.fill(dict(topic.pairs)[asked]))])
 

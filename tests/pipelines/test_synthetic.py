@@ -182,9 +182,7 @@ def labelled_in(row: Row, entity: str) -> set[str]:
 @functools.cache
 def staff_emails() -> frozenset[str]:
     """Addresses of advisers, officers and agents, who are no clients."""
-    return frozenset(
-        people.person(Dice(role, n)).email for role in ("adviser", "officer", "agent") for n in range(60)
-    )
+    return frozenset(people.person(Dice(role, n)).email for role in ("adviser", "officer", "agent") for n in range(60))
 
 
 def test_clients_appear_in_several_documents_as_the_same_person() -> None:
@@ -216,15 +214,11 @@ def iban_is_valid(value: str) -> bool:
 def ssn_is_valid(value: str) -> bool:
     number = digits(value)
     area, group, serial = number[:3], number[3:5], number[5:]
-    return (
-        len(number) == 9 and "001" <= area <= "899" and area != "666" and group != "00" and serial != "0000"
-    )
+    return len(number) == 9 and "001" <= area <= "899" and area != "666" and group != "00" and serial != "0000"
 
 
 CHECKS = {
-    "CREDIT_CARD": lambda v: (
-        luhn(digits(v)) and digits(v)[:6] in ("411111", "555555") and len(digits(v)) == 16
-    ),
+    "CREDIT_CARD": lambda v: luhn(digits(v)) and digits(v)[:6] in ("411111", "555555") and len(digits(v)) == 16,
     "IBAN_CODE": iban_is_valid,
     "US_SSN": ssn_is_valid,
     "US_ITIN": lambda v: re.fullmatch(r"9\d\d[- ](5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])[- ]\d{4}", v),
@@ -306,14 +300,7 @@ def test_every_phrase_can_be_filled(domain: str) -> None:
     scene.slots = {**scene.slots, "details": lambda dice: "details"}
     patterns = [pattern for lines in groups(domain).values() for pattern in lines]
     for topic in topics(domain):
-        assert (
-            topic.asked
-            and topic.answers
-            and topic.facts
-            and topic.advice
-            and topic.situations
-            and topic.pairs
-        )
+        assert topic.asked and topic.answers and topic.facts and topic.advice and topic.situations and topic.pairs
         assert topic.examples or domain == "support"
         patterns += [
             *topic.asked,

@@ -11,9 +11,7 @@ from typing import Any
 def start_child(target: Callable[..., None], *args: Any) -> BaseProcess:
     """Starts `target(*args)` in a process of its own; a function of an importable module."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store", "tests.support.models"]
-    )
+    context.set_forkserver_preload(["mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store", "tests.support.models"])
     child = context.Process(target=target, args=args, daemon=True)
     child.start()
     return child

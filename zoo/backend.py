@@ -21,6 +21,28 @@ def prepare_backend() -> None:
         keras.ops.zeros(())  # the first operation initialises the devices, which writes as well
 
 
+def dtype_policy(wanted: str) -> str:
+    """The Keras dtype policy behind "auto": mixed_bfloat16 on a GPU, float32 on a CPU.
+
+    On a CPU without bfloat16 units the mixed policy is slower than float32.
+    """
+    if wanted != "auto":
+        return wanted
+    return "mixed_bfloat16" if _has_gpu() else "float32"
+
+
+def _has_gpu() -> bool:
+    import keras
+
+    if keras.config.backend() == "jax":
+        import jax
+
+        return bool(jax.default_backend() == "gpu")
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 @contextmanager
 def _standard_error_held_back() -> Iterator[None]:
     """Holds back what C++ code writes to file descriptor 2; replays it when the block raises."""

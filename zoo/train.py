@@ -22,7 +22,7 @@ from registry import (
     promote_if_blessed,
     version_of_run,
 )
-from zoo.backend import prepare_backend
+from zoo.backend import dtype_policy, prepare_backend
 from zoo.examine import examine
 from zoo.job import Job, prepare
 from zoo.publish import begin_run, publish
@@ -128,7 +128,10 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     prepare_backend()
     from zoo.fit import fit
 
-    task = job.family.build(job.size, job.tokens.vocab_size, seed=job.plan.seed, dropout=job.plan.dropout)
+    plan = job.plan
+    task = job.family.build(
+        job.size, job.tokens.vocab_size, seed=plan.seed, dropout=plan.dropout, dtype=dtype_policy(plan.dtype)
+    )
     result = fit(
         task,
         job.tokens,

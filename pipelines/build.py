@@ -17,7 +17,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from governance.errors import BusyError, DataError
@@ -28,7 +28,7 @@ from pipelines.atomic import write_json
 from pipelines.curate import filter_buckets, repair, select_buckets, stage
 from pipelines.curate.personal_data import FilterJob
 from pipelines.curate.stage import Report
-from pipelines.sources import SourceFile, list_files, source_digest
+from pipelines.sources import SourceFile, list_files, present_stamp, source_digest
 from pipelines.spec import PipelineSpec, SourceSpec
 from pipelines.versions import DatasetVersion, changed_records
 
@@ -158,27 +158,44 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
 
 
 def latest(spec: PipelineSpec, storage: Path) -> DatasetVersion | None:
-    """The version that the pipeline's last build gave; None before the first."""
-    place = Place(storage, spec.name)
+    """The version that the pipeline's last build gave; None before the first, or when it was removed.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    return _latest(Place(storage, spec.name))
+
+
+def _latest(place: Place) -> DatasetVersion | None:
     try:
         digest = json.loads(place.latest.read_text(encoding="utf-8"))["digest"]
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"unreadable ({type(error).__name__})", where=str(place.latest), fix="remove it") from None
-    return DatasetVersion.open(place.datasets / digest[:16])
+    folder = place.datasets / digest[:16]
+    return DatasetVersion.open(folder) if folder.is_dir() else None
 
 
 def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     path = place.inputs / f"{inputs.digest[:32]}.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+    except (OSError, ValueError):  # it only remembers: what cannot be read is computed again
         return None
-    version = DatasetVersion.open(place.datasets / known["digest"][:16])
+    folder = place.datasets / str(known.get("digest", ""))[:16]
+    if not known.get("digest") or not folder.is_dir():
+        return None
+    version = DatasetVersion.open(folder)
+    previous = _latest(place)
     _point_latest(place, version)
     return BuildResult(
-        version, known["dropped"], known["quarantined"], known["quarantine"], known["changed"], reused=True
+        version,
+        known["dropped"],
+        known["quarantined"],
+        known["quarantine"],
+        changed_records(previous or version, version),
+        reused=True,
     )
 
 
@@ -191,7 +208,8 @@ def _build(
     processes: int,
     report: Report,
 ) -> BuildResult:
-    previous = latest(spec, place.storage)
+    previous = _latest(place)
+    _remove_leftovers(place)
     with _work_folder(place) as work:
         quarantine = work / "quarantine.jsonl"
         try:
@@ -227,8 +245,8 @@ def _build(
         changed=changed_records(previous, version),
         reused=False,
     )
-    content = asdict(result) | {"digest": version.digest}
-    del content["version"], content["reused"]
+    content: dict[str, object] = {"digest": version.digest, "dropped": result.dropped}
+    content |= {"quarantined": result.quarantined, "quarantine": result.quarantine}
     write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
     _point_latest(place, version)
     return result
@@ -245,10 +263,19 @@ def _point_latest(place: Place, version: DatasetVersion) -> None:
 
 def _check_unchanged(inputs: Inputs) -> None:
     """A file that changes while it is read would give a version that no source ever had."""
-    for source, file in inputs.sources:
-        matches = [f for f in list_files(source.model_copy(update={"path": file.url}), "/") if f.url == file.url]
-        if not matches or matches[0].stamp != file.stamp:
+    for _, file in inputs.sources:
+        if present_stamp(file) != file.stamp:
             raise DataError("the file changed while it was read", where=file.name, fix="run the same command again")
+
+
+def _remove_leftovers(place: Place) -> None:
+    """What a killed build left under a temporary name; nobody else writes here under the lock."""
+    for parent in (place.datasets, *place.stamps.parent.glob("filtered-*")):
+        for path in parent.glob(".*"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _keep_quarantine(written: Path, final: Path) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import string
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,6 +30,9 @@ SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet",
     ".txt": "txt",
 }
+
+
+_FIELD = re.compile(r"[^\W\d][\w-]*")
 
 
 class SourceSpec(StrictModel):
@@ -65,10 +69,12 @@ def template_fields(template: str) -> list[str]:
     if "{" not in template:
         return [template]
     try:
-        names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+        parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
         raise ValueError(f'"{template}" is not a template: {error}') from None
-    if not names or any(not name.replace("_", "a").replace("-", "a").isalnum() for name in names):
+    names = [str(name) for _, name, _, _ in parts]
+    formatted = any(form or conversion for _, _, form, conversion in parts)
+    if not names or formatted or not all(_FIELD.fullmatch(name) for name in names):
         raise ValueError(f'"{template}" is not a template; write fields as {{name}}')
     return names
 
@@ -80,6 +86,18 @@ class CurateSpec(StrictModel):
     dedup: Literal["exact", "none"] = "exact"
     pii: Literal["domain"] = "domain"
     max_record_bytes: int = Field(default=10_000_000, ge=1, description="UTF-8 bytes of one record")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _later_steps(cls, value: object) -> object:
+        """Steps of later versions are refused by name: leaving one out silently would filter less."""
+        if isinstance(value, dict):
+            later = [name for name in ("language", "quality") if name in value]
+            later += ["dedup: near"] if isinstance(value.get("dedup"), dict) else []
+            if later:
+                raise ValueError(f"not in this version yet: {', '.join(later)}; remove it from the pipeline")
+        return value
+
     max_quarantined: float = Field(default=0.05, ge=0, le=1, description="share of rows, above it the build stops")
 
 
@@ -100,6 +118,7 @@ class RefreshSpec(StrictModel):
 
     mode: Literal["snapshot"] = "snapshot"
     cron: str | None = None
+    on_erasure: Literal["now"] | None = None
     min_changed: float = Field(default=0.02, ge=0, le=1, description="share of changed records")
 
     @field_validator("cron")

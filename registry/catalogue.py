@@ -88,10 +88,11 @@ class Catalogue:
         return Snapshot.of(recent_versions(self.tracking, self.recent), taken=time.time())
 
     def _start(self) -> None:
-        if self._thread is not None or self.refresh_seconds is None or self._stop.is_set():
+        alive = self._thread is not None and self._thread.is_alive()
+        if alive or self.refresh_seconds is None or self._stop.is_set():
             return
         with self._reading:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=_refresh_for_ever,
                     args=(weakref.ref(self), self._stop, self.refresh_seconds),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from governance.errors import RegistryError, did_you_mean
+from governance.errors import BusyError, RegistryError, did_you_mean
 from governance.labels import Label
 from registry.tracking import Tracking
 
@@ -313,7 +313,17 @@ def _aliases(tracking: Tracking, name: str | None = None) -> dict[str, dict[str,
 
 
 def _metrics(tracking: Tracking, model_id: str) -> dict[str, float]:
-    return _newest(tracking.client.get_logged_model(model_id)) if model_id else {}
+    """No metrics, and so no pick, for a version whose logged model was deleted: others are not affected."""
+    if not model_id:
+        return {}
+    try:
+        return _newest(tracking.client.get_logged_model(model_id))
+    except BusyError:
+        raise
+    except RegistryError as error:
+        if "not found" in str(error).lower():
+            return {}
+        raise
 
 
 def _metrics_of_all(tracking: Tracking) -> dict[str, dict[str, float]]:

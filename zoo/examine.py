@@ -16,7 +16,7 @@ from registry import (
     no_training_pii,
     not_worse_than_champion,
 )
-from registry.gates import NOT_WORSE_THAN_CHAMPION
+from registry.gates import NO_TRAINING_PII, NOT_WORSE_THAN_CHAMPION, computed
 from zoo.compare import compare
 from zoo.job import Job
 from zoo.load import LoadedModel
@@ -35,7 +35,7 @@ def examine(job: Job, tracking: Tracking, version: ModelVersion, model: LoadedMo
     metrics = version.metrics
     results = [
         better_than_untrained(metrics.get("untrained_bits_per_byte"), metrics.get("val_bits_per_byte")),
-        _personal_data(job, model),
+        computed(NO_TRAINING_PII, lambda: _personal_data(job, model)),
     ]
     champion = champion_of(tracking, version.name)
     if champion is not None and champion.version != version.version:
@@ -48,11 +48,10 @@ def _personal_data(job: Job, model: LoadedModel) -> GateResult:
     from governance.pii import Detector, leaked
 
     samples = sample_generations(job, model)
-    rules = job.workspace.policy.domains[job.spec.domain].pii
     key = job.workspace.keys.derive(job.spec.domain, "pii-hashes")
     detector = Detector.create()
     found = leaked(samples, job.data.version.pii_hashes(), key, detector=detector)
-    by_type = Counter(leak.type for leak in found if rules.operator_for(leak.type) != "keep")
+    by_type = Counter(leak.type for leak in found)
     return no_training_pii(by_type, generations=len(samples))
 
 

@@ -24,10 +24,14 @@ class Identity:
     def fingerprint(self) -> str:
         return hashlib.sha256(json.dumps(self.parts, sort_keys=True).encode()).hexdigest()
 
+    def differing(self, other: Mapping[str, Any]) -> frozenset[str]:
+        """Names of the parts that differ from another identity's."""
+        names = set(self.parts) | set(other)
+        return frozenset(name for name in names if self.parts.get(name) != other.get(name))
+
     def difference(self, other: Mapping[str, Any]) -> str:
         """The parts that differ from another identity's, as "steps 100 here, 200 there"."""
-        names = sorted(set(self.parts) | set(other))
-        differing = [n for n in names if self.parts.get(n) != other.get(n)]
+        differing = sorted(self.differing(other))
         return ", ".join(f"{n} {_short(self.parts.get(n))} here, {_short(other.get(n))} there" for n in differing)
 
 

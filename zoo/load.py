@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from governance.errors import PolicyRefused, RegistryError
 from registry import ModelVersion, Tracking, model_folder, resolve
+from registry.versions import refuse_quarantined
 from zoo import families
 from zoo.backend import prepare_backend
 from zoo.families.base import Family
@@ -56,41 +58,72 @@ class LoadedModel:
         return evaluate_texts(self.text_model, self.family, texts).bits_per_byte
 
 
-def load(reference: str, *, workspace: Workspace | None = None, caller: str | None = None) -> LoadedModel:
+def load(
+    reference: str, *, workspace: Workspace | None = None, caller: str | None = None, purpose: str = "assist"
+) -> LoadedModel:
     """Loads `tax_domain.gpt@champion` or `tax_domain.gpt/3`.
 
     Args:
         caller: who loads it; None for the workspace's owner. A caller needs a role in the domain.
+        purpose: what for; one of the domain's purposes. Only asked of a caller.
 
     Raises:
-        PolicyRefused: the caller may not use models of that domain.
-        RegistryError: there is no such version, or it is quarantined.
+        PolicyRefused: the caller may not load it, or there is no such version: the same words.
+        RegistryError: there is no such version, or it is quarantined (to the owner alone).
     """
     workspace = workspace or Workspace.current()
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
-    version = resolve(tracking, reference)
-    if caller is not None:
-        workspace.policy.check(version.label, sink=version.domain, caller=caller, purpose="assist")
+    if caller is None:
+        return open_version(workspace, resolve(tracking, reference))
+    try:
+        version = resolve(tracking, reference)
+        workspace.policy.check(version.label, sink=version.domain, caller=caller, purpose=purpose)
+    except (PolicyRefused, RegistryError):
+        raise PolicyRefused(
+            f'the caller "{caller}" may not load "{reference}"', fix="ask the domain's owner for a role"
+        ) from None
     return open_version(workspace, version)
 
 
-_cache: OrderedDict[Path, LoadedModel] = OrderedDict()
-_cache_lock = threading.Lock()
+class _Cache:
+    """The most recently used models, each loaded once, also when many threads ask at the same time."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._models: OrderedDict[tuple[str, str], LoadedModel] = OrderedDict()
+        self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
+        self._guard = threading.Lock()
+
+    def get(self, key: tuple[str, str], load: Callable[[], LoadedModel]) -> LoadedModel:
+        with self._guard:
+            lock = self._locks[key]
+        with lock:  # of this model alone: others are answered meanwhile
+            with self._guard:
+                if key in self._models:
+                    self._models.move_to_end(key)
+                    return self._models[key]
+            loaded = load()
+            with self._guard:
+                self._models[key] = loaded
+                while len(self._models) > self._kept:
+                    self._models.popitem(last=False)
+            return loaded
+
+
+_cache = _Cache(_KEPT)
 
 
 def open_version(workspace: Workspace, version: ModelVersion) -> LoadedModel:
-    """Loads a version once; the most recently used ones stay in memory."""
-    tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
-    folder = model_folder(tracking, version)
-    with _cache_lock:
-        if folder in _cache:
-            _cache.move_to_end(folder)
-            return _cache[folder]
-        loaded = open_folder(folder, version)
-        _cache[folder] = loaded
-        while len(_cache) > _KEPT:
-            _cache.popitem(last=False)
+    """Loads a version once, ready to answer; MLflow is asked only when it is not in memory."""
+
+    def load_now() -> LoadedModel:
+        tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
+        loaded = open_folder(model_folder(tracking, version), version)
+        loaded.text_model.warm_up(lengths=loaded.text_model.lengths()[:1])
         return loaded
+
+    refuse_quarantined(version)
+    return _cache.get((workspace.tracking_uri, version.model_id), load_now)
 
 
 def open_folder(folder: Path, version: ModelVersion | None = None, *, family: str = "gpt") -> LoadedModel:

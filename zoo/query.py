@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from governance.labels import Label
 from registry import Catalogue, Decision, Tracking, pick
 from zoo.load import open_version
 from zoo.workspace import Workspace
@@ -18,7 +19,7 @@ from zoo.workspace import Workspace
 
 @dataclass(frozen=True)
 class Answer:
-    """What a query gives. `model` is a reference such as "tax_domain.gpt/3"."""
+    """What a query gives. `model` is a name such as "tax_domain.gpt", `version` its number."""
 
     text: str
     model: str
@@ -63,6 +64,8 @@ def query(
         RegistryError: no model of the domain is fit to answer.
     """
     workspace = workspace or Workspace.current()
+    # Before anything is opened: a stranger must not learn even whether there is a registry.
+    workspace.policy.check(Label.of(domain), sink=domain, caller=caller, purpose=purpose)
     snapshot = _catalogue(workspace).snapshot()
     decision = pick(
         snapshot,

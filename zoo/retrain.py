@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from governance.errors import BusyError, ConfigError, FingerprintMismatch, ZooError
+from governance.errors import BusyError, ConfigError, DataError, FingerprintMismatch, ZooError
 from pipelines.build import BuildResult, build
 from pipelines.versions import DatasetVersion, changed_records
 from registry import ModelVersion, Tracking, list_versions
 from zoo.compare import dataset_folder
 from zoo.publish import OPTIONS_TAG
 from zoo.screen import Screen
+from zoo.slot import superseded
 from zoo.train import Run, train
 from zoo.workspace import Workspace
 
@@ -87,14 +88,14 @@ def retrain(
     report = RetrainReport()
     names = list(pipelines) or workspace.pipeline_names
     for name in names:
-        workspace.pipeline(name)
-        with _locked(workspace.storage, name, screen):
-            try:
+        try:
+            workspace.pipeline(name)  # before its name becomes that of a lock
+            with _locked(workspace.storage, name, screen):
                 _retrain_pipeline(workspace, name, due_only, dry_run, screen, report)
-            except ZooError as error:
-                if len(names) == 1:
-                    raise
-                report.done.append(Done(name, None, False, str(error)))
+        except ZooError as error:
+            if len(names) == 1:
+                raise
+            report.done.append(Done(name, None, False, str(error)))
     return report
 
 
@@ -102,7 +103,8 @@ def _retrain_pipeline(
     workspace: Workspace, name: str, due_only: bool, dry_run: bool, screen: Screen, report: RetrainReport
 ) -> None:
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
-    newest = _newest_by_model(list_versions(tracking), name)
+    versions = list_versions(tracking)
+    newest = _newest_by_model(versions, name)
     if not newest:
         _require(due_only, f'no model of the pipeline "{name}" was trained yet')
         report.not_due.append(Due(name, "no model was trained yet: run `zoo train` once"))
@@ -112,7 +114,7 @@ def _retrain_pipeline(
     stale = {}
     reasons = []
     for model in newest:
-        reason = _why_due(workspace, model, fresh, spec.refresh.min_changed)
+        reason = _why_due(workspace, model, versions, fresh, spec.refresh.min_changed)
         reasons.append(f"{model.name}: {reason.text}")
         if reason.due or not due_only:
             stale[model.name] = model
@@ -142,10 +144,18 @@ class _Reason:
     text: str
 
 
-def _why_due(workspace: Workspace, model: ModelVersion, fresh: BuildResult, min_changed: float) -> _Reason:
-    """Compares the fresh snapshot with what the newest version, promoted or not, was trained on."""
-    if model.tags.get("zoo.dataset") == fresh.version.digest:
-        return _Reason(False, f"version {model.version} was trained on the present data")
+def _why_due(
+    workspace: Workspace, model: ModelVersion, versions: list[ModelVersion], fresh: BuildResult, min_changed: float
+) -> _Reason:
+    """Compares the fresh snapshot with what the newest version, promoted or not, was trained on.
+
+    A source that went back to what an older version saw is not due either: training is
+    reproducible, so it would give that version again.
+    """
+    for version in versions:
+        same_data = version.name == model.name and version.tags.get("zoo.dataset") == fresh.version.digest
+        if same_data and version.quarantined is None:
+            return _Reason(False, f"version {version.version} was trained on the present data")
     folder = dataset_folder(workspace, model)
     if not folder.is_dir():
         return _Reason(True, f"the data of version {model.version} is gone, so changes cannot be counted")
@@ -165,6 +175,8 @@ def _challenge(workspace: Workspace, pipeline: str, model: ModelVersion, screen:
     try:
         run = train(model.family, resume="auto", **arguments)
     except FingerprintMismatch as error:
+        if not superseded(error):
+            raise
         screen.say(f"discarding a stopped training on older data: {error.what}")
         run = train(model.family, resume="never", **arguments)
     return Done(run.model.name, run.model.version, run.promoted, _verdict(run))
@@ -189,11 +201,13 @@ def _locked(storage: Path, pipeline: str, screen: Screen) -> Iterator[None]:
     import filelock
 
     path = storage / "locks" / f"retrain-{pipeline}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
-    except filelock.Timeout:
+    except OSError as error:
+        if not isinstance(error, filelock.Timeout):
+            raise DataError(f"cannot write: {error.strerror}", where=str(path), fix="check permissions") from None
         screen.say(f"waiting: another process is retraining {pipeline}")
         try:
             lock.acquire(timeout=_LOCK_SECONDS)

@@ -18,12 +18,12 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from governance.errors import BusyError, ConfigError, ZooError
+from governance.errors import BusyError, ConfigError, DataError, ZooError
 from pipelines.atomic import write_json
 from pipelines.cron import cron_trigger
 from zoo.workspace import Workspace
@@ -31,6 +31,12 @@ from zoo.workspace import Workspace
 log = logging.getLogger("zoo.schedule")
 
 _children: set[subprocess.Popen[str]] = set()
+
+#: When a look that failed is repeated, by pipeline.
+_retry_at: dict[str, datetime] = {}
+_RETRY_SECONDS = 300
+
+_finished_file = threading.Lock()
 
 _EVERY_SECONDS = 30  # how often changed pipeline files are looked for
 
@@ -52,7 +58,10 @@ def run_daemon() -> None:
             "no pipeline has a refresh.cron", where=str(workspace.home / "pipelines"), fix="add one, then start again"
         )
     state = workspace.storage / "schedule"
-    state.mkdir(parents=True, exist_ok=True)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write: {error.strerror}", where=str(state), fix="check permissions") from None
     lock = filelock.FileLock(state / "daemon.lock", timeout=0)
     try:
         with lock:
@@ -119,7 +128,7 @@ def _add_jobs(scheduler: Any, workspace: Workspace, state: Path, *, starting: bo
             since = now
         job_id = f"retrain:{name}"
         job = scheduler.get_job(job_id)
-        if job is None or job.name != cron:
+        if job is None or job.name != cron or starting:  # the workspace may have moved meanwhile
             trigger = cron_trigger(cron)
             arguments = [name, str(workspace.home), str(state), workspace.built_in]
             job = scheduler.add_job(run_job, trigger, args=arguments, id=job_id, name=cron, replace_existing=True)
@@ -127,6 +136,9 @@ def _add_jobs(scheduler: Any, workspace: Workspace, state: Path, *, starting: bo
         missed = cron_trigger(cron).get_next_fire_time(None, since) if starting else None
         if missed is not None and missed < now:
             log.info("%s: %s was missed, looking now", name, missed)
+            job.modify(next_run_time=now)
+        elif name in _retry_at and _retry_at[name] <= now:
+            del _retry_at[name]
             job.modify(next_run_time=now)
     for job in scheduler.get_jobs(jobstore="default"):
         if job.id.removeprefix("retrain:") not in crons:
@@ -147,13 +159,13 @@ def run_job(pipeline: str, home: str, state: str, built_in: bool) -> None:
         _children.add(child)
         output, errors = child.communicate()
         _children.discard(child)
-    if child.returncode == -signal.SIGTERM:
-        return  # this daemon is ending: not finished, so the next one looks again
-    if child.returncode != 0:
-        log.error("%s: %s", pipeline, (errors.strip().splitlines() or ["no message"])[-1])
-    else:
+    if child.returncode == 0:
         log.info("%s: %s", pipeline, _summary(output))
-    _write_finished(Path(state), pipeline, started)
+        _write_finished(Path(state), pipeline, started)
+        return
+    # Not finished: the next look at the clock tries again, and a resumable run continues.
+    log.error("%s: %s", pipeline, (errors.strip().splitlines() or [f"ended with {child.returncode}"])[-1])
+    _retry_at[pipeline] = datetime.now().astimezone() + timedelta(seconds=_RETRY_SECONDS)
 
 
 def _summary(output: str) -> str:
@@ -175,5 +187,6 @@ def _read_finished(state: Path) -> dict[str, datetime]:
 
 
 def _write_finished(state: Path, pipeline: str, when: datetime) -> None:
-    content = {name: value.isoformat() for name, value in _read_finished(state).items()}
-    write_json(state / "finished.json", content | {pipeline: when.isoformat()})
+    with _finished_file:
+        content = {name: value.isoformat() for name, value in _read_finished(state).items()}
+        write_json(state / "finished.json", content | {pipeline: when.isoformat()})

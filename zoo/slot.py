@@ -20,6 +20,17 @@ from zoo.identity import Identity
 RESUME = ("auto", "never")
 
 
+#: What follows from the data: a stopped training that differs in nothing else was on older data.
+_FROM_DATA = frozenset(
+    {"dataset", "tokenizer", "plan.steps", "plan.warmup", "plan.evaluate_every", "plan.checkpoint_every"}
+)
+
+
+def superseded(error: FingerprintMismatch) -> bool:
+    """Whether the stopped training that was in the way differs by its data, and by what follows from it."""
+    return "dataset" in error.differing and error.differing <= _FROM_DATA
+
+
 def check_resume(resume: str) -> None:
     """Raises ConfigError for anything but "auto" and "never"."""
     if resume not in RESUME:
@@ -89,11 +100,13 @@ def _claim(slot: Slot, identity: Identity, resume: str) -> None:
         except (ValueError, TypeError):
             raise DataError("unreadable", where=str(owner), fix="start afresh with resume=never") from None
         if other.fingerprint != identity.fingerprint:
-            raise FingerprintMismatch(
+            mismatch = FingerprintMismatch(
                 f"a stopped training with the fingerprint {other.fingerprint[:16]} waits here, and this one has "
                 f"{identity.fingerprint[:16]}: {identity.difference(other.parts)}",
                 where=str(slot.folder),
                 fix="give the same settings to continue it, or --resume never to discard it",
             )
+            mismatch.differing = identity.differing(other.parts)
+            raise mismatch
     else:
         write_json(owner, dict(identity.parts))

@@ -88,7 +88,8 @@ def train(
         size: "nano" (about 1 M weights beside the embeddings) to "xl" (1.5 B).
         steps: updates; by default they follow from the sizes of model and data.
         seed: of initial weights, data order, dropout.
-        resume: "auto" continues a training that was stopped, "never" starts afresh.
+        resume: "auto" continues a training that was stopped, "never" discards its
+            checkpoints and starts at step 0. A finished run with the same settings is never repeated.
         changes: other fields of `zoo.fit.TrainPlan`, such as `learning_rate` or `batch_size`.
 
     Raises:

@@ -8,11 +8,13 @@ filtered text only.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +72,8 @@ def _run(buckets: list[int], selected: Path, cache: Path, job: FilterJob, proces
     # spawn: a fork of a process in which TensorFlow has threads may hang
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(job, os.getpid())) as pool:
-        futures: list[Future[int]] = [pool.submit(_work, bucket, selected, cache) for bucket in buckets]
+        with _main_script_hidden():
+            futures: list[Future[int]] = [pool.submit(_work, bucket, selected, cache) for bucket in buckets]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -80,6 +83,23 @@ def _run(buckets: list[int], selected: Path, cache: Path, job: FilterJob, proces
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _main_script_hidden() -> Iterator[None]:
+    """Keeps new processes from running the user's script again.
+
+    `spawn` imports the main module in each worker. A script that calls `zoo.train` without a
+    `__name__` guard would start another build there, and our functions are not in it anyway.
+    """
+    content = vars(sys.modules["__main__"])
+    hidden: dict[str, Any] = {name: content.pop(name) for name in ("__file__", "__spec__") if name in content}
+    content["__spec__"] = None
+    try:
+        yield
+    finally:
+        del content["__spec__"]
+        content.update(hidden)
 
 
 _worker: tuple[Any, bytes] | None = None

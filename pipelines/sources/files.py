@@ -76,14 +76,28 @@ def _source_file(filesystem: Any, path: str, source: SourceSpec, folder: str) ->
             where=name,
             fix=f"use {', '.join(SUFFIXES)} or set format",
         )
-    info = filesystem.info(path)
-    if local:
-        stat = os.stat(path)
-        stamp = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
-    else:
-        keys = ("size", "ETag", "etag", "md5Hash", "mtime", "LastModified", "updated")
-        stamp = json.dumps({k: str(info[k]) for k in keys if k in info}, sort_keys=True)
+    stamp = _stamp(filesystem, path)
     return SourceFile(name=name, url=filesystem.unstrip_protocol(path), format=file_format, stamp=stamp)
+
+
+def present_stamp(file: SourceFile) -> str | None:
+    """The stamp that a listed file has now; None when it is gone."""
+    import fsspec
+
+    filesystem, path = fsspec.core.url_to_fs(file.url)
+    try:
+        return _stamp(filesystem, path)
+    except OSError:
+        return None
+
+
+def _stamp(filesystem: Any, path: str) -> str:
+    if "file" in filesystem.protocol:
+        stat = os.stat(path)
+        return f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
+    info = filesystem.info(path)
+    keys = ("size", "ETag", "etag", "md5Hash", "mtime", "LastModified", "updated")
+    return json.dumps({k: str(info[k]) for k in keys if k in info}, sort_keys=True)
 
 
 def _format_of(path: str) -> Format | None:

@@ -101,13 +101,16 @@ def read_csv(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
                 yield line.decode("utf-8", errors="surrogateescape")
 
     reader = csv.reader(lines(), strict=True)
-    header = _next_csv(reader, file)
+    try:
+        header = _next_csv(reader)
+    except csv.Error as error:
+        raise DataError(f"the header is not valid CSV: {error}", where=f"{file.name}:1", fix="mend it") from None
     if header is None:
         return
     _require_columns(header, file, source)
     while True:
         try:
-            values = _next_csv(reader, file)
+            values = _next_csv(reader)
         except csv.Error as error:
             yield BadRow(file.name, reader.line_num, f"not valid CSV: {error}")
             continue
@@ -125,7 +128,7 @@ def read_csv(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
             yield Row(file.name, reader.line_num, dict(zip(header, values, strict=True)))
 
 
-def _next_csv(reader: Any, file: SourceFile) -> list[str] | None:
+def _next_csv(reader: Any) -> list[str] | None:
     row: list[str] | None = next(reader, None)
     return row
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +13,9 @@ from governance.errors import DataError, did_you_mean
 from pipelines.sources.files import SourceFile
 from pipelines.sources.formats import READERS, BadRow, Row
 from pipelines.spec import SourceSpec, template_fields
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_DOMAIN = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,10 @@ def read_records(file: SourceFile, source: SourceSpec, *, domain: str, max_bytes
                 if missing == 1 and not good:
                     first_without, available = result, sorted(row.fields)
             yield result
-    except (EOFError, zlib.error) as error:
+    except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"the file is truncated or corrupt: {error}", where=file.name, fix="copy it again") from None
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = error.strerror or str(error) or type(error).__name__
         raise DataError(f"the file cannot be read: {reason}", where=file.name) from None
     if missing and not good:
         name = first_without.reason.split('"')[1]
@@ -76,7 +81,9 @@ def read_records(file: SourceFile, source: SourceSpec, *, domain: str, max_bytes
 
 
 def _record_maker(source: SourceSpec, domain: str) -> Callable[[Row], Record | Unreadable]:
-    needed = sorted(source.fields) if source.text or source.id else []
+    needed = sorted(source.fields)
+    if "domain_field" in source.model_fields_set and source.domain_field is not None:
+        needed.append(source.domain_field)  # who names the field relies on it
 
     def make(row: Row) -> Record | Unreadable:
         _check_domain(row, source.domain_field, domain)
@@ -92,6 +99,8 @@ def _record_maker(source: SourceSpec, domain: str) -> Callable[[Row], Record | U
             if not identifier:
                 return Unreadable(row.file, row.row, f'the id ("{source.id}") is null, empty, or no string or number')
         subject = None if source.subject is None else _fill(source.subject, row.fields, (str, int))
+        if any(_SURROGATE.search(part) for part in (text, identifier, subject) if part):
+            return Unreadable(row.file, row.row, "half a surrogate pair, which is no character")
         return Record(text=text, id=identifier, subject=subject or None, file=row.file, row=row.row)
 
     return make
@@ -100,8 +109,10 @@ def _record_maker(source: SourceSpec, domain: str) -> Callable[[Row], Record | U
 def _check_domain(row: Row, field: str | None, domain: str) -> None:
     said = row.fields.get(field) if field is not None else None
     if said is not None and said != domain:
+        # Only what looks like a domain's name is shown: the column may hold anything.
+        shown = f'"{said}"' if isinstance(said, str) and _DOMAIN.fullmatch(said) else "another value"
         raise DataError(
-            f'this record says domain "{said}", but the pipeline builds "{domain}"',
+            f'this record says domain {shown}, but the pipeline builds "{domain}"',
             where=f"{row.file}:{row.row}",
             fix="move the record to its own source, or name another domain_field if that field is no label",
         )

@@ -171,6 +171,14 @@ CASES = [
         ("a.jsonl.gz: the file is truncated or corrupt",),
     ),
     Case("no gzip", in_data("a.jsonl.gz", "plain"), ("a.jsonl.gz:",)),
+    Case("broken csv header", in_data("a.csv", '"a"b,text\n1,2\n'), ("a.csv:1: the header is not valid CSV",)),
+    Case("no xz", in_data("a.jsonl.xz", "plain"), ("a.jsonl.xz: the file is truncated or corrupt",)),
+    Case("no zstandard", in_data("a.jsonl.zst", "plain"), ("a.jsonl.zst:",)),
+    Case(
+        "half a surrogate pair",
+        in_data("a.jsonl", json.dumps(bundled_rows(1)[0] | {"id": "\ud800"}) + "\n"),
+        ("a.jsonl:1: half a surrogate pair",),
+    ),
     Case("unknown suffix", both(in_data("a.docx", "x")), ('a.docx: the suffix ".docx" is no known format',)),
     Case("duplicate ids", same_id_twice, ("letters.jsonl:", "the id of this record also stands at")),
     Case(
@@ -198,6 +206,18 @@ CASES = [
     Case("pipeline empty", raw("pipelines/tax_domain.yaml", b""), ("tax_domain.yaml: the pipeline file is empty",)),
     Case("pipeline not UTF-8", raw("pipelines/tax_domain.yaml", b"domain: t\xff\n"), ("not UTF-8 at byte 9",)),
     Case("no sources", pipeline(lambda s: s.update(sources=[])), ("tax_domain.yaml: sources:",)),
+    Case("template with a format", source(text="{text:d}"), ("sources.0.text:", "is not a template")),
+    Case("template with a number", source(text="{0}"), ("sources.0.text:", "is not a template")),
+    Case(
+        "step of a later version",
+        pipeline(lambda s: s.update(curate={"language": ["en"]})),
+        ("curate: not in this version yet: language",),
+    ),
+    Case(
+        "near duplicates",
+        pipeline(lambda s: s.update(curate={"dedup": {"near": 0.8}})),
+        ("curate: not in this version yet: dedup: near",),
+    ),
     Case("bad template", source(text="{title"), ("sources.0.text:", "is not a template")),
     Case(
         "bad cron",

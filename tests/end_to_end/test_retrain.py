@@ -106,11 +106,14 @@ def test_a_small_change_is_not_due(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     first = fresh()
     model = ModelVersion("tax_domain.gpt", 1, "r", "m", "tax", "tax_domain", "gpt", first.version.label)
     model = replace(model, tags={"zoo.dataset": first.version.digest})
-    assert not _why_due(workspace, model, first, 0.0).due
+    assert not _why_due(workspace, model, [model], first, 0.0).due
     write_jsonl(workspace.home / "data" / "tax" / "more.jsonl", bundled_rows(1, start=60))
     second = fresh()
-    assert _why_due(workspace, model, second, 0.01).due
-    small = _why_due(workspace, model, second, 0.02)
+    assert _why_due(workspace, model, [model], second, 0.01).due
+    spoiled = replace(model, version=2, tags={"zoo.dataset": "0" * 64})
+    reverted = _why_due(workspace, spoiled, [model, spoiled], first, 0.0)
+    assert not reverted.due and "version 1 was trained on the present data" in reverted.text
+    small = _why_due(workspace, model, [model], second, 0.02)
     assert not small.due and "1 added" in small.text and "less than min_changed 2.0%" in small.text
 
 

@@ -17,6 +17,11 @@ from tests.support.workspace import TINY, make_workspace, run_zoo
 from zoo.train import Run
 from zoo.workspace import Workspace
 
+REDACTED_OR_MASKED = (
+    *("US_SSN", "US_ITIN", "CREDIT_CARD", "IBAN_CODE", "US_BANK_NUMBER"),
+    *("EMAIL_ADDRESS", "PHONE_NUMBER"),
+)
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Run]:
@@ -73,8 +78,31 @@ def test_strangers_cannot_tell_what_exists(trained: tuple[Workspace, Run]) -> No
             ask(trained[0], domain, caller)
         messages.add(str(error.value).replace(domain, "D").replace(caller, "C"))
     assert len(messages) == 1
+    refusals = set()
+    for reference in ("tax_domain.gpt@champion", "tax_domain.gpt/1", "tax_domain.gpt/9", "tax_domain.gtp/1", "no/1"):
+        with pytest.raises(PolicyRefused) as error:
+            zoo.load(reference, workspace=trained[0], caller="support-service")
+        refusals.add(str(error.value).replace(reference, "R"))
+    assert len(refusals) == 1
+    assert zoo.load("tax_domain.gpt/1", workspace=trained[0], caller="tax-service").version is not None
+
+
+def test_a_stranger_does_not_even_open_the_registry(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "w", records=0)
     with pytest.raises(PolicyRefused):
-        zoo.load("tax_domain.gpt@champion", workspace=trained[0], caller="support-service")
+        ask(workspace, caller="nobody")
+    assert not workspace.storage.exists()
+
+
+def test_the_query_path_is_local(trained: tuple[Workspace, Run]) -> None:
+    """After the first answer the tracking database may go away."""
+    first = ask(trained[0])
+    database = Path(trained[0].tracking_uri.removeprefix("sqlite:///"))
+    away = database.rename(database.with_name("away.db"))
+    try:
+        assert ask(trained[0]).text == first.text
+    finally:
+        away.rename(database)
 
 
 def test_it_loads_in_a_fresh_process_and_as_an_mlflow_pyfunc(trained: tuple[Workspace, Run]) -> None:
@@ -130,6 +158,8 @@ def test_command_line_and_json(trained: tuple[Workspace, Run]) -> None:
 
 def test_redacted_and_masked_strings_are_nowhere(trained: tuple[Workspace, Run]) -> None:
     """Not in the dataset version, not as a token, not in what MLflow keeps."""
+    import pyarrow.parquet as pq
+
     from tests.support.workspace import bundled_rows
 
     workspace, run = trained
@@ -137,12 +167,17 @@ def test_redacted_and_masked_strings_are_nowhere(trained: tuple[Workspace, Run])
         row["text"][span["start"] : span["end"]]
         for row in bundled_rows(100)
         for span in row["spans"]
-        if span["type"] in ("US_SSN", "EMAIL_ADDRESS", "PHONE_NUMBER")
+        if span["type"] in REDACTED_OR_MASKED
     }
     stored = "".join(text for split in ("train", "validation", "test") for _, text in run.data.version.texts(split))
     assert len(secrets) > 80 and [secret for secret in secrets if secret in stored] == []
     vocabulary = json.loads(next((workspace.storage / "tokenizers").glob("*/vocab.json")).read_text())
-    assert not secrets & set(vocabulary)
+    words = {token.replace("\u0120", " ").strip() for token in vocabulary}
+    assert not secrets & words and not {secret.replace("-", "") for secret in secrets} & words
+    for table in workspace.storage.rglob("*.parquet"):
+        columns = [name for name in pq.read_schema(table).names if not name.endswith(("hash", "hashes", "key"))]
+        content = str(pq.read_table(table, columns=columns).to_pydict())
+        assert [secret for secret in secrets if secret in content] == [], table
     kept = [path for path in workspace.storage.rglob("*") if path.is_file() and path.suffix not in (".lock", ".npz")]
     raw = {path: path.read_bytes() for path in kept}
     needles = [secret.encode() for secret in secrets]

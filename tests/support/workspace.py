@@ -13,7 +13,8 @@ import yaml
 
 from zoo.workspace import Workspace, catalogue_folder
 
-PII = {"default": "pseudonymize", "US_SSN": "redact", "EMAIL_ADDRESS": "mask", "PHONE_NUMBER": "mask"}
+PII = {"default": "pseudonymize", "EMAIL_ADDRESS": "mask", "PHONE_NUMBER": "mask"}
+PII |= dict.fromkeys(("US_SSN", "US_ITIN", "CREDIT_CARD", "IBAN_CODE", "US_BANK_NUMBER"), "redact")
 PII |= dict.fromkeys(("ORGANIZATION", "DATE_TIME", "NRP", "URL"), "keep")
 
 POLICY: dict[str, Any] = {

@@ -53,7 +53,7 @@ def train(
         int | None, typer.Option(min=1, help="Training steps; follows from size and data if absent.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and dropout.")] = 0,
-    resume: Annotated[str, typer.Option(help="auto: continue a stopped training; never: start afresh.")] = "auto",
+    resume: Annotated[str, typer.Option(help="auto: continue a stopped training; never: discard it.")] = "auto",
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Windows a step.")] = None,
     window: Annotated[int | None, typer.Option(min=8, help="Tokens a window.")] = None,

@@ -197,7 +197,10 @@ def run_retrain(pipelines: list[str], due: bool, dry_run: bool, as_json: bool) -
         for done in report.done:
             outcome = "promoted" if done.promoted else "not promoted"
             print(f"{done.model} version {done.version}: {outcome}: {done.why}")
-    if report.failed:
+    failed = [done for done in report.done if done.version is None]
+    for done in failed:
+        print(f"error: {done.model}: {done.why}", file=sys.stderr)
+    if failed:
         sys.exit(1)
 
 

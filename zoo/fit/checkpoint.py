@@ -38,6 +38,7 @@ class CheckpointState:
         losses: training loss of each update before `step`.
         evaluations: made before update `step`, that of `step` itself included.
         elapsed_seconds: of training, over all restarts.
+        timed_steps, timed_seconds: updates without those that waited for the compiler.
     """
 
     step: int
@@ -46,6 +47,8 @@ class CheckpointState:
     losses: list[float] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     elapsed_seconds: float = 0.0
+    timed_steps: int = 0
+    timed_seconds: float = 0.0
 
     @property
     def best(self) -> Evaluation | None:
@@ -65,6 +68,8 @@ class CheckpointState:
             "fingerprint": self.fingerprint,
             "evaluations": [asdict(evaluation) for evaluation in self.evaluations],
             "elapsed_seconds": self.elapsed_seconds,
+            "timed_steps": self.timed_steps,
+            "timed_seconds": self.timed_seconds,
         }
         content: dict[str, Any] = {f"array:{name}": value for name, value in self.arrays.items()}
         content["losses"] = np.asarray(self.losses, np.float64)
@@ -126,6 +131,8 @@ class CheckpointState:
                     losses=file["losses"].tolist(),
                     evaluations=[Evaluation(**one) for one in meta["evaluations"]],
                     elapsed_seconds=float(meta["elapsed_seconds"]),
+                    timed_steps=int(meta["timed_steps"]),
+                    timed_seconds=float(meta["timed_seconds"]),
                 )
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return None

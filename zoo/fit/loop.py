@@ -48,8 +48,8 @@ class FitResult:
         losses: training loss of each update, in nats per token.
         evaluations: on the validation split; the first is of the untrained model.
         metrics: val_loss, val_bits_per_byte, untrained_bits_per_byte, best_bits_per_byte,
-            tokens_per_second (of this process, without compiling and evaluating; 0 when nothing was
-            left to do), compile_seconds.
+            tokens_per_second (over all restarts, without compiling and evaluating), compile_seconds (of
+            this process; 0 when nothing was left to do).
     """
 
     steps: int
@@ -112,7 +112,7 @@ class _Run:
         self.steps: Steps = make_steps(Objective(task, family), optimizer, jit=plan.jit)
         self.variables: list[tuple[str, Any]] = [(v.path, v) for v in (*task.variables, *optimizer.variables)]
         self.state = CheckpointState(step=0, fingerprint=fingerprint, arrays={})
-        self.step_seconds: list[float] = []
+        self.first_seconds: float | None = None
 
     def resume(self) -> None:
         loaded = CheckpointState.load(self.checkpoints, self.state.fingerprint)
@@ -164,7 +164,11 @@ class _Run:
         state.step += 1
         state.losses.append(loss)
         state.elapsed_seconds += seconds
-        self.step_seconds.append(seconds)
+        if self.first_seconds is None:
+            self.first_seconds = seconds  # with the compiler's time
+        else:
+            state.timed_steps += 1
+            state.timed_seconds += seconds
         for callback in self.callbacks:
             callback.on_step(step, loss, self.plan.tokens_per_step / seconds)
 
@@ -193,15 +197,14 @@ class _Run:
         state = self.state
         last, best = state.evaluations[-1], state.best
         assert best is not None
-        compiling, *running = self.step_seconds or [0.0]
-        seconds = sum(running)
+        a_step = state.timed_seconds / state.timed_steps if state.timed_steps else 0.0
         metrics = {
             "val_loss": last.loss,
             "val_bits_per_byte": last.bits_per_byte,
             "untrained_bits_per_byte": state.evaluations[0].bits_per_byte,
             "best_bits_per_byte": best.bits_per_byte,
-            "tokens_per_second": self.plan.tokens_per_step * len(running) / seconds if seconds else 0.0,
-            "compile_seconds": max(0.0, compiling - (seconds / len(running) if running else 0.0)),
+            "tokens_per_second": self.plan.tokens_per_step / a_step if a_step else 0.0,
+            "compile_seconds": max(0.0, (self.first_seconds or 0.0) - a_step),
         }
         return FitResult(state.step, tuple(state.losses), tuple(state.evaluations), metrics)
 

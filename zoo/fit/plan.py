@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from governance.config import StrictModel, validate
+from governance.errors import ConfigError
 from zoo.families.base import Size
 
 #: A default run reads the training split once, and little text more often: until so many updates …
@@ -75,6 +76,8 @@ class TrainPlan(StrictModel):
         """
         window = int(str(changes.pop("window", size.context)))
         batch_size = int(str(changes.pop("batch_size", size.batch_size)))
+        if window < 1 or batch_size < 1:
+            raise ConfigError("window and batch_size must be at least 1", where="plan")
         per_step = window * batch_size
         most = min(size.tokens, _TOKENS_PER_PARAMETER * parameters)
         tokens = max(min(train_tokens, most), min(_EPOCHS * train_tokens, _ENOUGH_STEPS * per_step))

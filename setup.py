@@ -60,6 +60,9 @@ setup(
         "registry": ["py.typed"],
         "zoo": ["py.typed", "templates/**/*"],
     },
+    # A workspace has a folder `pipelines/`. With the default import hook of editable installs that folder
+    # would hide our package from a Python that runs there; with a path entry the real package wins.
+    options={"editable_wheel": {"mode": "compat"}},
     entry_points={"console_scripts": ["zoo = zoo.cli:main"]},
     install_requires=[
         # models

@@ -186,3 +186,12 @@ def test_the_version_stands_in_one_number() -> None:
     import zoo
 
     assert metadata.version("domain-zoo") == zoo.__version__
+
+
+def test_a_workspaces_own_pipelines_folder_does_not_hide_the_package(tmp_path: Path) -> None:
+    """Python started in a workspace has that folder first on its path."""
+    (tmp_path / "pipelines").mkdir()
+    command = [sys.executable, "-c", "import pipelines.spec, zoo.job; print(pipelines.spec.__file__)"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr

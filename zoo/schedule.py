@@ -153,7 +153,8 @@ def run_job(pipeline: str, home: str, state: str, built_in: bool) -> None:
     environment = dict(os.environ)
     if not built_in:
         environment["ZOO_HOME"] = home
-    command = [sys.executable, "-m", "zoo", "retrain", pipeline, "--due", "--json"]
+    # -P: the current folder may be a workspace, whose `pipelines/` is no package of ours
+    command = [sys.executable, "-P", "-m", "zoo", "retrain", pipeline, "--due", "--json"]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=environment, text=True, **pipes) as child:
         _children.add(child)

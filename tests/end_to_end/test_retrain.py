@@ -155,13 +155,16 @@ def test_the_daemon_retrains_on_time_also_after_a_kill(tmp_path: Path) -> None:
         daemon.wait()
         time.sleep(61)  # its time passes while no daemon runs
         daemon = start_daemon(workspace.home)
+        assert daemon.stdout is not None
+        assert "looks for fresh data" in daemon.stdout.readline()
+        missed = daemon.stdout.readline()
         rival = run_zoo(workspace.home, "schedule", timeout=60)
         assert rival.returncode == 1 and "another `zoo schedule`" in rival.stderr
         assert wait_for(lambda: (2, True) in versions(workspace), 240)
     finally:
         daemon.send_signal(signal.SIGTERM)
         output, _ = daemon.communicate(timeout=60)
-    assert "was missed, looking now" in output
+    assert "was missed, looking now" in missed and "promoted" in output
     assert len(versions(workspace)) == 2
 
 

@@ -71,5 +71,5 @@ def make_workspace(home: Path, *, records: int = 120, policy: Any = None, pipeli
 def run_zoo(home: Path, *arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
     """Runs the command line in a process of its own, on the workspace in `home`."""
     environment = os.environ | {"ZOO_HOME": str(home)}
-    command = [sys.executable, "-m", "zoo", *arguments]
+    command = [sys.executable, "-P", "-m", "zoo", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, cwd=home)

@@ -50,8 +50,6 @@ def run_daemon() -> None:
     """
     import filelock
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout, force=True)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
     workspace = Workspace.current()
     if not _crons(workspace):
         raise ConfigError(
@@ -65,9 +63,19 @@ def run_daemon() -> None:
     lock = filelock.FileLock(state / "daemon.lock", timeout=0)
     try:
         with lock:
+            _log_to_standard_output()
             _run(workspace, state)
     except filelock.Timeout:
         raise BusyError("another `zoo schedule` runs on this workspace", where=str(state / "daemon.lock")) from None
+
+
+def _log_to_standard_output() -> None:
+    """The daemon's own lines; the loggers of libraries stay as they are."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
 
 
 def _run(workspace: Workspace, state: Path) -> None:

@@ -11,13 +11,16 @@ _DESCRIPTION = 5000  # characters: the column of MLflow's database
 
 _METRICS = {
     "val_bits_per_byte": ("Bits per byte (validation)", "{:.3f}"),
+    "untrained_bits_per_byte": ("Bits per byte before training", "{:.3f}"),
+    "best_bits_per_byte": ("Bits per byte at its best", "{:.3f}"),
+    "compile_seconds": ("Compile time (s)", "{:.1f}"),
     "val_loss": ("Loss (validation, nats a token)", "{:.3f}"),
     "parameters": ("Parameters", "{:,.0f}"),
     "flops_per_token": ("FLOPs a token (forward)", "{:,.0f}"),
     "latency_ms_p50": ("Latency, median (ms)", "{:.1f}"),
     "tokens_per_second": ("Training speed (tokens/s)", "{:,.0f}"),
 }
-_QUALITY = ("val_bits_per_byte", "val_loss")
+_QUALITY = ("val_bits_per_byte", "untrained_bits_per_byte", "best_bits_per_byte", "val_loss")
 
 
 @dataclass(frozen=True)

@@ -117,14 +117,20 @@ def test_a_small_change_is_not_due(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not small.due and "1 added" in small.text and "less than min_changed 2.0%" in small.text
 
 
-def start_daemon(home: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "zoo", "schedule"],
-        env=os.environ | {"ZOO_HOME": str(home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def start_daemon(home: Path) -> subprocess.Popen[bytes]:
+    """Its lines go to `daemon.log`: a pipe that nobody empties would stop it."""
+    with (home / "daemon.log").open("a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "zoo", "schedule"],
+            env=os.environ | {"ZOO_HOME": str(home)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=home,
+        )
+
+
+def said(home: Path) -> str:
+    return (home / "daemon.log").read_text()
 
 
 def set_cron(workspace: Workspace, when: datetime) -> None:
@@ -143,28 +149,27 @@ def wait_for(condition: object, seconds: float) -> bool:
 
 @pytest.mark.slow
 def test_the_daemon_retrains_on_time_also_after_a_kill(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path / "w", records=120)
+    workspace = make_workspace(tmp_path / "w", records=200)
     zoo.train("gpt", pipeline="tax_domain", workspace=workspace, **SHORT)
-    write_jsonl(workspace.home / "data" / "tax" / "more.jsonl", bundled_rows(40, start=120))
-    set_cron(workspace, datetime.now() + timedelta(minutes=1))
-    daemon = start_daemon(workspace.home)
-    state = workspace.storage / "schedule" / "finished.json"
+    write_jsonl(workspace.home / "data" / "tax" / "more.jsonl", bundled_rows(60, start=200))
+    home = workspace.home
+    when = (datetime.now() + timedelta(seconds=90)).replace(second=0, microsecond=0)  # 30 to 90 seconds from now
+    set_cron(workspace, when)
+    daemon = start_daemon(home)
     try:
-        assert wait_for(state.exists, 60), "the daemon has taken note of the pipeline"
+        assert wait_for(lambda: "looks for fresh data" in said(home), 25), said(home)
         daemon.kill()  # before its time
         daemon.wait()
-        time.sleep(61)  # its time passes while no daemon runs
-        daemon = start_daemon(workspace.home)
-        assert daemon.stdout is not None
-        assert "looks for fresh data" in daemon.stdout.readline()
-        missed = daemon.stdout.readline()
-        rival = run_zoo(workspace.home, "schedule", timeout=60)
+        time.sleep(max(0.0, (when - datetime.now()).total_seconds()) + 2)  # its time passes while no daemon runs
+        daemon = start_daemon(home)
+        assert wait_for(lambda: "was missed, looking now" in said(home), 60), said(home)
+        rival = run_zoo(home, "schedule", timeout=60)
         assert rival.returncode == 1 and "another `zoo schedule`" in rival.stderr
-        assert wait_for(lambda: (2, True) in versions(workspace), 240)
+        assert wait_for(lambda: (2, True) in versions(workspace), 240), said(home)
+        assert wait_for(lambda: "promoted" in said(home), 60), said(home)
     finally:
         daemon.send_signal(signal.SIGTERM)
-        output, _ = daemon.communicate(timeout=60)
-    assert "was missed, looking now" in missed and "promoted" in output
+        daemon.wait(timeout=60)
     assert len(versions(workspace)) == 2
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError, FingerprintMismatch
+from pipelines.atomic import sync
 from zoo.fit.callbacks import Evaluation
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class CheckpointState:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.rename(path)
-            _sync_folder(folder)
+            sync(folder)
         except OSError as error:
             with suppress(OSError):  # the disk's error is what matters
                 temporary.unlink()
@@ -190,11 +191,3 @@ def _remove_old(folder: Path, newest: Path) -> None:
         path.unlink(missing_ok=True)
     for leftover in folder.glob(".step-*.tmp"):
         leftover.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

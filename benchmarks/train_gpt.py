@@ -3,9 +3,10 @@
     python benchmarks/train_gpt.py --tokens tokens.npy [--rounds 6] [--steps 10] [--json]
 
 All three start from the same weights and see the same batches with the same learning rates,
-AdamW settings and clipping, so their losses are comparable. They take turns, `steps` updates each
-a round, and the order changes from round to round: whatever else the machine does hits all alike.
-A figure is the median over rounds; ratios are the median of the ratios within a round.
+AdamW settings and clipping, so their losses are comparable. Each has a process of its own, set up
+as its users would have it, and they take turns, `steps` updates each a round; the order changes
+from round to round, so whatever else the machine does hits all alike. A figure is the median over
+rounds; ratios are the median of the ratios within a round.
 
 Without `--tokens` (a one-dimensional array of ids below `--vocabulary`) the text is made up: a
 Markov chain, from which there is something to learn.
@@ -16,11 +17,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +35,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 Batch = tuple[np.ndarray, np.ndarray]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Runner:
     """One of the three: `steps(batches, rates)` makes updates, `evaluate` gives nats per token."""
 
-    name: str
     steps: Callable[[list[Batch], list[float]], list[float]]
     evaluate: Callable[[list[Batch]], float]
-    seconds: list[float] = field(default_factory=list)
 
 
 def arguments() -> argparse.Namespace:
@@ -88,15 +89,16 @@ def make_batches(ids: np.ndarray, count: int, options: argparse.Namespace) -> li
     return batches
 
 
-def keras_task(options: argparse.Namespace) -> tuple[Any, Any, Any]:
-    """A fresh task with the weights that all three start from, its family and its plan."""
-    from zoo import families
+def shape(options: argparse.Namespace) -> Any:
     from zoo.families import Size
+
+    return Size("bench", options.layers, options.width, options.heads, options.window, options.rate, options.batch)
+
+
+def train_plan(options: argparse.Namespace) -> Any:
     from zoo.fit import TrainPlan
 
-    family = families.get("gpt")
-    size = Size("bench", options.layers, options.width, options.heads, options.window, options.rate, options.batch)
-    plan = TrainPlan(
+    return TrainPlan(
         steps=options.rounds * options.steps,
         batch_size=options.batch,
         window=options.window,
@@ -104,11 +106,19 @@ def keras_task(options: argparse.Namespace) -> tuple[Any, Any, Any]:
         warmup=options.steps,
         checkpoint_every=10**9,
     )
-    return family.build(size, options.vocabulary, seed=0), family, plan
+
+
+def keras_task(options: argparse.Namespace) -> tuple[Any, Any, Any]:
+    """A fresh task with the weights that all three start from, its family and its plan."""
+    from zoo import families
+
+    family = families.get("gpt")
+    return family.build(shape(options), options.vocabulary, seed=0), family, train_plan(options)
 
 
 def plain_fit(options: argparse.Namespace) -> Runner:
     """`compile` and `fit` as the guide of keras-hub has them, with our optimizer's settings."""
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
     import keras
     import tensorflow as tf
 
@@ -141,10 +151,13 @@ def plain_fit(options: argparse.Namespace) -> Runner:
         task.fit(data(batches), epochs=1, verbose=0, callbacks=[callback])
         return callback.losses
 
-    return Runner("plain fit", steps, lambda batches: float(task.evaluate(data(batches), verbose=0)))
+    return Runner(steps, lambda batches: float(task.evaluate(data(batches), verbose=0)))
 
 
 def ours(options: argparse.Namespace) -> Runner:
+    from zoo.backend import prepare_backend
+
+    prepare_backend()
     from zoo.fit.step import Objective, make_optimizer, make_steps
 
     task, family, plan = keras_task(options)
@@ -158,10 +171,11 @@ def ours(options: argparse.Namespace) -> Runner:
         total = sum(compiled.nats(*batch, weights) for batch in batches)
         return total / (len(batches) * weights.size)
 
-    return Runner("ours", steps, evaluate)
+    return Runner(steps, evaluate)
 
 
 def pytorch(options: argparse.Namespace) -> Runner:
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}  # for the weights alone
     import torch
     import torch.nn.functional as F
     from gpt_torch import GPT, parameter_groups
@@ -194,7 +208,7 @@ def pytorch(options: argparse.Namespace) -> Runner:
         with torch.no_grad():
             return sum(loss_of(batch).item() for batch in batches) / len(batches)
 
-    return Runner("PyTorch", steps, evaluate)
+    return Runner(steps, evaluate)
 
 
 def copy_weights(task: Any, model: Any) -> None:
@@ -247,40 +261,66 @@ def matmul_seconds(size: int = 1024, repeats: int = 8) -> float:
     return best
 
 
-def race(runners: list[Runner], batches: list[Batch], rates: list[float], count: int) -> float:
-    """Interleaves the runners; returns the best matrix-multiply rate seen, in FLOP/s."""
+class Contestant:
+    """A runner in its own process: each message is (method, arguments), each reply (seconds, result)."""
+
+    def __init__(self, name: str, options: argparse.Namespace) -> None:
+        self.name = name
+        self.seconds: list[float] = []
+        spawn = multiprocessing.get_context("spawn")
+        self._pipe, other = spawn.Pipe()
+        spawn.Process(target=serve, args=(name, options, other), daemon=True).start()
+        other.close()  # so that the end of the process is the end of the pipe
+
+    def ask(self, method: str, *arguments: Any) -> tuple[float, Any]:
+        self._pipe.send((method, arguments))
+        seconds, result = self._pipe.recv()
+        return seconds, result
+
+    def leave(self) -> None:
+        self._pipe.send(None)
+
+
+RUNNERS = {"plain fit": plain_fit, "ours": ours, "PyTorch": pytorch}
+
+
+def serve(name: str, options: argparse.Namespace, pipe: Connection) -> None:
+    runner = RUNNERS[name](options)
+    while (message := pipe.recv()) is not None:
+        method, arguments = message
+        begin = time.perf_counter()
+        result = getattr(runner, method)(*arguments)
+        pipe.send((time.perf_counter() - begin, result))
+
+
+def race(contestants: list[Contestant], batches: list[Batch], rates: list[float], count: int) -> float:
+    """Interleaves the contestants; returns the best matrix-multiply rate seen, in FLOP/s."""
     peak = 0.0
     for start in range(0, len(batches), count):
-        turn = start // count
-        for runner in runners[turn % len(runners) :] + runners[: turn % len(runners)]:
-            begin = time.perf_counter()
-            losses = runner.steps(batches[start : start + count], rates[start : start + count])
-            runner.seconds.append(time.perf_counter() - begin)
-            print(f"  round {turn} {runner.name}: loss {losses[-1]:.4f}", file=sys.stderr, flush=True)
+        turn = start // count % len(contestants)
+        for contestant in contestants[turn:] + contestants[:turn]:
+            part = slice(start, start + count)
+            seconds, losses = contestant.ask("steps", batches[part], rates[part])
+            contestant.seconds.append(seconds)
+            print(f"  step {start} {contestant.name}: loss {losses[-1]:.4f}", file=sys.stderr, flush=True)
         peak = max(peak, 2 * 1024**3 / matmul_seconds())
     return peak
 
 
 def main() -> None:
     options = arguments()
-    from zoo.backend import prepare_backend
-
-    prepare_backend()
+    from zoo import families
     from zoo.fit.schedule import learning_rate
 
     ids = read_tokens(options)
     cut = len(ids) * 9 // 10
     batches = make_batches(ids[:cut], options.rounds * options.steps, options)
     validation = make_batches(ids[cut:], 4, options)
-    _, family, plan = keras_task(options)
-    rates = [learning_rate(plan, step) for step in range(len(batches))]
-    runners = [make(options) for make in (plain_fit, ours, pytorch)]
-    peak = race(runners, batches, rates, options.steps)
+    rates = [learning_rate(train_plan(options), step) for step in range(len(batches))]
+    contestants = [Contestant(name, options) for name in RUNNERS]
+    peak = race(contestants, batches, rates, options.steps)
 
-    size = next(iter(family.sizes.values())).__class__(
-        "bench", options.layers, options.width, options.heads, options.window, options.rate, options.batch
-    )
-    flops = family.flops_per_token(size, options.vocabulary)
+    flops = families.get("gpt").flops_per_token(shape(options), options.vocabulary)
     tokens = options.steps * options.batch * options.window
     report: dict[str, Any] = {
         "matmul_gflops": round(peak / 1e9, 1),
@@ -288,18 +328,19 @@ def main() -> None:
         "load_average": round(os.getloadavg()[0], 1),  # far above the number of cores: trust no figure
         "runs": {},
     }
-    reference = np.array(runners[-1].seconds[1:])  # the first round compiles
-    for runner in runners:
-        seconds = np.array(runner.seconds[1:])
+    reference = np.array(contestants[-1].seconds[1:])  # the first round compiles
+    for contestant in contestants:
+        seconds = np.array(contestant.seconds[1:])
         speed = tokens / float(np.median(seconds))
-        report["runs"][runner.name] = {
+        report["runs"][contestant.name] = {
             "tokens_per_second": round(speed),
             "share_of_peak": round(speed * flops / peak, 3),
             "best_tokens_per_second": round(tokens / float(seconds.min())),
             "speed_to_pytorch": round(float(np.median(reference / seconds)), 3),
-            "first_round_seconds": round(runner.seconds[0], 1),
-            "validation_loss": round(runner.evaluate(validation), 4),
+            "first_round_seconds": round(contestant.seconds[0], 1),
+            "validation_loss": round(contestant.ask("evaluate", validation)[1], 4),
         }
+        contestant.leave()
     show(report, options.json)
 
 

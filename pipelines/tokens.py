@@ -118,8 +118,11 @@ def tokenize(version: Texts, *, kind: str, vocab_size: int, storage: Path, progr
 
     Raises:
         ConfigError: unknown kind, or a vocabulary that is too small.
-        DataError: no training text, damaged files, or a disk that cannot be written.
+        DataError: no training text, files that are damaged or were changed, or a disk that cannot
+            be written.
     """
+    if not any((storage / "tokens").glob(f"{version.digest[:16]}-*")):
+        version.verify()  # everything from here on is named after the digest: it must be true once
     tokenizer = train_tokenizer(version, kind=kind, vocab_size=vocab_size, storage=storage)
     folder = storage / "tokens" / f"{version.digest[:16]}-{tokenizer.digest[:16]}"
     if not folder.exists():

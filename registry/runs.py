@@ -211,11 +211,6 @@ class RunLog:
         for start in range(0, len(new), 100):
             self.tracking.client.log_batch(self.run_id, params=new[start : start + 100])
 
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        from mlflow.entities import RunTag
-
-        self.tracking.client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
-
     def log_dataset(
         self,
         *,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, DataError
 from pipelines.atomic import atomic_path
-from pipelines.tokenizers import END_OF_TEXT, encoder_from, load_encoder
+from pipelines.tokenizers import END_OF_TEXT, encoder_from
 
 if TYPE_CHECKING:
     import keras_hub
@@ -94,14 +94,6 @@ class TextModel:
         for start in range(0, len(rows), size):
             texts += self._generate_batch(rows[start : start + size], size, new, chosen, first_row=start)
         return texts
-
-    def sample(self, count: int, sampling: Sampling | None = None, prompts: Sequence[str] = ("",)) -> list[str]:
-        """Makes `count` texts, going round through `prompts`; each has random numbers of its own.
-
-        Without prompts these are documents from their first token on, as the privacy gate needs them.
-        """
-        chosen = sampling or Sampling(max_tokens=64, temperature=1.0, top_p=1.0)
-        return self.generate([prompts[index % len(prompts)] for index in range(count)], chosen)
 
     def warm_up(self, batch_sizes: Sequence[int] = (1,), lengths: Sequence[int] | None = None) -> None:
         """Compiles these batch sizes with these lengths (all, when None) before the first request."""
@@ -314,8 +306,3 @@ def load_preset(folder: Path) -> TextModel:
             f"this is no saved model: {type(error).__name__}", where=str(folder), fix="register it again"
         ) from None
     return TextModel(task, encoder_from(vocabulary, merges))
-
-
-def text_model(task: keras_hub.models.CausalLM, tokenizer_dir: Path) -> TextModel:
-    """A task that has just been trained, with its tokenizer's folder."""
-    return TextModel(task, load_encoder(tokenizer_dir))

@@ -152,8 +152,8 @@ def test_command_line_and_json(trained: tuple[Workspace, Run]) -> None:
     assert [(row["model"], row["version"], row["aliases"]) for row in listed] == [("tax_domain.gpt", 1, ["champion"])]
     refused = run_zoo(home, "query", "Dear", "--domain", "tax", "--caller", "nobody")
     assert refused.returncode == 1 and refused.stdout == "" and refused.stderr.count("\n") == 1
-    healthy = run_zoo(home, "doctor")
-    assert healthy.returncode == 0 and "MISSING" not in healthy.stdout
+    healthy = run_zoo(home, "doctor", "--json")
+    assert healthy.returncode == 0 and json.loads(healthy.stdout)["fine"] is True
 
 
 def test_redacted_and_masked_strings_are_nowhere(trained: tuple[Workspace, Run]) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from governance import ConfigError, DataError, Label, PolicyRefused
 from pipelines import BuildResult, DatasetVersion, build, latest
+from pipelines.tokens import tokenize
 from tests.support.workspace import PIPELINE, POLICY, bundled_rows, make_workspace, write_jsonl
 from zoo.workspace import Workspace
 
@@ -237,6 +238,9 @@ def test_another_text_in_a_shard_of_the_same_size_is_found(tmp_path: Path) -> No
     writer.close()
     with pytest.raises(DataError, match="the content's digest is"):
         version.verify()
+    with pytest.raises(DataError, match="the content's digest is"):
+        tokenize(version, kind="bpe", vocab_size=300, storage=workspace.storage)
+    assert not list(workspace.storage.glob("token*/*"))
 
 
 def test_a_removed_version_is_built_again(tmp_path: Path) -> None:

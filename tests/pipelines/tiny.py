@@ -24,6 +24,9 @@ class TinyVersion:
     def digest(self) -> str:
         return hashlib.sha256(repr(sorted(self.splits.items())).encode()).hexdigest()
 
+    def verify(self) -> None:
+        """Nothing can have changed it."""
+
     def texts(self, split: str) -> Iterator[tuple[str, str]]:
         self.reads += 1
         yield from ((f"{split}-{index}", text) for index, text in enumerate(self.splits.get(split, [])))

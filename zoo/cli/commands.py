@@ -211,7 +211,7 @@ def run_doctor(as_json: bool) -> None:
     if as_json:
         print_json({"fine": all(f.fine for f in findings), "findings": [vars(f) for f in findings]})
     else:
-        rows = [("ok" if f.fine else "MISSING", f.subject, f.detail, f.fix) for f in findings]
+        rows = [("ok" if f.fine else "mend", f.subject, f.detail, f.fix) for f in findings]
         print_table(("", "what", "found", "what mends it"), rows)
     if not all(finding.fine for finding in findings):
         sys.exit(1)

@@ -24,6 +24,7 @@ TEST = [
     "ruff>=0.8",
     "types-PyYAML",
 ]
+JAX = ["jax>=0.4.35"]
 
 setup(
     name="domain-zoo",
@@ -102,11 +103,11 @@ setup(
     ],
     extras_require={
         # The tests build the documentation and run its examples, hence DOCS.
-        "test": TEST + DOCS,
+        "test": TEST + DOCS + JAX,
         "docs": DOCS,
-        "dev": [*TEST, *DOCS, "pre-commit>=4"],
+        "dev": [*TEST, *DOCS, *JAX, "pre-commit>=4"],
         "beam": ["apache-beam>=2.60"],
-        "jax": ["jax>=0.4.35"],
+        "jax": JAX,
         "serve": ["fastapi>=0.115", "uvicorn>=0.30", "prometheus-client>=0.21"],
         "bench": ["torch==2.13.0"],  # the peer that benchmarks/ measure against
         "postgres": ["psycopg[binary]>=3.2"],

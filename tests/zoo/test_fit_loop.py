@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from governance.errors import ConfigError, DataError, FingerprintMismatch
-from tests.zoo.toy import VOCABULARY, ToyTokens, toy_fit, toy_plan, toy_task
+from tests.zoo.toy import LONG, VOCABULARY, ToyTokens, toy_fit, toy_plan, toy_task
 from zoo import families
 from zoo.fit import Callback, Evaluation, fit
 from zoo.fit.evaluate import batches, evaluate
@@ -112,12 +112,13 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_processes_together_lose_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_killed_processes_together_lose_nothing(tmp_path: Path, backend: str) -> None:
     """SIGKILL at any moment, four times in one training; the losses equal the undisturbed ones."""
-    undisturbed = json.loads(_start(tmp_path / "whole").communicate()[0].splitlines()[-1])
+    undisturbed = json.loads(_start(tmp_path / "whole", backend).communicate()[0].splitlines()[-1])
     random = np.random.default_rng(0)
     for kill in range(4):
-        process = _start(tmp_path / "killed")
+        process = _start(tmp_path / "killed", backend)
         assert process.stdout is not None
         events = 0
         for line in process.stdout:
@@ -128,17 +129,31 @@ def test_killed_processes_together_lose_nothing(tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert process.returncode == -signal.SIGKILL
-    output = _start(tmp_path / "killed").communicate()[0].splitlines()
+    output = _start(tmp_path / "killed", backend).communicate()[0].splitlines()
     resumed = json.loads(output[-1])
     assert json.loads(output[0]).get("step", 0) > 0 or json.loads(output[0]).get("checkpoint", 0) > 0
     assert resumed["losses"] == undisturbed["losses"]
     assert resumed["metrics"]["val_loss"] == undisturbed["metrics"]["val_loss"]
 
 
-def _start(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.zoo.toy", str(folder)]
-    root = Path(__file__).parents[2]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=root)
+def test_jax_makes_the_same_training(tmp_path: Path) -> None:
+    """Without dropout, whose masks the backends draw differently, only rounding differs."""
+    output = _start(tmp_path / "jax", "jax", "dropout=0").communicate()[0].splitlines()
+    on_jax = [float.fromhex(loss) for loss in json.loads(output[-1])["losses"]]
+    here = toy_fit(tmp_path / "here", dropout=0.0, **LONG)
+    assert len(on_jax) == LONG["steps"] and here.losses[-1] < 0.8 * here.losses[0]
+    np.testing.assert_allclose(on_jax, here.losses, rtol=2e-3)
+
+
+def _start(folder: Path, backend: str, *changes: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.zoo.toy", str(folder), *changes],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"KERAS_BACKEND": backend},
+    )
 
 
 def test_another_run_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ from zoo.fit import Callback, FitResult, TrainPlan, fit
 VOCABULARY = 37
 TOY = Size("toy", layers=1, width=16, heads=2, context=8, learning_rate=1e-2, batch_size=4, dropout=0.2)
 
+#: Plan of a training that takes some seconds, as the script makes it.
+LONG = {"steps": 60, "evaluate_every": 20, "checkpoint_every": 7}
+
 
 class ToyTokens:
     """Ids with a pattern that can be learned."""
@@ -76,5 +79,6 @@ class _Lines(Callback):
 
 
 if __name__ == "__main__":
-    result = toy_fit(Path(sys.argv[1]), _Lines(), steps=60, evaluate_every=20, checkpoint_every=7)
+    changes = {name: float(value) for name, value in (word.split("=") for word in sys.argv[2:])}
+    result = toy_fit(Path(sys.argv[1]), _Lines(), **LONG | changes)
     print(json.dumps({"losses": [loss.hex() for loss in result.losses], "metrics": dict(result.metrics)}))

@@ -47,6 +47,8 @@ FORMS = [  # invented, or from the ranges that are reserved for examples
     ("IBAN_CODE", "to DE89 3704 0044 0532 0130 00 by noon", "DE89 3704 0044 0532 0130 00"),
     ("IBAN_CODE", "gb29nwbk60161331926819", "gb29nwbk60161331926819"),
     ("US_BANK_NUMBER", "account number 000123456789, please", "000123456789"),
+    ("US_BANK_NUMBER", "checking account number 8213956057 at the branch", "8213956057"),
+    ("PHONE_NUMBER", "8213956057 is where I am. Ask for me", "8213956057"),
     ("US_BANK_NUMBER", "the account\nnumber 74560887818.", "74560887818"),
     ("US_PASSPORT", "passport no. 512345678", "512345678"),
     ("US_DRIVER_LICENSE", "driver's license number D1234567", "D1234567"),

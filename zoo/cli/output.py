@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,4 +23,5 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, rig
         table.add_column(header, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(highlight=False, markup=False).print(table)
+    width = None if sys.stdout.isatty() else 1_000  # a file or a pipe has no width to fold to
+    Console(highlight=False, markup=False, width=width).print(table)

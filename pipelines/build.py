@@ -19,21 +19,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from governance.errors import BusyError, DataError
 from governance.keys import Keys
 from governance.policy import Policy
 from pipelines.assemble import assemble
 from pipelines.atomic import write_json
-from pipelines.curate import filter_buckets, repair, select_buckets, stage
+from pipelines.curate import filter_buckets, repair_version, select_buckets, stage
 from pipelines.curate.personal_data import FilterJob
 from pipelines.curate.stage import Report
 from pipelines.sources import SourceFile, list_files, present_stamp, source_digest
 from pipelines.spec import PipelineSpec, SourceSpec
 from pipelines.versions import DatasetVersion, changed_records
 
-#: Changes when the same inputs would give another dataset version.
-BUILD_VERSION = f"1/{repair.__module__}"
+if TYPE_CHECKING:
+    from governance.pii import Detector
+
 _LOCK_SECONDS = 600
 
 
@@ -153,7 +155,7 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
     sources = [(source, file) for source in spec.sources for file in list_files(source, spec.folder)]
     content = source_digest([file for _, file in sources], place.stamps)
     fingerprint = filter_fingerprint(rules, keys.derive(spec.domain, "pseudonyms"))
-    digest = hashlib.sha256("\0".join([BUILD_VERSION, content, spec.digest, fingerprint]).encode()).hexdigest()
+    digest = hashlib.sha256("\0".join(["1", repair_version(), content, spec.digest, fingerprint]).encode()).hexdigest()
     return Inputs(sources, digest, fingerprint)
 
 
@@ -220,6 +222,7 @@ def _build(
                 quarantine,
                 text_key=keys.derive(spec.domain, "texts"),
                 subject_key=keys.derive(spec.domain, "subjects"),
+                detector=_detector_of_names(policy, spec.domain),
                 report=report,
             )
         finally:
@@ -249,7 +252,25 @@ def _build(
     content |= {"quarantined": result.quarantined, "quarantine": result.quarantine}
     write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
     _point_latest(place, version)
+    _remove_superseded(cache)
     return result
+
+
+def _remove_superseded(cache: Path) -> None:
+    """Text that was filtered by rules that no longer hold may have what they let through."""
+    for other in cache.parent.glob("filtered-*"):
+        if other != cache:
+            shutil.rmtree(other)
+
+
+def _detector_of_names(policy: Policy, domain: str) -> Detector | None:
+    """Finds in ids and file names what has a fixed form; a model of language would guess there."""
+    from governance.pii import Detector, entities_to_find
+    from governance.pii.entities import STRUCTURED_TYPES
+
+    # Each path of a source in a bucket is a URL.
+    wanted = entities_to_find(policy.domains[domain].pii) & STRUCTURED_TYPES - {"URL"}
+    return Detector.create(entities=wanted) if wanted else None
 
 
 def _point_latest(place: Place, version: DatasetVersion) -> None:

@@ -24,6 +24,14 @@ def prepare_backend() -> None:
         keras.ops.zeros(())  # the first operation initialises the devices, which writes as well
 
 
+def keras_backend() -> str:
+    """Name of the backend that Keras runs on: "tensorflow" or "jax"."""
+    prepare_backend()
+    import keras
+
+    return str(keras.config.backend())
+
+
 def dtype_policy(wanted: str) -> str:
     """The Keras dtype policy behind "auto": mixed_bfloat16 on a GPU, float32 on a CPU.
 
@@ -31,6 +39,7 @@ def dtype_policy(wanted: str) -> str:
     """
     if wanted != "auto":
         return wanted
+    prepare_backend()
     return "mixed_bfloat16" if _has_gpu() else "float32"
 
 

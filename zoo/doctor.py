@@ -91,6 +91,9 @@ def _workspace() -> Iterator[Finding]:
 
 
 def _key(workspace: Workspace) -> Finding:
+    if not workspace.built_in and not workspace.key_file.exists():
+        fix = "copy your team's; without one the first build makes a new one, and other pseudonyms"
+        return Finding("key", False, f"{workspace.key_file} is missing", fix)
     return Finding("key", bool(workspace.keys.master), "present")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from governance.errors import DataError
+from governance.errors import DataError, RegistryError
 from registry import (
     GateResult,
     ModelVersion,
@@ -71,7 +71,7 @@ def sample_generations(job: Job, model: LoadedModel) -> list[str]:
 def _against(job: Job, champion: ModelVersion, model: LoadedModel) -> GateResult:
     try:
         comparison = compare(job.workspace, champion, model, job.data.version)
-    except DataError as error:
+    except (DataError, RegistryError) as error:
         return failed(NOT_WORSE_THAN_CHAMPION, str(error))
     return not_worse_than_champion(
         comparison.champion_bpb,

@@ -11,6 +11,7 @@ that an answer depends neither on the backend nor on what else is in its batch.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 BATCH_SIZES = (1, 4, 16)
 #: Lengths (prompt and answer together) that are compiled, doubled up to the model's context.
 SHORTEST_LENGTH = 256
+#: What Python makes of bytes on the command line that are not UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Sampling:
             "temperature must not be negative": not self.temperature >= 0,
             "top_k must be at least 1": self.top_k is not None and self.top_k < 1,
             "top_p must lie above 0 and not above 1": not 0 < self.top_p <= 1,
+            "seed must lie between 0 and 2^63 - 1": not 0 <= self.seed < 2**63,
         }
         for what, is_wrong in wrong.items():
             if is_wrong:
@@ -86,6 +90,8 @@ class TextModel:
         less one token). Generation ends at the end-of-text token, which is not returned.
         """
         chosen = sampling or Sampling()
+        if any(_SURROGATE.search(prompt) for prompt in prompts):
+            raise DataError("the prompt is not UTF-8", fix="give it in UTF-8")
         new = min(chosen.max_tokens, self.context - 1)
         encoded = self.encoder.encode_batch(list(prompts), add_special_tokens=False)
         rows = [[self.eos_id, *one.ids][-(self.context - new) :] for one in encoded]

@@ -5,10 +5,12 @@ A resumed run, a registered version and a checkpoint carry it; two that differ a
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import zoo
@@ -44,8 +46,9 @@ def training_identity(
     objective: str,
     plan: Mapping[str, Any],
     policy_digest: str,
+    backend: str,
 ) -> Identity:
-    """The identity of a training run, as the design has it."""
+    """The identity of a training run, as the design has it; the plan's dtype must be a resolved one."""
     parts = {
         "dataset": dataset_digest,
         "tokenizer": tokenizer_digest,
@@ -53,9 +56,26 @@ def training_identity(
         "size": size,
         "objective": objective,
         "policy": policy_digest,
-        "code": zoo.__version__,
+        "backend": backend,
+        "code": f"{zoo.__version__}+{_code_digest()}",
     }
     return Identity(parts | {f"plan.{name}": value for name, value in plan.items()})
+
+
+@functools.cache
+def _code_digest() -> str:
+    """Over the modules that decide the losses: a changed line there is another training."""
+    import pipelines.stream
+    import zoo.families
+    import zoo.fit
+
+    files = [Path(pipelines.stream.__file__)]
+    for package in (zoo.families, zoo.fit):
+        files += sorted(Path(package.__file__).parent.glob("*.py"))
+    total = hashlib.sha256()
+    for file in files:
+        total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()[:12]
 
 
 def _short(value: Any) -> str:

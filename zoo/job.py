@@ -10,6 +10,7 @@ from governance.errors import ConfigError, did_you_mean
 from governance.labels import Label
 from pipelines import BuildResult, PipelineSpec, Tokens, build, tokenize
 from zoo import families
+from zoo.backend import dtype_policy, keras_backend
 from zoo.families.base import Family, Size
 from zoo.fit.plan import TrainPlan
 from zoo.identity import Identity, training_identity
@@ -92,6 +93,7 @@ def prepare(
         seed=seed,
         **changes,
     )
+    plan = plan.model_copy(update={"dtype": dtype_policy(plan.dtype)})
     identity = training_identity(
         dataset_digest=data.version.digest,
         tokenizer_digest=tokens.tokenizer_digest,
@@ -100,6 +102,7 @@ def prepare(
         objective=recipe.objective,
         plan=plan.model_dump(mode="json"),
         policy_digest=workspace.policy.data_digest(spec.domain),
+        backend=keras_backend(),
     )
     options = {"size": size, "steps": steps, "seed": seed, **changes}
     return Job(workspace, spec, recipe, shape, data, tokens, plan, identity, options)

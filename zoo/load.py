@@ -64,7 +64,8 @@ def load(
     """Loads `tax_domain.gpt@champion` or `tax_domain.gpt/3`.
 
     Args:
-        caller: who loads it; None for the workspace's owner. A caller needs a role in the domain.
+        caller: who loads it; None for the workspace's owner. A caller needs a role in the domain, and
+            gets only versions that passed their gates.
         purpose: what for; one of the domain's purposes. Only asked of a caller.
 
     Raises:
@@ -78,6 +79,8 @@ def load(
     try:
         version = resolve(tracking, reference)
         workspace.policy.check(version.label, sink=version.domain, caller=caller, purpose=purpose)
+        if not version.blessed:
+            raise PolicyRefused("it did not pass its gates")
     except (PolicyRefused, RegistryError):
         raise PolicyRefused(
             f'the caller "{caller}" may not load "{reference}"', fix="ask the domain's owner for a role"

@@ -20,15 +20,17 @@ from zoo.identity import Identity
 RESUME = ("auto", "never")
 
 
-#: What follows from the data: a stopped training that differs in nothing else was on older data.
-_FROM_DATA = frozenset(
+#: What changes without anybody asking for another training: the data and what follows from it, the
+#: rules, the code and the machine. A stopped training that differs in nothing else is out of date.
+_CIRCUMSTANCES = frozenset(
     {"dataset", "tokenizer", "plan.steps", "plan.warmup", "plan.evaluate_every", "plan.checkpoint_every"}
+    | {"policy", "code", "backend", "plan.dtype"}
 )
 
 
 def superseded(error: FingerprintMismatch) -> bool:
-    """Whether the stopped training that was in the way differs by its data, and by what follows from it."""
-    return "dataset" in error.differing and error.differing <= _FROM_DATA
+    """Whether the stopped training that was in the way is out of date, and no other wish of the user's."""
+    return error.differing <= _CIRCUMSTANCES
 
 
 def check_resume(resume: str) -> None:

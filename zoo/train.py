@@ -8,6 +8,8 @@ a run is finished, the same command finds its version and has nothing to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +24,7 @@ from registry import (
     promote_if_blessed,
     version_of_run,
 )
-from zoo.backend import dtype_policy, prepare_backend
+from zoo.backend import prepare_backend
 from zoo.examine import examine
 from zoo.job import Job, prepare
 from zoo.publish import begin_run, publish
@@ -130,9 +132,7 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     from zoo.fit import fit
 
     plan = job.plan
-    task = job.family.build(
-        job.size, job.tokens.vocab_size, seed=plan.seed, dropout=plan.dropout, dtype=dtype_policy(plan.dtype)
-    )
+    task = job.family.build(job.size, job.tokens.vocab_size, seed=plan.seed, dropout=plan.dropout, dtype=plan.dtype)
     result = fit(
         task,
         job.tokens,
@@ -145,4 +145,14 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     screen.say("registering")
     version, model = publish(job, task, result, log, slot)
     screen.say("examining the gates")
-    promote_if_blessed(tracking, version, examine(job, tracking, version, model))
+    with _one_promotion(job):
+        promote_if_blessed(tracking, version, examine(job, tracking, version, model))
+
+
+@contextmanager
+def _one_promotion(job: Job) -> Iterator[None]:
+    """Two sizes of one model that end together: the second is compared with the first, if that won."""
+    import filelock
+
+    with filelock.FileLock(job.workspace.storage / "locks" / f"promote-{job.model_name}.lock"):
+        yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -25,10 +26,12 @@ def serve(host: str, port: int) -> None:
     # MLflow opens in its GenAI mode unless the address says otherwise.
     address = f"http://{host}:{port}/#/models?workflowType=machine_learning"
     print(f"MLflow on {workspace.storage}: {address}  (end with Ctrl-C)", flush=True)
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", workspace.tracking_uri]
-    command += ["--default-artifact-root", workspace.artifact_root, "--host", host, "--port", str(port)]
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
+    # Not as arguments: the database's address may hold a password, and anybody may list processes.
+    stores = {"BACKEND_STORE_URI": workspace.tracking_uri, "DEFAULT_ARTIFACT_ROOT": workspace.artifact_root}
+    environment = os.environ | {f"MLFLOW_{name}": value for name, value in stores.items()}
     try:
-        code = subprocess.run(command, check=False).returncode
+        code = subprocess.run(command, env=environment, check=False).returncode
     except KeyboardInterrupt:
         return
     if code != 0:

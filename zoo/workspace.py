@@ -57,7 +57,7 @@ class Workspace:
         named = os.environ.get("ZOO_HOME")
         if named:
             home = Path(named).expanduser().absolute()
-            if not (home / WORKSPACE_FILE).is_file():
+            if not os.path.isfile(home / WORKSPACE_FILE):  # False also where it may not look
                 raise ConfigError(
                     f"ZOO_HOME names a folder without {WORKSPACE_FILE}", where=str(home), fix=f"run `zoo init {named}`"
                 )
@@ -114,7 +114,12 @@ class Workspace:
         if self.built_in:
             return Keys(hashlib.sha256(b"the built-in catalogue is synthetic").digest())
         first_use = not any((self.storage / "datasets").glob("*/latest.json"))
-        return Keys.from_file(self.home / "keys" / "pseudonyms.key", create=first_use)
+        return Keys.from_file(self.key_file, create=first_use)
+
+    @property
+    def key_file(self) -> Path:
+        """Where the secret of a workspace that is not built in lies."""
+        return self.home / "keys" / "pseudonyms.key"
 
     @property
     def pipeline_names(self) -> list[str]:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from governance.pii import vocabulary
-from governance.pii.entities import NER_TYPES, RANK
+from governance.pii.entities import ALL_TYPES, NER_TYPES, RANK
 from governance.pii.names import Lexicon
 
 #: What a filter has written earlier: <PERSON_3fa2b1c4>, <US_SSN>.
-TAG = re.compile(r"<[A-Z][A-Z_]*(?:_[0-9a-f]{8})?>")
+TAG = re.compile(rf"<(?:{'|'.join(sorted(ALL_TYPES))})(?:_[0-9a-f]{{8}})?>")
 
 _BEFORE_NAME = re.compile(r"[\W_]*(?:(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Dear|Hello|Hi|Thanks|Client)\b[.,]?\s*)*")
 _DATE_SHAPE = re.compile(vocabulary.DATE_SHAPE, re.IGNORECASE)

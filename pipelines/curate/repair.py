@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import re
+from importlib import metadata
 from typing import Any
-
-VERSION = "1"
 
 _TRAILING_SPACE = re.compile(r"[ \t]+\n")
 _MANY_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+def repair_version() -> str:
+    """Changes when the same text may be repaired otherwise."""
+    return f"1/ftfy-{metadata.version('ftfy')}"
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import json
@@ -10,13 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
 from pipelines.curate.repair import repair
 from pipelines.sources import Record, SourceFile, Unreadable, read_records
 from pipelines.spec import PipelineSpec, SourceSpec
+
+if TYPE_CHECKING:
+    from governance.pii import Detector
 
 _FLUSH_BYTES = 1 << 19
 
@@ -78,6 +82,7 @@ def stage(
     *,
     text_key: bytes,
     subject_key: bytes,
+    detector: Detector | None,
     report: Report,
 ) -> Staged:
     """Reads all sources into bucket files in `folder`, and unreadable rows into `quarantine` (JSON lines).
@@ -85,12 +90,15 @@ def stage(
     Args:
         text_key: key of the hash that stands for a text wherever the text itself may not be kept.
         subject_key: key of the hash that stands for a subject.
+        detector: of personal data with a fixed form, for ids and file names; a keyed hash takes the
+            place of one that holds some. None: the domain keeps all of it.
 
     Raises:
         DataError: a file is unreadable, a record belongs to another domain, nothing is left, or
             more rows than `curate.max_quarantined` allows had to be set aside.
     """
     staged = Staged()
+    harmless = _Names(detector, text_key)
     with ExitStack() as stack:
         writers = _BucketWriters(folder, stack)
         quarantine_file = stack.enter_context(quarantine.open("w", encoding="utf-8"))
@@ -104,15 +112,31 @@ def stage(
                 staged.dropped["empty"] += 1
                 continue
             key = _keyed(text_key, text)
-            record_id = record.id if record.id is not None else key.hex()
+            record_id = harmless(record.id) if record.id is not None else key.hex()
             subject = None if record.subject is None else _keyed(subject_key, record.subject).hex()
-            writers.add((record_id, text, key, subject, record.file, record.row))
+            writers.add((record_id, text, key, subject, harmless(record.file), record.row))
             staged.records += 1
             if number % 1000 == 0:
                 report("read", staged.rows, 0)
         writers.flush()
     _check_counts(staged, spec)
     return staged
+
+
+class _Names:
+    """Ids and file names as a dataset version may have them: an e-mail address as an id stays outside."""
+
+    def __init__(self, detector: Detector | None, key: bytes) -> None:
+        self._detector = detector
+        self._key = key
+        self._of = functools.lru_cache(maxsize=256)(self._examined)  # a file's name comes with each row
+
+    def __call__(self, name: str) -> str:
+        return name if self._detector is None else self._of(name)
+
+    def _examined(self, name: str) -> str:
+        found = self._detector is not None and self._detector.find([name])[0]
+        return _keyed(self._key, name).hex() if found else name
 
 
 def _read_all(

@@ -17,6 +17,10 @@ from pipelines.spec import SUFFIXES, Format, SourceSpec
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 _READ_BYTES = 1 << 20
 
+#: What file systems of fsspec call a file's hash or the time of its last change.
+_CHANGE_KEYS: tuple[str, ...] = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "modify", "modificationTime")
+_CHANGE_KEYS += ("LastModified", "Last-Modified", "last_modified", "updated")
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -31,6 +35,10 @@ class SourceFile:
         """Opens the file for reading bytes, decompressed by its suffix."""
         import fsspec
 
+        if self.url.endswith(".zst"):
+            from pipelines.sources.zstd import open_zstd
+
+            return open_zstd(fsspec.open(self.url, "rb").open())
         return fsspec.open(self.url, "rb", compression="infer").open()
 
 
@@ -96,8 +104,13 @@ def _stamp(filesystem: Any, path: str) -> str:
         stat = os.stat(path)
         return f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
     info = filesystem.info(path)
-    keys = ("size", "ETag", "etag", "md5Hash", "mtime", "LastModified", "updated")
-    return json.dumps({k: str(info[k]) for k in keys if k in info}, sort_keys=True)
+    known = {k: str(info[k]) for k in ("size", *_CHANGE_KEYS) if info.get(k) is not None}
+    return json.dumps(known, sort_keys=True)
+
+
+def _tells_changes(stamp: str) -> bool:
+    """Whether a stamp changes with the content; one of a store without times and hashes is the size alone."""
+    return not stamp.startswith("{") or any(key in json.loads(stamp) for key in _CHANGE_KEYS)
 
 
 def _format_of(path: str) -> Format | None:
@@ -123,7 +136,7 @@ def source_digest(files: Iterable[SourceFile], cache: Path) -> str:
     digest = hashlib.sha256()
     for file in files:
         stamp, content = known.get(file.url, ("", ""))
-        if stamp != file.stamp:
+        if stamp != file.stamp or not _tells_changes(stamp):
             content = _content_digest(file)
         fresh[file.url] = [file.stamp, content]
         digest.update(f"{file.name}\0{content}\n".encode())

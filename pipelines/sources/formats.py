@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,9 @@ class BadRow:
 
 
 Rows = Iterator[Row | BadRow]
+
+#: What may be shown as a suggestion; a cell with digits or spaces may be somebody's data.
+_COLUMN_NAME = re.compile(r"[a-z_]+", re.IGNORECASE)
 
 
 def _lines(file: SourceFile, max_bytes: int) -> Iterator[tuple[int, bytes | None]]:
@@ -107,7 +111,8 @@ def read_csv(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
         raise DataError(f"the header is not valid CSV: {error}", where=f"{file.name}:1", fix="mend it") from None
     if header is None:
         return
-    _require_columns(header, file, source)
+    # The first line of a file without a header is a record: its values are never shown.
+    _require_columns(header, file, source, fix=f"the first line, taken as header, has {len(header)} columns")
     while True:
         try:
             values = _next_csv(reader)
@@ -141,7 +146,7 @@ def read_parquet(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
         with file.open() as stream:
             parquet = pq.ParquetFile(stream)
             names = parquet.schema_arrow.names
-            _require_columns(names, file, source)
+            _require_columns(names, file, source, fix=f"columns: {', '.join(names[:20])}")
             wanted = [n for n in names if n in source.fields or n == source.domain_field]
             number = 0
             for batch in parquet.iter_batches(batch_size=512, columns=wanted):
@@ -208,14 +213,11 @@ def _whole_file(file: SourceFile, max_bytes: int) -> Rows:
     yield Row(file.name, 1, {"text": text}, default_id=file.name)
 
 
-def _require_columns(columns: list[str], file: SourceFile, source: SourceSpec) -> None:
+def _require_columns(columns: list[str], file: SourceFile, source: SourceSpec, *, fix: str) -> None:
     for name in sorted(source.fields):
         if name not in columns:
-            raise DataError(
-                f'there is no column "{name}"{did_you_mean(name, columns)}',
-                where=file.name,
-                fix=f"columns: {', '.join(columns[:20])}",
-            )
+            words = [column for column in columns if _COLUMN_NAME.fullmatch(column)]
+            raise DataError(f'there is no column "{name}"{did_you_mean(name, words)}', where=file.name, fix=fix)
 
 
 READERS: dict[Format, Callable[[SourceFile, SourceSpec, int], Rows]] = {

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import zstandard
+
 from governance.errors import DataError, did_you_mean
 from pipelines.sources.files import SourceFile
 from pipelines.sources.formats import READERS, BadRow, Row
@@ -66,7 +68,7 @@ def read_records(file: SourceFile, source: SourceSpec, *, domain: str, max_bytes
                 if missing == 1 and not good:
                     first_without, available = result, sorted(row.fields)
             yield result
-    except (EOFError, zlib.error, lzma.LZMAError) as error:
+    except (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
         raise DataError(f"the file is truncated or corrupt: {error}", where=file.name, fix="copy it again") from None
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__

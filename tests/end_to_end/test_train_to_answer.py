@@ -142,6 +142,39 @@ def test_other_settings_do_not_take_over_a_stopped_training(trained: tuple[Works
         pass
 
 
+@pytest.mark.parametrize(
+    ("differing", "out_of_date"),
+    [
+        ({"dataset", "tokenizer", "plan.steps"}, True),
+        ({"policy"}, True),
+        ({"code", "backend"}, True),
+        ({"dataset", "plan.learning_rate"}, False),
+        ({"plan.seed"}, False),
+    ],
+)
+def test_a_retraining_discards_what_is_out_of_date_alone(differing: set[str], out_of_date: bool) -> None:
+    from zoo.slot import superseded
+
+    error = FingerprintMismatch("another")
+    error.differing = frozenset(differing)
+    assert superseded(error) is out_of_date
+
+
+def test_backend_and_number_type_are_part_of_a_training(trained: tuple[Workspace, Run]) -> None:
+    from zoo.job import prepare
+    from zoo.screen import Screen
+
+    workspace, run = trained
+
+    def fingerprint(**changes: object) -> str:
+        options = {"pipeline": "tax_domain", "size": "nano", "seed": 0, "steps": 12}
+        changes = {"batch_size": 2, "window": 64, **changes}
+        return prepare("gpt", **options, changes=changes, workspace=workspace, screen=Screen()).identity.fingerprint
+
+    assert fingerprint() == fingerprint(dtype="float32") == run.fingerprint
+    assert fingerprint(dtype="mixed_bfloat16") != run.fingerprint
+
+
 def test_command_line_and_json(trained: tuple[Workspace, Run]) -> None:
     home = trained[0].home
     shown = run_zoo(home, "query", "Dear", "--domain", "tax", "--caller", "tax-service", "--max-tokens", "5", "--json")
@@ -189,6 +222,10 @@ def test_a_quarantined_version_is_refused_at_once(trained: tuple[Workspace, Run]
     from zoo.query import refresh_catalogue
 
     workspace, run = trained
+    tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
+    tracking.client.delete_model_version_tag(run.model.name, str(run.model.version), "zoo.blessed")
+    with pytest.raises(PolicyRefused, match="may not load"):
+        zoo.load("tax_domain.gpt/1", caller="tax-service", workspace=workspace)
     quarantine(Tracking(workspace.tracking_uri, workspace.artifact_root), run.model, "a test")
     refresh_catalogue(workspace)
     with pytest.raises(RegistryError, match="quarantined"):

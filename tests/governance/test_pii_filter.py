@@ -71,6 +71,11 @@ def _only(entities: Collection[str]) -> PiiRules:
     return PiiRules(default="keep", rules=dict.fromkeys(entities, "pseudonymize"))
 
 
+@pytest.mark.parametrize("text", ["<ERNA_BEISPIEL> wrote", "<erna@example.org> wrote", "<PERSON_ERNA> wrote"])
+def test_only_a_type_in_angle_brackets_is_a_tag(text: str) -> None:
+    assert not TAG.search(text)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(["<PERSON_3fa2b1c4>", "<US_SSN>", "<EMAIL_ADDRESS>", "and", ",", "\n"]), max_size=8))
 def test_tags_are_left_alone(parts: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import random
@@ -241,6 +242,42 @@ def test_another_text_in_a_shard_of_the_same_size_is_found(tmp_path: Path) -> No
     with pytest.raises(DataError, match="the content's digest is"):
         tokenize(version, kind="bpe", vocab_size=300, storage=workspace.storage)
     assert not list(workspace.storage.glob("token*/*"))
+
+
+def test_an_id_or_a_file_name_that_is_personal_data_stays_outside(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    address = "erna.beispiel@example.org"
+    rows = [{"id": f"{number}-{address}", "text": f"The form {number} is due."} for number in range(30)]
+    workspace = make_workspace(tmp_path / "w", records=0)
+    write_jsonl(
+        workspace.home / "data" / "tax" / f"{address}.jsonl", [row | {"title": "T", "client_id": "C"} for row in rows]
+    )
+    version = run(workspace).version
+    assert len(texts(version)) == 30 and all(len(name) == 32 for name in texts(version))
+    for path in workspace.storage.rglob("*"):
+        content = str(pq.read_table(path).to_pydict()).encode() if path.suffix == ".parquet" else b""
+        content += path.read_bytes() if path.is_file() and path.name != "files.json" else b""
+        assert address.encode() not in content, path
+
+
+def test_what_older_rules_let_through_is_removed(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "w", records=20)
+    run(workspace)
+    loose = [path.name for path in (workspace.storage / "cache" / "tax_domain").glob("filtered-*")]
+    stricter = copy.deepcopy(POLICY)
+    stricter["domains"]["tax"]["pii"]["URL"] = "redact"
+    run(make_workspace(tmp_path / "w", records=20, policy=stricter))
+    now = [path.name for path in (workspace.storage / "cache" / "tax_domain").glob("filtered-*")]
+    assert len(loose) == len(now) == 1 and loose != now
+
+
+def test_another_repair_is_another_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = make_workspace(tmp_path / "w", records=20)
+    run(workspace)
+    assert run(workspace).reused
+    monkeypatch.setattr(sys.modules["pipelines.build"], "repair_version", lambda: "another")
+    assert not run(workspace).reused
 
 
 def test_a_removed_version_is_built_again(tmp_path: Path) -> None:

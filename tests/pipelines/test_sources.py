@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import dataclasses
 import gzip
 import json
+import lzma
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from governance.errors import DataError
-from pipelines.sources import Record, Unreadable, list_files, read_records
+from pipelines.sources import Record, Unreadable, list_files, read_records, source_digest
 from pipelines.spec import SourceSpec
 
 LIMIT = 1000  # bytes
@@ -131,7 +137,7 @@ def test_a_bad_csv_row_is_set_aside(tmp_path: Path, row: bytes, reason: str) -> 
         ("a.csv", b"text,id\na,1\n", {"text": "body"}, 'a.csv: there is no column "body"'),
         ("a.parquet", b"PAR1 but not really", {}, "a.parquet: not a readable Parquet file"),
         ("a.parquet", b"", {}, "a.parquet: not a readable Parquet file"),
-        ("a.jsonl.gz", gzip.compress(GOOD * 500)[:-20], {}, "a.jsonl.gz: the file is truncated or corrupt"),
+        ("a.jsonl.gz", gzip.compress(GOOD * 500, mtime=0)[:-20], {}, "a.jsonl.gz: the file is truncated or corrupt"),
         ("a.jsonl.gz", b"no gzip at all", {}, "a.jsonl.gz: the file cannot be read"),
         ("a.doc", b"x", {"path": "a.doc"}, 'a.doc: the suffix ".doc" is no known format'),
         (
@@ -149,6 +155,42 @@ def test_a_bad_file_stops_the_reading(
     with pytest.raises(DataError) as error:
         read(tmp_path, **({"path": "a.*"} | spec))
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "compress"),
+    [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress), ("zst", zstandard.compress)],
+)
+def test_compressed_files_are_read_whole_or_refused(
+    tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / f"a.jsonl.{suffix}"
+    whole = compress(GOOD * 500)
+    path.write_bytes(whole)
+    assert texts(read(tmp_path, path="a.*")) == ["good"] * 500
+    path.write_bytes(whole + compress(GOOD))  # files that were put together are such
+    assert len(texts(read(tmp_path, path="a.*"))) == 501
+    path.write_bytes(whole[:-8])
+    with pytest.raises(DataError, match="the file is truncated or corrupt"):
+        read(tmp_path, path="a.*")
+
+
+def test_a_record_taken_for_a_header_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Erna Text,900-11-2222,erna@example.org\n")
+    with pytest.raises(DataError) as error:
+        read(tmp_path, path="a.csv")
+    assert "has 3 columns" in str(error.value) and not re.search("Erna|900|example", str(error.value))
+
+
+def test_a_store_without_times_is_read_again(tmp_path: Path) -> None:
+    import fsspec
+
+    def digest(content: bytes) -> str:
+        fsspec.filesystem("memory").pipe("/stampless/a.txt", content)
+        [file] = list_files(SourceSpec(path="memory://stampless/a.txt"), "")
+        return source_digest([dataclasses.replace(file, stamp='{"size": "3"}')], tmp_path / "cache.json")
+
+    assert digest(b"one") == digest(b"one") != digest(b"two")
 
 
 def test_no_file_names_the_path(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from registry.gates import NO_TRAINING_PII
 from zoo.cli.output import print_table
 
 if TYPE_CHECKING:
@@ -36,9 +37,12 @@ def print_run(run: Run) -> None:
     for gate in run.gates:
         evidence = ", ".join(f"{name} {value}" for name, value in gate.evidence.items())
         print(f"gate {gate.name}: {'passed' if gate.passed else 'FAILED'} ({evidence})")
-    print("\nthree samples:")
-    for prompt, answer in samples(run):
-        print(f"  > {prompt}\n    {' '.join(answer.split())}")
+    if all(gate.passed for gate in run.gates if gate.name == NO_TRAINING_PII):
+        print("\nthree samples:")
+        for prompt, answer in samples(run):
+            print(f"  > {prompt}\n    {' '.join(answer.split())}")
+    else:
+        print("\nno samples: what it says may hold personal data of its training text")
     print(f'\nask it:      zoo query "What is a dependent?" --domain {model.domain} --caller {_caller(model.domain)}')
     print("look at it:  zoo ui   (then open http://127.0.0.1:5000/#/models?workflowType=machine_learning)")
 

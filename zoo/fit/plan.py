@@ -40,7 +40,7 @@ class TrainPlan(StrictModel):
     beta_2: float = Field(default=0.95, gt=0, lt=1)
     clip: float = Field(default=1.0, gt=0, description="global norm of the gradient")
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     evaluate_every: int = Field(default=100, ge=1, description="steps")
     checkpoint_every: int = Field(default=100, ge=1, description="steps")
     jit: bool = Field(default=True, description="compile the step with XLA")

@@ -66,5 +66,5 @@ $(STAMP): setup.py constraints.txt
 		$$python -m venv $(VENV); \
 	fi
 	@echo "installing domain-zoo and its libraries (about 2 GB, some minutes, once)"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@

@@ -142,7 +142,7 @@ def _use(facts: CardFacts) -> str:
 def _limits(facts: CardFacts) -> str:
     limits = facts.limits or (
         "It continues text in the style of its training data and may state what is not true.",
-        "Detection of personal data is not perfect; see the recall by type in the PII report.",
+        "Detection of personal data is not perfect; measure it on labelled text of your own: `zoo audit pii FILE`.",
         "It may be used for its domain's purposes alone, by callers whom the policy grants it.",
     )
     return "\n".join(["## Limits", "", *(f"- {limit}" for limit in limits)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -22,6 +23,8 @@ def prepare_backend() -> None:
         import keras
 
         keras.ops.zeros(())  # the first operation initialises the devices, which writes as well
+    # Each model that is opened compiles functions of its own; TensorFlow takes that for a mistake.
+    logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in record.getMessage())
 
 
 def keras_backend() -> str:

@@ -54,7 +54,7 @@ def _libraries() -> Iterator[Finding]:
         missing = version is None
         yield Finding(name, not missing, version or "missing", f"pip install {name}" if missing else "")
     for name, extra in _OPTIONAL.items():
-        detail = _version(name) or f"not installed (optional: pip install 'domain-zoo[{extra}]')"
+        detail = _version(name) or f"not installed (optional: pip install -e '.[{extra}]' in the checkout)"
         yield Finding(name, True, detail)
 
 

@@ -12,7 +12,7 @@ from pipelines import BuildResult, PipelineSpec, Tokens, build, tokenize
 from zoo import families
 from zoo.backend import dtype_policy, keras_backend
 from zoo.families.base import Family, Size
-from zoo.fit.plan import TrainPlan
+from zoo.fit.plan import TrainPlan, check_window
 from zoo.identity import Identity, training_identity
 from zoo.screen import Screen
 from zoo.workspace import Workspace
@@ -71,6 +71,7 @@ def prepare(
     """
     recipe = families.get(family)
     shape = recipe.size(size)
+    check_window(changes.get("window", shape.context), shape.context)
     spec = workspace.pipeline(pipeline)
     workspace.policy.check(spec.label, sink=spec.domain, purpose="train")
     _check_changes(changes)

@@ -158,6 +158,7 @@ def run_job(pipeline: str, home: str, state: str, built_in: bool) -> None:
     import os
 
     started = datetime.now().astimezone()
+    log.info("%s: looking for fresh data", pipeline)
     environment = dict(os.environ)
     if not built_in:
         environment["ZOO_HOME"] = home

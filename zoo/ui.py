@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
+from types import FrameType
 
 from governance.errors import BusyError, RegistryError
 from zoo.workspace import Workspace
@@ -30,12 +33,23 @@ def serve(host: str, port: int) -> None:
     # Not as arguments: the database's address may hold a password, and anybody may list processes.
     stores = {"BACKEND_STORE_URI": workspace.tracking_uri, "DEFAULT_ARTIFACT_ROOT": workspace.artifact_root}
     environment = os.environ | {f"MLFLOW_{name}": value for name, value in stores.items()}
-    try:
-        code = subprocess.run(command, env=environment, check=False).returncode
-    except KeyboardInterrupt:
-        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    # A session of its own, so that its workers can be ended with it.
+    with subprocess.Popen(command, env=environment, start_new_session=True) as server:
+        try:
+            code = server.wait()
+        except KeyboardInterrupt:
+            return
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
     if code != 0:
         raise RegistryError(f"the MLflow server ended with code {code}", fix="see its messages above")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends the server like Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def _check_port(host: str, port: int) -> None:

@@ -36,6 +36,10 @@ class WorkspaceFile(StrictModel):
     artifact_root: str | None = Field(default=None, min_length=1)
 
 
+#: Who stands in the wrong folder reads it beside the error.
+BUILT_IN_NOTE = " (no zoo.yaml here and no ZOO_HOME: this is the built-in workspace)"
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A loaded workspace. All paths are absolute."""
@@ -138,6 +142,7 @@ class Workspace:
             )
         if not path.is_file():
             known = ", ".join(self.pipeline_names) or "none"
+            known += BUILT_IN_NOTE if self.built_in else ""
             raise ConfigError(
                 f'there is no pipeline "{name}"{did_you_mean(name, self.pipeline_names)}',
                 where=str(self.home / "pipelines"),

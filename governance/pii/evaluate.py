@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from governance.errors import DataError
-from governance.pii.detect import Detector
+from governance.errors import DataError, did_you_mean
+from governance.pii.detect import Detector, known_entities
+from governance.pii.entities import ALL_TYPES
 from governance.pii.spans import Finding
 
 _BATCH = 200
@@ -72,6 +73,10 @@ def _row(line: str, where: str) -> Labelled:
         found = tuple(Finding(int(s["start"]), int(s["end"]), str(s["type"]), 1.0) for s in spans)
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"not a labelled row ({type(error).__name__})", where=where, fix=fix) from None
+    unknown = next((span.type for span in found if span.type not in ALL_TYPES), None)
+    if unknown is not None:
+        hint = did_you_mean(unknown, ALL_TYPES)
+        raise DataError(f'there is no type "{unknown}"{hint}', where=where, fix=known_entities())
     if not isinstance(text, str):
         raise DataError("text is no string", where=where, fix=fix)
     for span in found:

@@ -12,9 +12,11 @@ import os
 import resource
 import socket
 import sqlite3
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -95,8 +97,6 @@ def test_no_room_on_the_disk(home: Path, size: int) -> None:
 
 def test_a_read_only_folder(home: Path) -> None:
     """A read-only mount needs no permission bits, which root would not feel."""
-    import subprocess
-
     storage = home / ".zoo"
     storage.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", storage], capture_output=True)
@@ -119,6 +119,49 @@ def test_a_port_in_use(home: Path) -> None:
         port = taken.getsockname()[1]
         line = str(failure_of(("ui", "--port", str(port))))
     assert f"cannot listen on 127.0.0.1:{port}" in line and f"zoo ui --port {port + 1}" in line
+
+
+def test_a_terminated_ui_leaves_no_server(home: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-P", "-m", "zoo", "ui", "--port", str(port)]
+    with subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as ui:
+        assert until(lambda: listens(port), seconds=90)
+        ui.terminate()
+        assert ui.wait(30) == 0
+        assert until(lambda: not listens(port), seconds=15)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def until(condition: Callable[[], bool], *, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.2)
+    return condition()
+
+
+def test_a_window_that_does_not_fit_is_refused_before_any_data_is_read(home: Path) -> None:
+    line = str(failure_of(("train", "gpt", "--pipeline", "tax_domain", "--window", "9999")))
+    assert line == "plan.window: a window of 9999 tokens exceeds the model's context of 256"
+    assert not (home / ".zoo").exists()
+
+
+def test_an_unknown_type_in_a_labelled_file(tmp_path: Path) -> None:
+    file = tmp_path / "labelled.jsonl"
+    file.write_text('{"text": "a", "spans": [{"start": 0, "end": 1, "type": "PRESON"}]}\n')
+    line = str(failure_of(("audit", "pii", str(file))))
+    assert line.startswith(f'{file}:1: there is no type "PRESON" (did you mean "PERSON"?)')
+
+
+def test_the_wrong_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ZOO_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert "this is the built-in workspace" in str(failure_of(("data", "build", "mine")))
 
 
 def test_a_locked_database(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

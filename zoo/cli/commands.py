@@ -46,8 +46,13 @@ def run_train(
 
     changes = {"learning_rate": learning_rate, "batch_size": batch_size, "window": window}
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+    given |= {"pipeline": pipeline, "size": size, "steps": steps, "seed": seed, "resume": resume}
     with terminal_screen() as screen:
-        run = train(family, pipeline=pipeline, size=size, steps=steps, seed=seed, resume=resume, screen=screen, **given)
+        try:
+            run = train(family, screen=screen, **given)
+        except KeyboardInterrupt:
+            print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+            sys.exit(130)
     if as_json:
         print_json(run.to_json())
         return

@@ -14,6 +14,7 @@ _QUESTIONS = {
     "tax_domain": ("What is a dependent?", "How long should I keep my records?", "Dear client,"),
     "support_domain": ("How do I block my card?", "When will my refund arrive?", "Hello,"),
 }
+_OPENINGS = ("The", "What is", "In")
 _SAMPLE_TOKENS = 60
 
 
@@ -43,7 +44,8 @@ def print_run(run: Run) -> None:
             print(f"  > {prompt}\n    {' '.join(answer.split())}")
     else:
         print("\nno samples: what it says may hold personal data of its training text")
-    print(f'\nask it:      zoo query "What is a dependent?" --domain {model.domain} --caller {_caller(model.domain)}')
+    prompt = _QUESTIONS.get(model.pipeline, _OPENINGS)[0]
+    print(f'\nask it:      zoo query "{prompt}" --domain {model.domain} --caller {_caller(model.domain)}')
     print("look at it:  zoo ui   (then open http://127.0.0.1:5000/#/models?workflowType=machine_learning)")
 
 
@@ -61,7 +63,7 @@ def samples(run: Run) -> list[tuple[str, str]]:
     from zoo.load import open_version
     from zoo.workspace import Workspace
 
-    prompts = _QUESTIONS.get(run.model.pipeline, ("The", "What is", "In"))
+    prompts = _QUESTIONS.get(run.model.pipeline, _OPENINGS)
     loaded = open_version(Workspace.current(), run.model)
     answers = loaded.generate(prompts, max_tokens=_SAMPLE_TOKENS, temperature=0.7, top_p=0.9)
     return list(zip(prompts, answers, strict=True))

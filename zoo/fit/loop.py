@@ -23,7 +23,7 @@ from zoo.families.base import Family
 from zoo.fit.callbacks import Callback, Evaluation
 from zoo.fit.checkpoint import CheckpointState, restore, snapshot
 from zoo.fit.evaluate import evaluate
-from zoo.fit.plan import TrainPlan
+from zoo.fit.plan import TrainPlan, check_window
 from zoo.fit.schedule import learning_rate
 from zoo.fit.step import Objective, Steps, make_optimizer, make_steps
 
@@ -213,7 +213,4 @@ def _check(task: keras_hub.models.CausalLM, tokens: Splits, plan: TrainPlan) -> 
     words, context = task.backbone.vocabulary_size, task.backbone.max_sequence_length
     if tokens.vocab_size > words:
         raise ConfigError(f"the tokenizer has {tokens.vocab_size} words and the model only {words}", where="model")
-    if plan.window > context:
-        raise ConfigError(
-            f"a window of {plan.window} tokens exceeds the model's context of {context}", where="plan.window"
-        )
+    check_window(plan.window, context)

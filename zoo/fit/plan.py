@@ -94,3 +94,9 @@ class TrainPlan(StrictModel):
             "checkpoint_every": max(1, -(-updates // 20)),
         }
         return validate(fields | changes, cls, where="plan")
+
+
+def check_window(window: int, context: int) -> None:
+    """Raises ConfigError for a window, in tokens, that a model cannot see as a whole."""
+    if window > context:
+        raise ConfigError(f"a window of {window} tokens exceeds the model's context of {context}", where="plan.window")

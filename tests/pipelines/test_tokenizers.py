@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tokenizers import Regex, Tokenizer, pre_tokenizers
 
 from governance.errors import ConfigError, DataError
 from pipelines.tokenizers import END_OF_TEXT, load_encoder, open_tokenizer, train_tokenizer
@@ -16,8 +18,11 @@ from tests.pipelines.tiny import TinyVersion, letters, tiny_version
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained on text with many chances for merges that reach from one word into the next."""
     storage = tmp_path_factory.mktemp("storage")
-    return train_tokenizer(tiny_version(), kind="bpe", vocab_size=320, storage=storage).folder
+    lines = (f"{'0' * n}{n}  (({'  ' * n}x)'s\n\n{' ' * n}--\u00a0\u2014\u2014 {n}a''t" for n in range(40))
+    texts = [*letters(60), *lines]
+    return train_tokenizer(TinyVersion({"train": texts}), kind="bpe", vocab_size=420, storage=storage).folder
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,14 @@ pieces = st.sampled_from(
         "'LL",
         "12",
         "3456",
+        "0000",
+        "   x",
+        "((",
+        "(a",
+        "''t",
+        "--",
+        "\u2014",
+        "\n\n\n",
         "tax",
         " é",
         "漢字",
@@ -49,14 +62,34 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@functools.cache
+def cut_by_llama_3(folder: Path) -> Tokenizer:
+    """What keras-hub means to do: the same merges, with words cut by its pattern."""
+    encoder = load_encoder(folder)
+    pattern = (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
+    encoder.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    return encoder
+
+
+@settings(max_examples=300, deadline=None)
 @given(text=st.one_of(st.text(), st.lists(pieces).map("".join)).filter(lambda text: END_OF_TEXT not in text))
+@example(text="0000")
+@example(text="    x ((a ''t .\n\n\n  --")
 @example(text="  don't pay $12345.67\r\n\r\n\tby 2024 \u00a0 now")
 @example(text="six\u096c६ seven")
 def test_same_ids_as_keras_hub(folder: Path, keras_tokenizer: object, text: str) -> None:
     encoder = load_encoder(folder)
     ids = encoder.encode(text, add_special_tokens=False).ids
     assert ids == list(keras_tokenizer(text))  # type: ignore[operator]
+    assert ids == cut_by_llama_3(folder).encode(text, add_special_tokens=False).ids
     assert encoder.decode(ids, skip_special_tokens=False) == text
 
 

@@ -113,11 +113,14 @@ def test_without_a_first_reading_there_is_an_error_and_no_answer(tmp_path: Path)
 
 
 def test_a_forgotten_catalogue_ends_its_thread(tracking: Tracking) -> None:
+    others = set(threading.enumerate())  # catalogues of other tests in this process among them
     catalogue = Catalogue(tracking, refresh_seconds=0.02)
     catalogue.snapshot()
+    own = {thread for thread in threading.enumerate() if thread.name == "zoo-catalogue"} - others
+    assert len(own) == 1
     del catalogue
     deadline = time.monotonic() + 20
-    while any(thread.name == "zoo-catalogue" for thread in threading.enumerate()):
+    while own & set(threading.enumerate()):
         gc.collect()
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -85,13 +85,18 @@ def test_long_prompts_lose_their_beginning(model: TextModel) -> None:
     assert answer.startswith(model.encoder.decode([expected])) or expected == model.eos_id
 
 
-def test_generation_ends_at_the_end_of_text(model: TextModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = model.encoder.encode(model.generate(["the tax"], Sampling(max_tokens=3, temperature=0))[0]).ids
-    ended = TextModel(model.task, model.encoder)
-    ended.eos_id = first[0] if first else model.eos_id
-    monkeypatch.setattr(ended, "eos_id", ended.eos_id)
+def test_generation_ends_at_the_end_of_text(model: TextModel) -> None:
+    row = [model.eos_id, *model.encoder.encode("the tax").ids]
     greedy = Sampling(max_tokens=20, temperature=0)
-    assert len(ended.encoder.encode(ended.generate(["the tax"], greedy)[0]).ids) < 20
+    ended = TextModel(model.task, model.encoder)
+    ended.eos_id = int(logits_after(model, row).argmax())
+    assert ended._generate_batch([row], 1, 20, greedy, first_row=0) == [""]
+    assert len(model._generate_batch([row], 1, 20, greedy, first_row=0)[0]) > 0
+    padded = np.full((1, model.context), ended.eos_id, np.int32)
+    padded[0, : len(row)] = row
+    known = np.array([len(row)], np.int32)
+    after = [each._run(padded.copy(), known, 20, greedy, 0)[0, len(row) : len(row) + 20] for each in (ended, model)]
+    assert set(after[0]) == {ended.eos_id} != set(after[1]), "nothing is chosen after the end"
 
 
 @pytest.mark.parametrize(

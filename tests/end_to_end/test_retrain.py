@@ -24,7 +24,7 @@ from zoo.workspace import Workspace
 
 #: Enough steps that a model of good text beats one of shuffled words, and a challenger on a little
 #: more text comes out about as good as the champion.
-SHORT = {"steps": 150, "batch_size": 4, "window": 64}
+SHORT = {"steps": 600, "batch_size": 4, "window": 64}
 
 
 def versions(workspace: Workspace) -> list[tuple[int, bool]]:

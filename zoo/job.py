@@ -71,7 +71,8 @@ def prepare(
     """
     recipe = families.get(family)
     shape = recipe.size(size)
-    check_window(changes.get("window", shape.context), shape.context)
+    if isinstance(window := changes.get("window"), int):  # anything else is the plan's to refuse
+        check_window(window, shape.context)
     spec = workspace.pipeline(pipeline)
     workspace.policy.check(spec.label, sink=spec.domain, purpose="train")
     _check_changes(changes)

@@ -64,8 +64,8 @@ def sample_generations(job: Job, model: LoadedModel) -> list[str]:
         if number % every == 0 and len(beginnings) < half:
             beginnings.append(text[:_PREFIX_CHARACTERS])
     prompts = beginnings + [""] * (_GENERATIONS - len(beginnings))
-    answers: list[str] = model.generate(prompts, max_tokens=_TOKENS, temperature=1.0, seed=job.plan.seed)
-    return answers
+    tokens = min(_TOKENS, model.text_model.context // 2)
+    return model.generate(prompts, truncate=True, max_tokens=tokens, temperature=1.0, seed=job.plan.seed)
 
 
 def _against(job: Job, champion: ModelVersion, model: LoadedModel) -> GateResult:

@@ -82,19 +82,38 @@ class TextModel:
         self.context = int(task.backbone.max_sequence_length)
         self._decode = compiled(task, self._decode_batch)
 
-    def generate(self, prompts: Sequence[str], sampling: Sampling | None = None) -> list[str]:
+    def generate(
+        self, prompts: Sequence[str], sampling: Sampling | None = None, *, truncate: bool = False
+    ) -> list[str]:
         """Continues each prompt; returns the continuations alone, without the prompts.
 
-        A prompt is read as the beginning of a document. One that does not fit into the context
-        together with `max_tokens` loses its beginning (and `max_tokens` is at most the context
-        less one token). Generation ends at the end-of-text token, which is not returned.
+        A prompt is read as the beginning of a document. Generation ends at the end-of-text token,
+        which is not returned.
+
+        Args:
+            truncate: a prompt that does not fit into the context together with `max_tokens` loses
+                its beginning.
+
+        Raises:
+            DataError: a prompt is not UTF-8, or does not fit and `truncate` is False.
+            ConfigError: `max_tokens` leaves no room in the context.
         """
         chosen = sampling or Sampling()
         if any(_SURROGATE.search(prompt) for prompt in prompts):
             raise DataError("the prompt is not UTF-8", fix="give it in UTF-8")
-        new = min(chosen.max_tokens, self.context - 1)
+        new = chosen.max_tokens
+        if new >= self.context:
+            raise ConfigError(f"max_tokens must be below the model's context of {self.context}", where="sampling")
         encoded = self.encoder.encode_batch(list(prompts), add_special_tokens=False)
-        rows = [[self.eos_id, *one.ids][-(self.context - new) :] for one in encoded]
+        rows = [[self.eos_id, *one.ids] for one in encoded]
+        room = self.context - new
+        longest = max(map(len, rows), default=0)
+        if longest > room and not truncate:
+            raise DataError(
+                f"a prompt of {longest - 1} tokens and max_tokens={new} exceed the model's context of {self.context}",
+                fix=f"shorten it to {room - 1} tokens, or ask for fewer",
+            )
+        rows = [row[-room:] for row in rows]
         size = _bucket(len(rows), BATCH_SIZES)  # of each batch, so that a short last one compiles nothing
         texts: list[str] = []
         for start in range(0, len(rows), size):

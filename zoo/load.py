@@ -34,22 +34,27 @@ class LoadedModel:
     text_model: TextModel
 
     @overload
-    def generate(self, prompts: str, **sampling: Any) -> str: ...
+    def generate(self, prompts: str, *, truncate: bool = False, **sampling: Any) -> str: ...
     @overload
-    def generate(self, prompts: Sequence[str], **sampling: Any) -> list[str]: ...
-    def generate(self, prompts: str | Sequence[str], **sampling: Any) -> str | list[str]:
+    def generate(self, prompts: Sequence[str], *, truncate: bool = False, **sampling: Any) -> list[str]: ...
+    def generate(self, prompts: str | Sequence[str], *, truncate: bool = False, **sampling: Any) -> str | list[str]:
         """Continues a prompt, or several.
 
         Args:
+            truncate: a prompt that is too long loses its beginning; otherwise it is refused.
             sampling: fields of `zoo.generate.Sampling`: max_tokens, temperature (0 takes the
                 likeliest token each time), top_k, top_p, seed.
+
+        Raises:
+            DataError: a prompt does not fit into the model's context together with max_tokens.
+            ConfigError: a setting is out of its range.
         """
         from zoo.generate import Sampling
 
         settings = Sampling(**{"temperature": 0.0, **sampling})
         if isinstance(prompts, str):
-            return self.text_model.generate([prompts], settings)[0]
-        return self.text_model.generate(list(prompts), settings)
+            return self.text_model.generate([prompts], settings, truncate=truncate)[0]
+        return self.text_model.generate(list(prompts), settings, truncate=truncate)
 
     def bits_per_byte(self, texts: Sequence[str]) -> float:
         """Bits that the model needs for each UTF-8 byte of these documents, their ends included."""

@@ -70,12 +70,13 @@ def run_daemon() -> None:
 
 
 def _log_to_standard_output() -> None:
-    """The daemon's own lines; the loggers of libraries stay as they are."""
+    """The daemon's own lines, and with the same time in front the scheduler's warnings."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
+    for logger, level in ((log, logging.INFO), (logging.getLogger("apscheduler"), logging.WARNING)):
+        logger.addHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = False
 
 
 def _run(workspace: Workspace, state: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from pathlib import Path
 
 import pytest
 from faker import Faker
@@ -196,3 +198,9 @@ def test_fingerprints_tell_detectors_apart() -> None:
     assert names == Detector.create(entities={"PERSON"}).fingerprint
     assert names != Detector.create(entities={"US_SSN"}).fingerprint
     assert available_entities() >= NER_TYPES | STRUCTURED_TYPES
+
+
+def test_the_documentation_names_each_type() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "workspace.md").read_text(encoding="utf-8")
+    table = page[page.index("| found by |") :]
+    assert set(re.findall(r"`([A-Z_]{3,})`", table[: table.index("\n\n")])) == available_entities()

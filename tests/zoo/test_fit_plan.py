@@ -53,7 +53,10 @@ def test_evaluation_costs_about_a_tenth(tokens: int) -> None:
     assert tokens / 3 <= 0.1 * plan.evaluate_every * plan.tokens_per_step + 1
 
 
-@pytest.mark.parametrize("change", [{"steps": 0}, {"learning_rate": 0}, {"nonsense": 1}, {"dropout": 1.0}])
-def test_wrong_values(change: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [{"steps": 0}, {"learning_rate": 0}, {"nonsense": 1}, {"dropout": 1.0}, {"window": "x"}, {"batch_size": None}],
+)
+def test_wrong_values(change: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(change))):
         default(**change)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_greedy_takes_the_most_likely_token_each_time(model: TextModel) -> None:
 def test_an_answer_depends_on_prompt_and_seed_alone(model: TextModel) -> None:
     alone = model.generate(["the tax"], SHORT)
     assert model.generate(["the tax"], SHORT) == alone
-    assert model.generate(["the tax", "a much longer prompt of a dependent spouse"], SHORT)[0] == alone[0]
+    assert model.generate(["the tax", "a longer prompt, return of a dependent"], SHORT, truncate=True)[0] == alone[0]
     seeds = {model.generate(["the tax"], Sampling(max_tokens=6, temperature=1.0, seed=seed))[0] for seed in range(4)}
     assert len(seeds) > 1
 
@@ -69,9 +70,21 @@ def test_samples_differ_and_do_not_depend_on_their_number(model: TextModel) -> N
 def test_no_request_compiles_after_the_warm_up(model: TextModel, monkeypatch: pytest.MonkeyPatch) -> None:
     model.warm_up()
     monkeypatch.setattr(zoo.generate, "_choose", None)  # whoever compiles again, fails
-    for sampling in (SHORT, Sampling(top_k=3, seed=9), Sampling(max_tokens=1, temperature=0), Sampling(top_p=0.1)):
+    others = [{"top_k": 3, "seed": 9}, {"max_tokens": 1, "temperature": 0}, {"top_p": 0.1}]
+    for sampling in (SHORT, *(replace(SHORT, **other) for other in others)):
         for prompt in ("", "tax", "the tax return is due " * 9):
-            model.generate([prompt], sampling)
+            model.generate([prompt], sampling, truncate=True)
+
+
+def test_a_prompt_that_does_not_fit_is_refused_not_cut(model: TextModel) -> None:
+    """The context of 32 tokens holds the end of the text before, 25 of the prompt and 6 of the answer."""
+    fits = model.encoder.decode(model.encoder.encode("x " * 60).ids[:25])
+    assert len(model.encoder.encode(fits).ids) == 25
+    model.generate([fits], SHORT)
+    with pytest.raises(DataError, match="a prompt of 26 tokens and max_tokens=6 .* 32; shorten it to 25 tokens"):
+        model.generate(["short", fits + "x"], SHORT)
+    with pytest.raises(ConfigError, match="max_tokens must be below the model's context of 32"):
+        model.generate(["short"], Sampling(max_tokens=32))
 
 
 def test_long_prompts_lose_their_beginning(model: TextModel) -> None:
@@ -81,7 +94,7 @@ def test_long_prompts_lose_their_beginning(model: TextModel) -> None:
     sampling = Sampling(max_tokens=4, temperature=0)
     known = model.encoder.encode(cut).ids
     expected = int(logits_after(model, known[-(SIZE.context - 4) :]).argmax())
-    answer = model.generate(["x " * 60 + tail], sampling)[0]
+    answer = model.generate(["x " * 60 + tail], sampling, truncate=True)[0]
     assert answer.startswith(model.encoder.decode([expected])) or expected == model.eos_id
 
 

@@ -200,6 +200,8 @@ def run_retrain(pipelines: list[str], due: bool, dry_run: bool, as_json: bool) -
         for item in report.due:
             print(f"{item.pipeline}: due: {item.reason}")
         for done in report.done:
+            if done.version is None:
+                continue  # an error, below
             outcome = "promoted" if done.promoted else "not promoted"
             print(f"{done.model} version {done.version}: {outcome}: {done.why}")
     failed = [done for done in report.done if done.version is None]

@@ -74,10 +74,8 @@ class TrainPlan(StrictModel):
         Raises:
             ConfigError: a value that cannot be, with the field's name.
         """
-        window = int(str(changes.pop("window", size.context)))
-        batch_size = int(str(changes.pop("batch_size", size.batch_size)))
-        if window < 1 or batch_size < 1:
-            raise ConfigError("window and batch_size must be at least 1", where="plan")
+        window = _count(changes.pop("window", size.context), "window")
+        batch_size = _count(changes.pop("batch_size", size.batch_size), "batch_size")
         per_step = window * batch_size
         most = min(size.tokens, _TOKENS_PER_PARAMETER * parameters)
         tokens = max(min(train_tokens, most), min(_EPOCHS * train_tokens, _ENOUGH_STEPS * per_step))
@@ -94,6 +92,12 @@ class TrainPlan(StrictModel):
             "checkpoint_every": max(1, -(-updates // 20)),
         }
         return validate(fields | changes, cls, where="plan")
+
+
+def _count(value: object, name: str) -> int:
+    if not isinstance(value, int) or value < 1:
+        raise ConfigError(f"must be a whole number of at least 1, not {value!r}", where=f"plan.{name}")
+    return value
 
 
 def check_window(window: int, context: int) -> None:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from governance.errors import ConfigError, DataError
+from governance.errors import ConfigError, DataError, did_you_mean
 from governance.labels import Label
 from pipelines.atomic import atomic_path
 
@@ -28,11 +28,41 @@ if TYPE_CHECKING:
 
 END_OF_TEXT = "<|endoftext|>"
 
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of tokenizer: the special tokens that keras-hub's class of it asks for.
+
+    Attributes:
+        end: stands after each document.
+        start: stands before each document, if any.
+        special_tokens: all of them; they get the first ids.
+    """
+
+    name: str
+    end: str
+    start: str | None
+    special_tokens: tuple[str, ...]
+
+
+#: `bpe` as GPT-2 has it (`GPT2Tokenizer`), `llama3` as Llama 3 (`Llama3Tokenizer`).
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("bpe", END_OF_TEXT, None, (END_OF_TEXT,)),
+        Kind(
+            "llama3",
+            "<|end_of_text|>",
+            "<|begin_of_text|>",
+            ("<|end_of_text|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+        ),
+    )
+}
+
 #: See above. Letters and signs take one space before them along, as in GPT-2.
 SPLIT = r" ?\p{L}+| ?[^\s\p{L}\p{N}]+|\p{N}|[\r\n]+|\s"
 
-#: 256 bytes and the end of text.
-SMALLEST_VOCABULARY = 257
+_BYTES = 256
 
 
 class Texts(Protocol):
@@ -54,7 +84,7 @@ class TokenizerFiles:
         folder: holds vocab.json, merges.txt (both as keras-hub reads them), tokenizer.json, meta.json.
         digest: SHA-256 (hex) of vocabulary and merges.
         vocab_size: true size; smaller than asked when the text has too few distinct pairs.
-        eos_id: id of `<|endoftext|>`.
+        frame: the ids that stand around each document.
         label: the domains that the training text came from.
     """
 
@@ -62,31 +92,69 @@ class TokenizerFiles:
     digest: str
     kind: str
     vocab_size: int
-    eos_id: int
+    frame: Frame
     label: Label
     dataset_digest: str
 
+    @property
+    def eos_id(self) -> int:
+        return self.frame.end_id
 
-def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+
+@dataclass(frozen=True)
+class Frame:
+    """The ids that stand around each document: `end_id` after it, `start_id` before it if there is one."""
+
+    end_id: int
+    start_id: int | None
+
+    @classmethod
+    def of(cls, vocabulary: Mapping[str, int]) -> Frame:
+        """Finds the kind by its special tokens, which no text can merge into words.
+
+        Raises:
+            KeyError: a vocabulary of none of the kinds.
+        """
+        for kind in KINDS.values():
+            if all(token in vocabulary for token in kind.special_tokens):
+                return cls(vocabulary[kind.end], None if kind.start is None else vocabulary[kind.start])
+        raise KeyError(END_OF_TEXT)
+
+    def document(self, ids: list[int]) -> list[int]:
+        """A document's ids with what stands around them."""
+        return [*ids, self.end_id] if self.start_id is None else [self.start_id, *ids, self.end_id]
+
+    @property
+    def prompt_id(self) -> int:
+        """What a text that is to be continued begins with: what the model saw before each document."""
+        return self.end_id if self.start_id is None else self.start_id
+
+
+def train_bpe(texts: Iterable[str], vocab_size: int, *, kind: str = "bpe") -> Tokenizer:
     """Trains byte-level BPE; the same texts in the same order give the same vocabulary.
 
+    Args:
+        vocab_size: words at most; all bytes and the special tokens of the kind are among them.
+
     Raises:
-        ConfigError: `vocab_size` is below 257 (all bytes and the end of text).
+        ConfigError: `vocab_size` cannot hold all bytes and the special tokens.
     """
     from tokenizers import Tokenizer, models, trainers
     from tokenizers.pre_tokenizers import ByteLevel
 
-    if vocab_size < SMALLEST_VOCABULARY:
+    special_tokens = list(KINDS[kind].special_tokens)
+    smallest = _BYTES + len(special_tokens)
+    if vocab_size < smallest:
         raise ConfigError(
             f"a byte-level vocabulary of {vocab_size} cannot hold all bytes",
             where="tokenizer.vocab_size",
-            fix=f"use {SMALLEST_VOCABULARY} or more",
+            fix=f"use {smallest} or more",
         )
     tokenizer = Tokenizer(models.BPE())
     _configure(tokenizer)
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=[END_OF_TEXT],
+        special_tokens=special_tokens,
         initial_alphabet=sorted(ByteLevel.alphabet()),
         show_progress=False,
     )
@@ -140,12 +208,16 @@ def train_tokenizer(version: Texts, *, kind: str, vocab_size: int, storage: Path
         ConfigError: unknown `kind`, or a vocabulary that is too small.
         DataError: the training split is empty, or a stored tokenizer is damaged.
     """
-    if kind != "bpe":
-        raise ConfigError(f'no tokenizer of kind "{kind}"', where="tokenizer.kind", fix="use bpe")
+    if kind not in KINDS:
+        raise ConfigError(
+            f'no tokenizer of kind "{kind}"{did_you_mean(kind, KINDS)}',
+            where="tokenizer.kind",
+            fix=f"use {' or '.join(KINDS)}",
+        )
     pattern = hashlib.sha256(SPLIT.encode()).hexdigest()[:8]
     folder = storage / "tokenizers" / f"{version.digest[:16]}-{kind}-{vocab_size}-{pattern}"
     if not folder.exists():
-        tokenizer = train_bpe(_train_texts(version), vocab_size)
+        tokenizer = train_bpe(_train_texts(version), vocab_size, kind=kind)
         with folder_made_once(folder) as temporary:
             _write(tokenizer, version, kind, temporary)
     return open_tokenizer(folder)
@@ -167,7 +239,7 @@ def open_tokenizer(folder: Path) -> TokenizerFiles:
             digest=meta["digest"],
             kind=meta["kind"],
             vocab_size=meta["vocab_size"],
-            eos_id=meta["eos_id"],
+            frame=Frame(meta["eos_id"], meta.get("start_id")),
             label=Label.from_list(meta["label"]),
             dataset_digest=meta["dataset_digest"],
         )
@@ -192,10 +264,12 @@ def _write(tokenizer: Tokenizer, version: Texts, kind: str, folder: Path) -> Non
     _write_text(folder / "vocab.json", json.dumps(in_order, ensure_ascii=False))
     _write_text(folder / "merges.txt", "".join(f"{merge}\n" for merge in merges))
     _write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
+    frame = Frame.of(vocabulary)
     meta = {
         "kind": kind,
         "vocab_size": len(vocabulary),
-        "eos_id": vocabulary[END_OF_TEXT],
+        "eos_id": frame.end_id,
+        "start_id": frame.start_id,
         "label": version.label.to_list(),
         "dataset_digest": version.digest,
         "digest": _digest(folder),

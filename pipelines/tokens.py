@@ -2,7 +2,7 @@
 
     storage/tokens/<dataset>-<tokenizer>/
         meta.json                 sizes, label, both digests in full
-        <split>.ids               little-endian uint16 (uint32 above 65,535 words), eos after each document
+        <split>.ids               little-endian uint16 (uint32 above 65,535 words), each document in its frame
         <split>.offsets           little-endian int64 [documents + 1], where each document starts
 
 The folder's name says what is in it, so a second call has nothing to do, and a change of data or
@@ -42,7 +42,8 @@ class TokenSplit:
     """The tokens of one split.
 
     Attributes:
-        ids: uint16 or uint32 [tokens], every document followed by eos; memory-mapped.
+        ids: uint16 or uint32 [tokens], each document followed by eos (and after a start token, if the
+            tokenizer has one); memory-mapped.
         offsets: int64 [documents + 1]; document i is ids[offsets[i]:offsets[i + 1]].
         bytes: UTF-8 bytes of the text, the denominator of bits per byte.
         eos_id: the id that ends each document.
@@ -111,7 +112,7 @@ def tokenize(version: Texts, *, kind: str, vocab_size: int, storage: Path, progr
 
     Args:
         version: the dataset version.
-        kind: "bpe".
+        kind: a name in `pipelines.tokenizers.KINDS`.
         vocab_size: words at most, special ones included.
         storage: folder under which "tokenizers/" and "tokens/" lie.
         progress: called after each batch of documents.
@@ -180,7 +181,7 @@ def _encode_split(
         offsets_file.write(np.zeros(1, "<i8").tobytes())
         for texts in _batches(text for _, text in records):
             encoded = encoder.encode_batch_fast(texts, add_special_tokens=False)
-            ids = [[*encoding.ids, tokenizer.eos_id] for encoding in encoded]
+            ids = [tokenizer.frame.document(encoding.ids) for encoding in encoded]
             ends = tokens + np.cumsum([len(one) for one in ids])
             ids_file.write(np.concatenate([np.asarray(one, width) for one in ids]).tobytes())
             offsets_file.write(ends.astype("<i8").tobytes())

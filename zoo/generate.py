@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, DataError
 from pipelines.atomic import atomic_path
-from pipelines.tokenizers import END_OF_TEXT, encoder_from
+from pipelines.tokenizers import Frame, encoder_from
+from zoo import families
+from zoo.families.base import Family
 
 if TYPE_CHECKING:
     import keras_hub
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Rows that are generated at once; a request takes the smallest that fits.
 BATCH_SIZES = (1, 4, 16)
+#: Beside the files of the preset: what keras-hub does not ask for.
+_ABOUT = "zoo.json"
 #: Lengths (prompt and answer together) that are compiled, doubled up to the model's context.
 SHORTEST_LENGTH = 256
 #: What Python makes of bytes on the command line that are not UTF-8.
@@ -73,13 +77,15 @@ class TextModel:
     Args:
         task: a keras-hub causal language model with `call_with_cache`.
         encoder: from `pipelines.tokenizers`; its ids are the task's.
+        context: tokens that prompt and answer may have together.
     """
 
-    def __init__(self, task: keras_hub.models.CausalLM, encoder: Tokenizer) -> None:
+    def __init__(self, task: keras_hub.models.CausalLM, encoder: Tokenizer, *, context: int) -> None:
         self.task = task
         self.encoder = encoder
-        self.eos_id: int = encoder.get_vocab()[END_OF_TEXT]
-        self.context = int(task.backbone.max_sequence_length)
+        self.frame = Frame.of(encoder.get_vocab())
+        self.eos_id = self.frame.end_id
+        self.context = context
         self._decode = compiled(task, self._decode_batch)
 
     def generate(
@@ -105,7 +111,7 @@ class TextModel:
         if new >= self.context:
             raise ConfigError(f"max_tokens must be below the model's context of {self.context}", where="sampling")
         encoded = self.encoder.encode_batch(list(prompts), add_special_tokens=False)
-        rows = [[self.eos_id, *one.ids] for one in encoded]
+        rows = [[self.frame.prompt_id, *one.ids] for one in encoded]
         room = self.context - new
         longest = max(map(len, rows), default=0)
         if longest > room and not truncate:
@@ -287,33 +293,32 @@ def _bucket(size: int, buckets: Sequence[int]) -> int:
     return next((bucket for bucket in buckets if bucket >= size), buckets[-1])
 
 
-def save_preset(task: keras_hub.models.CausalLM, tokenizer_dir: Path, folder: Path) -> None:
+def save_preset(
+    task: keras_hub.models.CausalLM, tokenizer_dir: Path, folder: Path, *, family: Family, context: int
+) -> None:
     """Writes a keras-hub preset: `keras_hub.models.CausalLM.from_preset(folder)` loads it without us.
+
+    (Of `lstm`, which keras-hub does not have, after `import zoo.families.lstm_model`.)
 
     Args:
         task: its weights are shared, nothing of it changes.
         tokenizer_dir: holds vocab.json and merges.txt.
+        context: tokens that the model was trained to look at.
         folder: must not exist; written to a temporary name and renamed.
 
     Raises:
         DataError: the folder exists, or the disk is full or not writable.
     """
-    import keras_hub
-
     if folder.exists():
         raise DataError("the folder exists already", where=str(folder), fix="choose another one")
-    tokenizer = keras_hub.models.GPT2Tokenizer(
-        vocabulary=str(tokenizer_dir / "vocab.json"), merges=str(tokenizer_dir / "merges.txt")
-    )
-    preprocessor = keras_hub.models.GPT2CausalLMPreprocessor(
-        tokenizer=tokenizer, sequence_length=task.backbone.max_sequence_length
-    )
-    whole = type(task)(backbone=task.backbone, preprocessor=preprocessor)
+    whole = type(task)(backbone=task.backbone, preprocessor=family.preprocessor(tokenizer_dir, context))
     with atomic_path(folder) as temporary:
         whole.save_to_preset(str(temporary))
+        about = {"family": family.name, "context": context}
+        (temporary / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
-def load_preset(folder: Path) -> TextModel:
+def load_preset(folder: Path) -> tuple[Family, TextModel]:
     """Opens what `save_preset` wrote, in this or in a new process.
 
     Raises:
@@ -325,9 +330,12 @@ def load_preset(folder: Path) -> TextModel:
     try:
         vocabulary = json.loads((assets / "vocabulary.json").read_text(encoding="utf-8"))
         merges = (assets / "merges.txt").read_text(encoding="utf-8").splitlines()
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        family = families.get(about["family"])
+        family.prepare()
         task = keras_hub.models.CausalLM.from_preset(str(folder), preprocessor=None)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"this is no saved model: {type(error).__name__}", where=str(folder), fix="register it again"
         ) from None
-    return TextModel(task, encoder_from(vocabulary, merges))
+    return family, TextModel(task, encoder_from(vocabulary, merges), context=int(about["context"]))

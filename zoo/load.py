@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, overload
 from governance.errors import PolicyRefused, RegistryError
 from registry import ModelVersion, Tracking, model_folder, resolve
 from registry.versions import refuse_quarantined
-from zoo import families
 from zoo.backend import prepare_backend
 from zoo.families.base import Family
 from zoo.workspace import Workspace
@@ -134,10 +133,10 @@ def open_version(workspace: Workspace, version: ModelVersion) -> LoadedModel:
     return _cache.get((workspace.tracking_uri, version.model_id), load_now)
 
 
-def open_folder(folder: Path, version: ModelVersion | None = None, *, family: str = "gpt") -> LoadedModel:
-    """Loads a keras-hub preset folder."""
+def open_folder(folder: Path, version: ModelVersion | None = None) -> LoadedModel:
+    """Loads a preset folder that a training wrote."""
     prepare_backend()
     from zoo.generate import load_preset
 
-    name = family if version is None else version.family
-    return LoadedModel(version, folder, families.get(name), load_preset(folder))
+    family, text_model = load_preset(folder)
+    return LoadedModel(version, folder, family, text_model)

@@ -33,11 +33,11 @@ def evaluate_texts(text_model: TextModel, family: Family, texts: Sequence[str]) 
 
 
 def encode_split(text_model: TextModel, texts: Sequence[str]) -> TokenSplit:
-    """The documents as ids, each followed by the end of text; held in memory."""
+    """The documents as ids, each in its frame; held in memory."""
     import numpy as np
 
     encoded = text_model.encoder.encode_batch(list(texts), add_special_tokens=False)
-    ids = [[*one.ids, text_model.eos_id] for one in encoded]
+    ids = [text_model.frame.document(one.ids) for one in encoded]
     offsets = np.cumsum([0, *map(len, ids)], dtype=np.int64)
     flat = np.concatenate([np.asarray(one, np.int32) for one in ids]) if ids else np.empty(0, np.int32)
     size = sum(len(text.encode()) for text in texts)

@@ -73,8 +73,8 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
     from zoo.generate import save_preset
 
     if not slot.preset.exists():
-        save_preset(task, job.tokens.tokenizer_dir, slot.preset)
-    loaded = open_folder(slot.preset, family=job.family.name)
+        save_preset(task, job.tokens.tokenizer_dir, slot.preset, family=job.family, context=job.size.context)
+    loaded = open_folder(slot.preset)
     measured = {
         **result.metrics,
         "parameters": float(job.parameters),

@@ -85,7 +85,7 @@ def train(
     """Curates a pipeline's data, trains a model on it, evaluates, gates and registers it.
 
     Args:
-        family: "gpt".
+        family: a name that `zoo families` lists, such as "gpt".
         pipeline: name of a `pipelines/*.yaml` file.
         size: "nano" (about 1 M weights beside the embeddings) to "xl" (1.5 B).
         steps: updates; by default they follow from the sizes of model and data.

@@ -1,17 +1,22 @@
-"""The size dial: names, shapes, counts."""
+"""The families: names, the size dial, counts, initial weights."""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import pytest
 
 from governance.errors import ConfigError
+from tests.zoo.toy import TOYS
 from zoo import families
-from zoo.families import Size
-from zoo.families.gpt import SIZES
+from zoo.families import Family, Size
+from zoo.families.llama import inner_width, kv_heads
 
-GPT = families.get("gpt")
+GPT, LLAMA, LSTM = map(families.get, ("gpt", "llama", "lstm"))
 VOCABULARY = 8192
+
+every_family = pytest.mark.parametrize("family", [GPT, LLAMA, LSTM], ids=lambda family: family.name)
 
 
 def test_wrong_names_say_what_was_meant() -> None:
@@ -19,7 +24,7 @@ def test_wrong_names_say_what_was_meant() -> None:
         families.get("gtp")
     with pytest.raises(ConfigError, match='did you mean "nano"'):
         GPT.size("nanno")
-    assert families.names() == ["gpt"]
+    assert families.names() == ["gpt", "llama", "lstm"]
 
 
 def test_a_name_is_given_once() -> None:
@@ -30,45 +35,103 @@ def test_a_name_is_given_once() -> None:
     assert families.get("gpt") is GPT
 
 
-def test_the_dial_goes_from_about_a_million_to_gpt2_xl() -> None:
-    counts = [GPT.parameters(size, 50_257) for size in SIZES.values()]
-    assert counts == sorted(counts)
-    assert 0.8e6 < GPT.non_embedding_parameters(SIZES["nano"], VOCABULARY) < 2e6
-    assert GPT.parameters(SIZES["xl"], 50_257) == 1_557_611_200  # as published with GPT-2
-    assert GPT.parameters(SIZES["small"], 50_257) == 124_439_808
-    rates = [size.learning_rate for size in SIZES.values()]
-    assert rates == sorted(rates, reverse=True)
+@every_family
+def test_the_dial_turns_one_way(family: Family) -> None:
+    sizes = list(family.sizes.values())
+    for ordered in (
+        [family.parameters(size, VOCABULARY) for size in sizes],
+        [family.flops_per_token(size, VOCABULARY) for size in sizes],
+        [-size.learning_rate for size in sizes],
+        [size.tokens for size in sizes],
+        [size.context for size in sizes],
+    ):
+        assert ordered == sorted(ordered)
+    assert 0.8e6 < family.non_embedding_parameters(family.size("nano"), VOCABULARY) < 2e6
 
 
-@pytest.mark.parametrize("size", list(SIZES.values()), ids=list(SIZES))
-def test_shapes_fit_together(size: Size) -> None:
-    assert size.width % size.heads == 0
-    assert size.context & (size.context - 1) == 0
+@pytest.mark.parametrize("family", [LLAMA, LSTM], ids=["llama", "lstm"])
+def test_sizes_of_one_name_weigh_about_the_same(family: Family) -> None:
+    for name in ("nano", "micro", "mini", "small", "medium"):
+        share = family.non_embedding_parameters(family.size(name), VOCABULARY) / GPT.non_embedding_parameters(
+            GPT.size(name), VOCABULARY
+        )
+        assert 0.85 < share < 1.15, name
 
 
-@pytest.mark.parametrize("name", ["nano", "micro"])
-def test_counts_are_those_of_the_built_model(name: str) -> None:
-    size = GPT.size(name)
-    task = GPT.build(size, VOCABULARY)
-    assert task.count_params() == GPT.parameters(size, VOCABULARY)
+def test_published_counts() -> None:
+    assert GPT.parameters(GPT.size("xl"), 50_257) == 1_557_611_200  # as published with GPT-2
+    assert GPT.parameters(GPT.size("small"), 50_257) == 124_439_808
+    llama_1b = Size("1b", layers=16, width=2048, heads=32, context=1, learning_rate=1.0, batch_size=1)
+    wider = 3 * 2048 * (8192 - inner_width(llama_1b)) * 16  # Llama 3.2 1B's MLP is four times the width
+    assert LLAMA.parameters(llama_1b, 128_256) + wider == 1_235_814_400
+
+
+@pytest.mark.parametrize("family", [GPT, LLAMA], ids=["gpt", "llama"])
+def test_shapes_fit_together(family: Family) -> None:
+    for size in family.sizes.values():
+        assert size.width % size.heads == 0
+        assert size.context & (size.context - 1) == 0
+        assert size.heads % kv_heads(size) == 0
+
+
+@pytest.mark.parametrize("heads, expected", [(32, 8), (24, 6), (3, 1), (6, 2), (2, 2), (25, 25)])
+def test_grouped_queries(heads: int, expected: int) -> None:
+    size = Size("x", layers=1, width=8, heads=heads, context=16, learning_rate=1e-3, batch_size=1)
+    assert kv_heads(size) == expected
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [(GPT, "nano"), (GPT, "micro"), (LLAMA, "nano"), (LLAMA, "mini"), (LSTM, "nano")]
+)
+def test_counts_are_those_of_the_built_model(family: Family, name: str) -> None:
+    size = family.size(name)
+    task = family.build(size, VOCABULARY)
+    counted = sum(int(np.prod(weight.shape)) for weight in task.trainable_weights)
+    assert counted == family.parameters(size, VOCABULARY)
     tables = [weight for weight in task.trainable_weights if "embedding" in weight.path]
-    assert sum(int(np.prod(weight.shape)) for weight in tables) == GPT.embedding_parameters(size, VOCABULARY)
+    assert sum(int(np.prod(weight.shape)) for weight in tables) == family.embedding_parameters(size, VOCABULARY)
 
 
-def test_flops_are_six_per_multiplied_weight_and_attention() -> None:
-    size = Size("x", layers=2, width=8, heads=2, context=16, learning_rate=1e-3, batch_size=1)
-    multiplied = GPT.parameters(size, 100) - GPT.embedding_parameters(size, 100) + 100 * 8
-    assert GPT.flops_per_token(size, 100) == 6 * multiplied + 12 * 2 * 8 * 16
-    assert GPT.flops_per_token(size, 100, window=4) == 6 * multiplied + 12 * 2 * 8 * 4
+@pytest.mark.parametrize(("family", "attention"), [(GPT, 12 * 2 * 8), (LLAMA, 12 * 2 * 8), (LSTM, 0)])
+def test_flops_are_six_per_multiplied_weight_and_attention(family: Family, attention: int) -> None:
+    heads = TOYS[family.name].heads
+    size = Size("x", layers=2, width=8, heads=heads, context=16, learning_rate=1e-3, batch_size=1)
+    multiplied = family.parameters(size, 100) - family.embedding_parameters(size, 100) + 100 * 8
+    assert family.flops_per_token(size, 100) == 6 * multiplied + 16 * attention
+    assert family.flops_per_token(size, 100, window=4) == 6 * multiplied + 4 * attention
 
 
-def test_initial_weights_are_a_function_of_shape_and_seed() -> None:
-    size = Size("x", layers=1, width=8, heads=2, context=16, learning_rate=1e-3, batch_size=1)
-    first = GPT.build(size, 50, seed=3)
-    GPT.build(size, 60, seed=9)  # what was built before has no influence
-    again, other = GPT.build(size, 50, seed=3), GPT.build(size, 50, seed=4)
+@every_family
+def test_initial_weights_are_a_function_of_shape_and_seed(family: Family) -> None:
+    size = TOYS[family.name]
+    first = family.build(size, 50, seed=3)
+    family.build(size, 60, seed=9)  # what was built before has no influence
+    again, other = family.build(size, 50, seed=3), family.build(size, 50, seed=4)
     for one, same in zip(first.variables, again.variables, strict=True):
         np.testing.assert_array_equal(one, same)
     assert not np.array_equal(first.trainable_weights[0], other.trainable_weights[0])
     dropout_seeds = [tuple(np.array(v)) for v in first.non_trainable_variables]
     assert len(set(dropout_seeds)) == len(dropout_seeds)
+
+
+def test_projections_into_the_residual_stream_start_smaller() -> None:
+    for family in (GPT, LLAMA):
+        size = Size("x", layers=8, width=64, heads=4, context=16, learning_rate=1e-3, batch_size=1)
+        weights = family.build(size, 50).trainable_weights
+        deviations = {weight.path: float(np.std(weight)) for weight in weights if weight.path.endswith("kernel")}
+        small = [path for path, deviation in deviations.items() if deviation < 0.01]
+        assert len(small) == 2 * 8, family.name
+        assert all("output" in path for path in small)
+
+
+def test_forget_gates_start_open() -> None:
+    task = LSTM.build(TOYS["lstm"], 50)
+    for layer in task.backbone.lstm_layers:
+        np.testing.assert_array_equal(np.reshape(layer.cell.bias, (4, -1)).mean(axis=1), [0, 1, 0, 0])
+
+
+def test_the_table_can_be_written_as_json() -> None:
+    rows = [vars(row) for row in families.table(VOCABULARY)]
+    nano = next(row for row in rows if (row["family"], row["size"]) == ("gpt", "nano"))
+    assert nano["parameters"] == GPT.parameters(GPT.size("nano"), VOCABULARY)
+    assert {row["family"] for row in json.loads(json.dumps(rows))} == set(families.names())

@@ -90,13 +90,23 @@ def test_two_runs_are_the_same_bit_for_bit(tmp_path: Path, jit: bool) -> None:
     assert toy_fit(tmp_path / "c", jit=jit, seed=8).losses != first.losses
 
 
-@pytest.mark.parametrize("stop_after", [0, 3, 4, 6, 11])
-def test_a_run_that_is_broken_off_goes_on(tmp_path: Path, stop_after: int) -> None:
-    whole = toy_fit(tmp_path / "whole", jit=False)  # with XLA: the kill test below
+@pytest.mark.parametrize("family", ["llama", "lstm"])
+def test_each_family_learns(tmp_path: Path, family: str) -> None:
+    result = toy_fit(tmp_path, family=family, steps=150, evaluate_every=150, checkpoint_every=150)
+    assert result.metrics["untrained_bits_per_byte"] == pytest.approx(math.log(VOCABULARY) / math.log(2) / 3, rel=0.05)
+    assert result.metrics["val_bits_per_byte"] < 0.75 * result.metrics["untrained_bits_per_byte"]
+
+
+@pytest.mark.parametrize(
+    ("family", "stop_after"),
+    [("gpt", 0), ("gpt", 3), ("gpt", 4), ("gpt", 6), ("gpt", 11), ("llama", 6), ("lstm", 6)],
+)
+def test_a_run_that_is_broken_off_goes_on(tmp_path: Path, family: str, stop_after: int) -> None:
+    whole = toy_fit(tmp_path / "whole", family=family, jit=False)  # with XLA: the kill test below
     with pytest.raises(KeyboardInterrupt):
-        toy_fit(tmp_path / "parts", Diary(stop_after), jit=False)
+        toy_fit(tmp_path / "parts", Diary(stop_after), family=family, jit=False)
     diary = Diary()
-    result = toy_fit(tmp_path / "parts", diary, jit=False)
+    result = toy_fit(tmp_path / "parts", diary, family=family, jit=False)
     assert diary.events[0] == ("start", stop_after // 4 * 4)
     assert diary.losses == list(whole.losses)
     assert result.losses == whole.losses

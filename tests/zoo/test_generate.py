@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -16,11 +18,18 @@ from governance.errors import ConfigError, DataError
 from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
 from tests.pipelines.tiny import tiny_version
 from zoo import families
-from zoo.families import Size
+from zoo.families import Family, Size
 from zoo.generate import Sampling, TextModel, load_preset, save_preset
 
 SIZE = Size("toy", layers=1, width=16, heads=2, context=32, learning_rate=1e-2, batch_size=4)
 SHORT = Sampling(max_tokens=6, temperature=1.0, top_p=1.0)
+
+
+@dataclass(frozen=True)
+class AnyModel:
+    family: Family
+    files: TokenizerFiles
+    text_model: TextModel
 
 
 @pytest.fixture(scope="module")
@@ -31,25 +40,56 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFiles:
 
 @pytest.fixture(scope="module")
 def model(files: TokenizerFiles) -> TextModel:
-    return TextModel(families.get("gpt").build(SIZE, files.vocab_size, seed=5), load_encoder(files.folder))
+    task = families.get("gpt").build(SIZE, files.vocab_size, seed=5)
+    return TextModel(task, load_encoder(files.folder), context=SIZE.context)
+
+
+#: A toy of each family; rates such that an untrained model has clear favourites.
+SIZES = {"gpt": SIZE, "llama": replace(SIZE, layers=2, heads=4), "lstm": replace(SIZE, layers=2, heads=0)}
+
+
+@pytest.fixture(scope="module", params=sorted(SIZES))
+def any_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AnyModel:
+    family = families.get(request.param)
+    storage = tmp_path_factory.mktemp("storage")
+    files = train_tokenizer(tiny_version(), kind=family.tokenizer, vocab_size=300, storage=storage)
+    task = family.build(SIZES[family.name], files.vocab_size, seed=5)
+    for weight in task.trainable_weights:
+        weight.assign(3 * np.asarray(weight))  # clearer favourites than an untrained model has
+    return AnyModel(family, files, TextModel(task, load_encoder(files.folder), context=SIZE.context))
+
+
+def logits_of(task: Any, ids: Any, family: Family) -> np.ndarray:
+    return np.array(family.logits(task, keras.ops.convert_to_tensor(ids, "int32"), training=False))
 
 
 def logits_after(model: TextModel, ids: list[int]) -> np.ndarray:
-    inputs = {"token_ids": np.array([ids]), "padding_mask": np.ones((1, len(ids)))}
-    return np.array(model.task(inputs, training=False))[0, -1]
+    return logits_of(model.task, [ids], families.get("gpt"))[0, -1]
 
 
-def test_greedy_takes_the_most_likely_token_each_time(model: TextModel) -> None:
-    """The cache gives what the whole forward pass gives."""
-    ids = [model.eos_id, *model.encoder.encode("the tax").ids]
-    known = len(ids)
-    for _ in range(6):
-        ids.append(int(logits_after(model, ids).argmax()))
-    expected = ids[known:]
-    if model.eos_id in expected:
-        expected = expected[: expected.index(model.eos_id)]
-    answer = model.generate(["the tax"], Sampling(max_tokens=6, temperature=0))[0]
-    assert answer == model.encoder.decode(expected, skip_special_tokens=False)
+def test_greedy_takes_the_most_likely_token_each_time(any_model: AnyModel) -> None:
+    """The cache gives what the whole forward pass gives, also for prompts of unequal lengths."""
+    model = any_model.text_model
+    prompts = ["the tax", "a return of the", ""]
+    answers = model.generate(prompts, Sampling(max_tokens=6, temperature=0))
+    for prompt, answer in zip(prompts, answers, strict=True):
+        ids = [model.frame.prompt_id, *model.encoder.encode(prompt).ids]
+        known = len(ids)
+        for _ in range(6):
+            ids.append(int(logits_of(model.task, [ids], any_model.family)[0, -1].argmax()))
+        expected = ids[known:]
+        if model.eos_id in expected:
+            expected = expected[: expected.index(model.eos_id)]
+        assert answer == model.encoder.decode(expected, skip_special_tokens=False)
+
+
+def test_no_position_sees_what_comes_after_it(any_model: AnyModel) -> None:
+    ids = np.random.default_rng(0).integers(0, 300, (2, 12))
+    changed = ids.copy()
+    changed[:, 7:] = (changed[:, 7:] + 1) % 300
+    before, after = (logits_of(any_model.text_model.task, each, any_model.family) for each in (ids, changed))
+    np.testing.assert_allclose(before[:, :7], after[:, :7], rtol=1e-4, atol=1e-5)
+    assert np.abs(before[:, 7:] - after[:, 7:]).max() > 0.01
 
 
 def test_an_answer_depends_on_prompt_and_seed_alone(model: TextModel) -> None:
@@ -101,7 +141,7 @@ def test_long_prompts_lose_their_beginning(model: TextModel) -> None:
 def test_generation_ends_at_the_end_of_text(model: TextModel) -> None:
     row = [model.eos_id, *model.encoder.encode("the tax").ids]
     greedy = Sampling(max_tokens=20, temperature=0)
-    ended = TextModel(model.task, model.encoder)
+    ended = TextModel(model.task, model.encoder, context=SIZE.context)
     ended.eos_id = int(logits_after(model, row).argmax())
     assert ended._generate_batch([row], 1, 20, greedy, first_row=0) == [""]
     assert len(model._generate_batch([row], 1, 20, greedy, first_row=0)[0]) > 0
@@ -144,24 +184,31 @@ def test_wrong_settings(change: dict[str, float]) -> None:
         Sampling(**change)  # type: ignore[arg-type]
 
 
-def test_a_preset_is_the_same_model_in_a_new_process(model: TextModel, files: TokenizerFiles, tmp_path: Path) -> None:
+def test_a_preset_is_the_same_model_in_a_new_process(any_model: AnyModel, tmp_path: Path) -> None:
     folder = tmp_path / "preset"
-    save_preset(model.task, files.folder, folder)
+    family, files, model = any_model.family, any_model.files, any_model.text_model
+    save_preset(model.task, files.folder, folder, family=family, context=SIZE.context)
     assert [path.name for path in tmp_path.iterdir()] == ["preset"]
     script = (
         "import sys, json, keras_hub, numpy as np\n"
-        "task = keras_hub.models.CausalLM.from_preset(sys.argv[1])\n"  # plain keras-hub, without our code
+        + (f"import {family.keras_classes}\n" if family.keras_classes else "")
+        + "task = keras_hub.models.CausalLM.from_preset(sys.argv[1])\n"  # plain keras-hub, without our code
         "ids = task.preprocessor.tokenizer('the tax return')\n"
         "inputs = {'token_ids': np.array([ids]), 'padding_mask': np.ones((1, len(ids)))}\n"
-        "print(json.dumps([list(map(int, ids)), np.array(task(inputs))[0, -1].tolist()]))\n"
+        "inputs = {name: inputs[name] for name in task.input}\n"
+        "text = task.generate('the tax', max_length=12)\n"
+        "print(json.dumps([list(map(int, ids)), np.array(task(inputs))[0, -1].tolist(), text]))\n"
     )
     output = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
-    ids, logits = json.loads(output.stdout.splitlines()[-1])
+    ids, logits, text = json.loads(output.stdout.splitlines()[-1])
+    assert text.startswith("the tax")
     assert ids == model.encoder.encode("the tax return").ids
-    np.testing.assert_allclose(logits, logits_after(model, ids), rtol=1e-5, atol=1e-6)
-    assert load_preset(folder).generate(["the tax"], SHORT) == model.generate(["the tax"], SHORT)
+    np.testing.assert_allclose(logits, logits_of(model.task, [ids], family)[0, -1], rtol=1e-4, atol=1e-5)
+    loaded_family, loaded = load_preset(folder)
+    assert (loaded_family, loaded.context) == (family, SIZE.context)
+    assert loaded.generate(["the tax"], SHORT) == model.generate(["the tax"], SHORT)
     with pytest.raises(DataError, match="exists already"):
-        save_preset(model.task, files.folder, folder)
+        save_preset(model.task, files.folder, folder, family=family, context=SIZE.context)
 
 
 def test_no_preset(tmp_path: Path) -> None:

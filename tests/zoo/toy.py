@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from zoo.fit import Callback, FitResult, TrainPlan, fit
 
 VOCABULARY = 37
 TOY = Size("toy", layers=1, width=16, heads=2, context=8, learning_rate=1e-2, batch_size=4, dropout=0.2)
+
+#: The toy of each family; heads have to suit it.
+TOYS = {"gpt": TOY, "llama": replace(TOY, heads=4), "lstm": replace(TOY, heads=0, layers=2)}
 
 #: Plan of a training that takes some seconds, as the script makes it.
 LONG = {"steps": 60, "evaluate_every": 20, "checkpoint_every": 7}
@@ -51,17 +55,19 @@ def toy_plan(**changes: Any) -> TrainPlan:
     return TrainPlan.model_validate(fields | changes)
 
 
-def toy_task(plan: TrainPlan) -> Any:
-    return families.get("gpt").build(TOY, VOCABULARY, seed=plan.seed, dropout=plan.dropout)
+def toy_task(plan: TrainPlan, family: str = "gpt") -> Any:
+    return families.get(family).build(TOYS[family], VOCABULARY, seed=plan.seed, dropout=plan.dropout)
 
 
-def toy_fit(checkpoints: Path, *callbacks: Callback, fingerprint: str = "f", **changes: Any) -> FitResult:
+def toy_fit(
+    checkpoints: Path, *callbacks: Callback, family: str = "gpt", fingerprint: str = "f", **changes: Any
+) -> FitResult:
     plan = toy_plan(**changes)
     return fit(
-        toy_task(plan),
+        toy_task(plan, family),
         ToyTokens(),
         plan,
-        family=families.get("gpt"),
+        family=families.get(family),
         fingerprint=fingerprint,
         checkpoints=checkpoints,
         callbacks=callbacks,

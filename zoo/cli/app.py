@@ -46,7 +46,7 @@ def init(folder: Path, json: Json = False) -> None:
 
 @app.command()
 def train(
-    family: Annotated[str, typer.Argument(help="Family of the model: gpt.")],
+    family: Annotated[str, typer.Argument(help="Family of the model, such as gpt: see `zoo families`.")],
     pipeline: PipelineOption,
     size: Annotated[str, typer.Option(help="nano, micro, … xl")] = "nano",
     steps: Annotated[
@@ -85,6 +85,17 @@ def data_show(pipeline: str, json: Json = False) -> None:
     from zoo.cli.commands import run_data_show
 
     run_data_show(pipeline, json)
+
+
+@app.command()
+def families(
+    vocab_size: Annotated[int, typer.Option(min=1, help="Words, for the number of weights.")] = 8192,
+    json: Json = False,
+) -> None:
+    """List the families of models with their shapes, objectives and sizes."""
+    from zoo.cli.commands import run_families
+
+    run_families(vocab_size, json)
 
 
 @app.command()

@@ -122,6 +122,39 @@ def _print_facts(content: dict[str, Any]) -> None:
     print_table(("", ""), rows)
 
 
+def run_families(vocab_size: int, as_json: bool) -> None:
+    from zoo import families
+
+    rows = families.table(vocab_size)
+    if as_json:
+        print_json({"families": [vars(row) for row in rows]})
+        return
+    headers = (
+        "family",
+        "shape",
+        "objective",
+        "tokenizer",
+        "size",
+        "layers",
+        "width",
+        "context",
+        "weights",
+        "FLOPs/token",
+    )
+    print_table(
+        headers,
+        [
+            (
+                *(row.family, row.shape, row.objective, row.tokenizer, row.size, row.layers, row.width, row.context),
+                f"{row.parameters:,}",
+                f"{row.training_flops_per_token:.2e}",
+            )
+            for row in rows
+        ],
+        right=(5, 6, 7, 8, 9),
+    )
+
+
 def run_query(
     prompt: str,
     domain: str,

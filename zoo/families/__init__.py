@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from governance.errors import ConfigError, did_you_mean
 from zoo.families.base import Family, Size
 from zoo.families.gpt import GPT
+from zoo.families.llama import LLAMA
+from zoo.families.lstm import LSTM
 
-__all__ = ["Family", "Size", "get", "names", "register"]
+__all__ = ["Family", "Row", "Size", "get", "names", "register", "table"]
 
 _FAMILIES: dict[str, Family] = {}
 
@@ -43,4 +47,45 @@ def get(name: str) -> Family:
     return _FAMILIES[name]
 
 
-register(GPT)
+@dataclass(frozen=True)
+class Row:
+    """One size of one family. FLOPs are those of training, for each token."""
+
+    family: str
+    shape: str
+    objective: str
+    tokenizer: str
+    size: str
+    layers: int
+    width: int
+    context: int
+    parameters: int
+    training_flops_per_token: int
+
+
+def table(vocab_size: int) -> list[Row]:
+    """All sizes of all families; nothing is built.
+
+    Args:
+        vocab_size: words in the tokenizer, for the number of weights.
+    """
+    return [
+        Row(
+            family=family.name,
+            shape=family.shape,
+            objective=family.objective,
+            tokenizer=family.tokenizer,
+            size=size.name,
+            layers=size.layers,
+            width=size.width,
+            context=size.context,
+            parameters=family.parameters(size, vocab_size),
+            training_flops_per_token=family.flops_per_token(size, vocab_size),
+        )
+        for family in map(get, names())
+        for size in family.sizes.values()
+    ]
+
+
+for _family in (GPT, LLAMA, LSTM):
+    register(_family)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from governance.errors import ConfigError, did_you_mean
@@ -20,7 +22,8 @@ class Size:
     """One setting of the size dial; the rest of a recipe follows from it.
 
     Attributes:
-        layers, width, heads: of the transformer; the inner width of its MLP is 4 * width.
+        layers, width: of the network.
+        heads: of attention; 0 where there is none.
         context: tokens that the model can look at, which is also the window of training.
         learning_rate: peak of the schedule.
         batch_size: windows in a step.
@@ -50,8 +53,11 @@ class Family:
             function of these arguments.
         logits: (task, int32 [batch, length], training) to float [batch, length, vocabulary]: the
             forward pass over packed windows, in which no position is padding.
+        preprocessor: (folder of the tokenizer, length in tokens) to the keras-hub preprocessor that
+            makes a saved model usable from text to text without this package.
         parameters: (size, vocab_size) to the number of weights, without building anything.
         embedding_parameters: the part of them that only look-ups use.
+        keras_classes: the module of the Keras classes that keras-hub does not have.
     """
 
     name: str
@@ -61,8 +67,15 @@ class Family:
     sizes: Mapping[str, Size]
     build: Callable[..., keras_hub.models.CausalLM]
     logits: Callable[..., keras.KerasTensor]
+    preprocessor: Callable[[Path, int], keras_hub.models.CausalLMPreprocessor]
     parameters: Callable[[Size, int], int]
     embedding_parameters: Callable[[Size, int], int]
+    keras_classes: str | None = None
+
+    def prepare(self) -> None:
+        """Makes the family's own Keras classes known, so that Keras can load them by name."""
+        if self.keras_classes is not None:
+            importlib.import_module(self.keras_classes)
 
     def size(self, name: str) -> Size:
         """Looks up a size.
@@ -89,8 +102,10 @@ class Family:
         the output projection, which is the token table once more. Forward is a third of it. From
         PaLM (Chowdhery et al. 2022, https://arxiv.org/abs/2204.02311, appendix B), which follows
         Kaplan et al. 2020 (https://arxiv.org/abs/2001.08361, table 1) and adds attention; like
-        there, the whole square of attention is counted, though half of it is masked.
+        there, the whole square of attention is counted, though half of it is masked. A family
+        without attention (`heads` is 0) has the first term alone.
         """
         length = size.context if window is None else window
         multiplied = self.non_embedding_parameters(size, vocab_size) + vocab_size * size.width
-        return 6 * multiplied + 12 * size.layers * size.width * length
+        attention = 12 * size.layers * size.width * length if size.heads else 0
+        return 6 * multiplied + attention

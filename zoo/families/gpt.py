@@ -8,9 +8,11 @@ mostly table.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.families.base import Family, Size
+from zoo.families.weights import initialise, transformer_deviation
 
 if TYPE_CHECKING:
     import keras_hub
@@ -28,6 +30,8 @@ SIZES = {
         Size("xl", 48, 1600, 25, 1024, 2e-4, 64, 0.1, 31_000_000_000),
     )
 }
+
+_INTO_RESIDUAL = ("attention_output/kernel", "output_dense/kernel")
 
 
 def parameters(size: Size, vocab_size: int) -> int:
@@ -71,33 +75,18 @@ def build(
         name="gpt2_backbone",
     )
     task = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None, name="gpt2_causal_lm")
-    _initialise(task, size, seed)
+    initialise(task, seed, transformer_deviation(size.layers, _INTO_RESIDUAL))
     return task
 
 
-def _initialise(task: keras_hub.models.GPT2CausalLM, size: Size, seed: int) -> None:
-    """Fills all weights from NumPy's Philox, one stream per weight.
+def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.GPT2CausalLMPreprocessor:
+    """keras-hub's own, with our vocabulary: `GPT2CausalLM.from_preset` generates text with it."""
+    import keras_hub
 
-    Keras draws from a global state, so that the weights would depend on what was built before;
-    and GPT-2 shrinks the projections into the residual stream by 1 / sqrt(2 * layers), which
-    keras-hub leaves out. Here the result depends on (shape, seed) alone, on each backend.
-    """
-    import numpy as np
-
-    for index, weight in enumerate(task.trainable_weights):
-        if weight.path.endswith(("bias", "beta")):
-            value = np.zeros(weight.shape, np.float32)
-        elif weight.path.endswith("gamma"):
-            value = np.ones(weight.shape, np.float32)
-        else:
-            into_residual = "attention_output/kernel" in weight.path or "output_dense/kernel" in weight.path
-            deviation = 0.02 / (2 * size.layers) ** 0.5 if into_residual else 0.02
-            draw = np.random.Generator(np.random.Philox(key=[seed & 0xFFFFFFFFFFFFFFFF, index]))
-            value = draw.standard_normal(weight.shape, np.float32) * np.float32(deviation)
-        weight.assign(value)
-    generators = [v for v in task.non_trainable_variables if "seed_generator" in v.path]
-    for index, state in enumerate(generators):
-        state.assign(np.array([seed & 0x7FFFFFFF, index], np.uint32))
+    tokenizer = keras_hub.models.GPT2Tokenizer(
+        vocabulary=str(tokenizer_dir / "vocab.json"), merges=str(tokenizer_dir / "merges.txt")
+    )
+    return keras_hub.models.GPT2CausalLMPreprocessor(tokenizer=tokenizer, sequence_length=sequence_length)
 
 
 def logits(task: keras_hub.models.GPT2CausalLM, token_ids: Any, training: bool) -> Any:
@@ -115,6 +104,7 @@ GPT = Family(
     sizes=SIZES,
     build=build,
     logits=logits,
+    preprocessor=preprocessor,
     parameters=parameters,
     embedding_parameters=embedding_parameters,
 )

@@ -210,7 +210,9 @@ class _Run:
 
 
 def _check(task: keras_hub.models.CausalLM, tokens: Splits, plan: TrainPlan) -> None:
-    words, context = task.backbone.vocabulary_size, task.backbone.max_sequence_length
+    words = task.backbone.vocabulary_size
     if tokens.vocab_size > words:
         raise ConfigError(f"the tokenizer has {tokens.vocab_size} words and the model only {words}", where="model")
-    check_window(plan.window, context)
+    table = getattr(task.backbone, "max_sequence_length", None)
+    if table is not None:  # rotary positions and recurrences have no table that ends
+        check_window(plan.window, table)

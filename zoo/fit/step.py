@@ -68,7 +68,7 @@ def make_optimizer(task: keras_hub.models.CausalLM, plan: TrainPlan) -> keras.op
     spared = [
         variable
         for variable in task.trainable_variables
-        if "embedding" in variable.path or not variable.path.endswith("/kernel")
+        if "embedding" in variable.path or not variable.path.endswith("kernel")
     ]
     optimizer.exclude_from_weight_decay(var_list=spared)
     optimizer.build(task.trainable_variables)

@@ -158,17 +158,21 @@ def ours(options: argparse.Namespace) -> Runner:
     from zoo.backend import prepare_backend
 
     prepare_backend()
-    from zoo.fit.step import Objective, make_optimizer, make_steps
+    from zoo.fit.step import Loss, make_optimizer, make_steps
+    from zoo.objectives import CausalLM
 
     task, family, plan = keras_task(options)
-    compiled = make_steps(Objective(task, family), make_optimizer(task, plan), jit=True)
+    compiled = make_steps(Loss(task, family, CausalLM()), make_optimizer(task, plan), jit=True)
+
+    def named(batch: Batch) -> dict[str, Any]:
+        return dict(zip(("inputs", "targets"), batch, strict=True))
 
     def steps(batches: list[Batch], rates: list[float]) -> list[float]:
-        return [compiled.train(*batch, rate) for batch, rate in zip(batches, rates, strict=True)]
+        return [compiled.train(named(batch), rate) for batch, rate in zip(batches, rates, strict=True)]
 
     def evaluate(batches: list[Batch]) -> float:
         weights = np.ones(batches[0][0].shape, np.float32)
-        total = sum(compiled.nats(*batch, weights) for batch in batches)
+        total = sum(compiled.nats({**named(batch), "weights": weights}) for batch in batches)
         return total / (len(batches) * weights.size)
 
     return Runner(steps, evaluate)

@@ -45,7 +45,8 @@ class Kind:
     special_tokens: tuple[str, ...]
 
 
-#: `bpe` as GPT-2 has it (`GPT2Tokenizer`), `llama3` as Llama 3 (`Llama3Tokenizer`).
+#: `bpe` as GPT-2 has it (keras-hub's `GPT2Tokenizer`), the others as their namesakes (`Llama3Tokenizer`,
+#: `RobertaTokenizer`). An encoder's `<s>` stands before each input, not before each document.
 KINDS = {
     kind.name: kind
     for kind in (
@@ -56,6 +57,7 @@ KINDS = {
             "<|begin_of_text|>",
             ("<|end_of_text|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
         ),
+        Kind("roberta", "</s>", None, ("<s>", "<pad>", "</s>", "<mask>")),
     )
 }
 
@@ -199,6 +201,13 @@ def _configure(tokenizer: Tokenizer) -> None:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
+
+
+def made_up_vocabulary(kind: str, vocab_size: int) -> dict[str, int]:
+    """A vocabulary of this kind that no text was needed for: to measure the speed of a model."""
+    special = KINDS[kind].special_tokens
+    words = (f"w{number}" for number in range(vocab_size - len(special)))
+    return {token: number for number, token in enumerate([*special, *words])}
 
 
 def train_tokenizer(version: Texts, *, kind: str, vocab_size: int, storage: Path) -> TokenizerFiles:

@@ -90,6 +90,10 @@ class Tokens:
     def eos_id(self) -> int:
         return self.tokenizer.eos_id
 
+    def vocabulary(self) -> dict[str, int]:
+        """Ids by token."""
+        return load_encoder(self.tokenizer.folder).get_vocab()
+
     def split(self, name: str) -> TokenSplit:
         """Opens "train", "validation" or "test".
 

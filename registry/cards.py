@@ -28,7 +28,7 @@ class CardFacts:
     """What a card says. No text of a record belongs in here.
 
     `pii_rules` maps an entity type (or "default") to its operator, `pii_counts` an entity type to
-    the number of replaced spans in the dataset version.
+    the number of replaced spans in the dataset version. `shape` is "encoder", "decoder" or "seq2seq".
     """
 
     model: str
@@ -45,6 +45,7 @@ class CardFacts:
     pii_counts: Mapping[str, int] = field(default_factory=dict)
     training: Mapping[str, object] = field(default_factory=dict)
     limits: Sequence[str] = ()
+    shape: str = "decoder"
 
 
 def model_card(facts: CardFacts) -> str:
@@ -125,6 +126,18 @@ def _cost(facts: CardFacts) -> str:
 
 
 def _use(facts: CardFacts) -> str:
+    reference = f"{facts.model}@champion"
+    if facts.shape == "encoder":
+        lines = [
+            f'model = zoo.load("{reference}")',
+            'model.embed(["...", "..."])   # float32 [texts, width], each of length 1',
+            'model.fill("... <mask> ...")  # the likeliest tokens for each mask',
+        ]
+    else:
+        lines = [
+            f'zoo.query("...", domain="{facts.domain}", caller="...")  # picks the best model for you',
+            f'zoo.load("{reference}")',
+        ]
     return "\n".join(
         [
             "## How to use it",
@@ -132,16 +145,20 @@ def _use(facts: CardFacts) -> str:
             "```python",
             "import zoo",
             "",
-            f'zoo.query("...", domain="{facts.domain}", caller="...")  # picks the best model for you',
-            f'zoo.load("{facts.model}@champion")',
+            *lines,
             "```",
         ]
     )
 
 
 def _limits(facts: CardFacts) -> str:
+    does = (
+        "Its embeddings and the words that it fills in reflect its training data, with what is one-sided in it."
+        if facts.shape == "encoder"
+        else "It continues text in the style of its training data and may state what is not true."
+    )
     limits = facts.limits or (
-        "It continues text in the style of its training data and may state what is not true.",
+        does,
         "Detection of personal data is not perfect; measure it on labelled text of your own: `zoo audit pii FILE`.",
         "It may be used for its domain's purposes alone, by callers whom the policy grants it.",
     )

@@ -15,7 +15,7 @@ were. Equal scores go to the name that comes first in the alphabet.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,12 +84,14 @@ def pick(
     caller: str | None,
     purpose: str,
     max_latency_ms: float | None = None,
+    families: Collection[str] | None = None,
 ) -> Decision:
     """Chooses the version that answers, from memory alone.
 
     Args:
         caller: who asks; None only for the owner's own purposes, such as "evaluate".
         max_latency_ms: median latency that a version must have been measured to keep within.
+        families: those that can do what is asked; None for all.
 
     Raises:
         PolicyRefused: the caller may not use models of this domain, or not for this purpose.
@@ -97,7 +99,7 @@ def pick(
     """
     policy.check(Label.of(domain), sink=domain, purpose=purpose, caller=caller)
     allowed = [v for v in snapshot.entries if v.domain == domain and _may_use(policy, v, caller, purpose)]
-    reasons = {id(v): _reason_against(v, allowed, max_latency_ms) for v in allowed}
+    reasons = {id(v): _reason_against(v, allowed, max_latency_ms, families) for v in allowed}
     kept = [v for v in allowed if reasons[id(v)] is None]
     rejected = [Candidate(v.name, v.version, False, why) for v in _ordered(allowed) if (why := reasons[id(v)])]
     if not kept:
@@ -133,7 +135,12 @@ def _may_use(policy: Policy, version: ModelVersion, caller: str | None, purpose:
     return True
 
 
-def _reason_against(version: ModelVersion, allowed: Sequence[ModelVersion], max_latency_ms: float | None) -> str | None:
+def _reason_against(
+    version: ModelVersion,
+    allowed: Sequence[ModelVersion],
+    max_latency_ms: float | None,
+    families: Collection[str] | None,
+) -> str | None:
     """Why a version cannot answer; None when it can. The gravest reason comes first."""
     if version.quarantined is not None:
         return "quarantined"
@@ -147,6 +154,8 @@ def _reason_against(version: ModelVersion, allowed: Sequence[ModelVersion], max_
         return "not examined by the gates"
     if not version.is_champion:
         return "not promoted"
+    if families is not None and version.family not in families:
+        return f"{version.family} models cannot do this"
     if _positive(version, QUALITY) is None:
         return "quality was not measured"
     return _too_slow(version, max_latency_ms)

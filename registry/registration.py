@@ -13,7 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from governance.errors import RegistryError
 from governance.labels import Label
@@ -46,6 +46,7 @@ def register(
     metrics: Mapping[str, float],
     params: Mapping[str, object] | None = None,
     inference_params: Mapping[str, str | int | float | bool] | None = None,
+    gives: Literal["text", "embedding"] = "text",
     tags: Mapping[str, str] | None = None,
     label: Label | None = None,
     card: str = "",
@@ -63,6 +64,7 @@ def register(
         pip_requirements: what a fresh environment needs; must not be empty.
         metrics: measured quality, cost and latency, as metrics of the logged model.
         inference_params: parameters of `predict` with their defaults.
+        gives: what `predict` makes of each text: a text, or a list of numbers.
         label: joined to the run's label.
         card: the model card (markdown); becomes the version's description.
         step: at which step the metrics are shown in the run; None: its last one.
@@ -81,7 +83,8 @@ def register(
     if str(model.status) != "READY":
         step = step if step is not None else run.last_step or 0
         examples = [input_example] if isinstance(input_example, str) else list(input_example)
-        _upload(run, model, folder, python_model, examples, pip_requirements, inference_params or {})
+        signature = _signature(inference_params or {}, gives)
+        _upload(run, model, folder, python_model, examples, pip_requirements, signature)
         run.log_model_metrics(model, metrics, step=step)
         _link(run, model.model_id, step)
         model = tracking.client.finalize_logged_model(model.model_id, "READY")
@@ -138,7 +141,7 @@ def _upload(
     python_model: Path,
     examples: Sequence[str],
     pip_requirements: Sequence[str],
-    inference_params: Mapping[str, str | int | float | bool],
+    signature: Any,
 ) -> None:
     """Puts the preset and the pyfunc around it at the logged model's place, over what a kill left."""
     import mlflow.pyfunc
@@ -160,7 +163,7 @@ def _upload(
                 path=str(path),
                 mlflow_model=description,
                 python_model=str(python_model),
-                signature=_signature(inference_params),
+                signature=signature,
                 input_example=list(examples),
                 pip_requirements=list(pip_requirements),
             )
@@ -173,15 +176,17 @@ def _upload(
         tracking.client.log_model_artifacts(model.model_id, str(path))
 
 
-def _signature(inference_params: Mapping[str, str | int | float | bool]) -> Any:
-    """Text in, text out, with the parameters of generation."""
+def _signature(inference_params: Mapping[str, str | int | float | bool], gives: str) -> Any:
+    """Text in, text or numbers out, with the parameters of generation."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Array, DataType
 
     kinds = {bool: "boolean", int: "long", float: "double", str: "string"}
     specs = [ParamSpec(name, kinds[type(value)], value) for name, value in inference_params.items()]
     text = Schema([ColSpec("string")])
-    return ModelSignature(inputs=text, outputs=text, params=ParamSchema(specs) if specs else None)
+    outputs = Schema([ColSpec(Array(DataType.double))]) if gives == "embedding" else text
+    return ModelSignature(inputs=text, outputs=outputs, params=ParamSchema(specs) if specs else None)
 
 
 def _link(run: RunLog, model_id: str, step: int) -> None:

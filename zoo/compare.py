@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,16 +34,19 @@ def compare(
         DataError: the champion's dataset version is gone, or no record is left to compare on.
     """
     data = DatasetVersion.open(dataset_folder(workspace, champion))
-    seen = _train_ids(challenger_data)
-    records = [(record_id, text) for record_id, text in data.texts("validation") if record_id not in seen]
-    if not records:
+    unseen = _ids(data, "validation", lambda _: True)
+    unseen -= _ids(challenger_data, "train", unseen.__contains__)
+    if not unseen:
         raise DataError(f"no validation record of {champion} is left to compare on", where=str(data.path))
-    texts = [text for _, text in records]
+
+    def bits_per_byte(model: LoadedModel) -> float:
+        return model.bits_per_byte(text for record_id, text in data.texts("validation") if record_id in unseen)
+
     return Comparison(
         champion=champion,
-        champion_bpb=open_version(workspace, champion).bits_per_byte(texts),
-        challenger_bpb=challenger.bits_per_byte(texts),
-        records=len(records),
+        champion_bpb=bits_per_byte(open_version(workspace, champion)),
+        challenger_bpb=bits_per_byte(challenger),
+        records=len(unseen),
     )
 
 
@@ -53,9 +56,12 @@ def dataset_folder(workspace: Workspace, version: ModelVersion) -> Path:
     return workspace.storage / "datasets" / version.pipeline / digest[:16]
 
 
-def _train_ids(data: DatasetVersion) -> frozenset[str]:
+def _ids(data: DatasetVersion, split: str, wanted: Callable[[str], bool]) -> set[str]:
+    """Ids of a split's records, of those that are wanted: the training ids of much data are never held."""
     table = data.manifest(["record_id", "split"])
-    pairs: Iterable[tuple[str, str]] = zip(
-        table.column("record_id").to_pylist(), table.column("split").to_pylist(), strict=True
-    )
-    return frozenset(record_id for record_id, split in pairs if split == "train")
+    return {
+        record_id
+        for batch in table.to_batches(max_chunksize=10_000)
+        for record_id, its_split in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        if its_split == split and wanted(record_id)
+    }

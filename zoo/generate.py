@@ -10,18 +10,13 @@ that an answer depends neither on the backend nor on what else is in its batch.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, DataError
-from pipelines.atomic import atomic_path
-from pipelines.tokenizers import Frame, encoder_from
-from zoo import families
-from zoo.families.base import Family
+from pipelines.tokenizers import Frame
+from zoo.compiled import BATCH_SIZES, bucket, check_utf8, compiled, lengths_up_to
 
 if TYPE_CHECKING:
     import keras_hub
@@ -29,14 +24,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from tokenizers import Tokenizer
 
-#: Rows that are generated at once; a request takes the smallest that fits.
-BATCH_SIZES = (1, 4, 16)
-#: Beside the files of the preset: what keras-hub does not ask for.
-_ABOUT = "zoo.json"
-#: Lengths (prompt and answer together) that are compiled, doubled up to the model's context.
-SHORTEST_LENGTH = 256
-#: What Python makes of bytes on the command line that are not UTF-8.
-_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_SAMPLED_TOKENS = 64
 
 
 @dataclass(frozen=True)
@@ -105,8 +94,7 @@ class TextModel:
             ConfigError: `max_tokens` leaves no room in the context.
         """
         chosen = sampling or Sampling()
-        if any(_SURROGATE.search(prompt) for prompt in prompts):
-            raise DataError("the prompt is not UTF-8", fix="give it in UTF-8")
+        check_utf8(prompts)
         new = chosen.max_tokens
         if new >= self.context:
             raise ConfigError(f"max_tokens must be below the model's context of {self.context}", where="sampling")
@@ -120,11 +108,19 @@ class TextModel:
                 fix=f"shorten it to {room - 1} tokens, or ask for fewer",
             )
         rows = [row[-room:] for row in rows]
-        size = _bucket(len(rows), BATCH_SIZES)  # of each batch, so that a short last one compiles nothing
+        size = bucket(len(rows), BATCH_SIZES)  # of each batch, so that a short last one compiles nothing
         texts: list[str] = []
         for start in range(0, len(rows), size):
             texts += self._generate_batch(rows[start : start + size], size, new, chosen, first_row=start)
         return texts
+
+    def sample(self, texts: Sequence[str], *, seed: int) -> list[str]:
+        """A sampled continuation of each text. What the model learned by heart shows in them.
+
+        Texts that are too long lose their beginning.
+        """
+        tokens = min(_SAMPLED_TOKENS, self.context // 2)
+        return self.generate(texts, Sampling(max_tokens=tokens, temperature=1.0, seed=seed), truncate=True)
 
     def warm_up(self, batch_sizes: Sequence[int] = (1,), lengths: Sequence[int] | None = None) -> None:
         """Compiles these batch sizes with these lengths (all, when None) before the first request."""
@@ -132,23 +128,19 @@ class TextModel:
 
         for batch_size in batch_sizes:
             for length in self.lengths() if lengths is None else lengths:
-                rows = np.full((_bucket(batch_size, BATCH_SIZES), length), self.eos_id, np.int32)
+                rows = np.full((bucket(batch_size, BATCH_SIZES), length), self.eos_id, np.int32)
                 self._run(rows, np.ones(len(rows), np.int32), 1, Sampling(max_tokens=1), first_row=0)
 
     def lengths(self) -> list[int]:
-        """The lengths that are compiled, in tokens."""
-        lengths, length = [], SHORTEST_LENGTH
-        while length < self.context:
-            lengths.append(length)
-            length *= 2
-        return [*lengths, self.context]
+        """The lengths of prompt and answer together that are compiled, in tokens."""
+        return lengths_up_to(self.context)
 
     def _generate_batch(
         self, rows: list[list[int]], size: int, new: int, sampling: Sampling, first_row: int
     ) -> list[str]:
         import numpy as np
 
-        length = _bucket(max(map(len, rows)) + new, self.lengths())
+        length = bucket(max(map(len, rows)) + new, self.lengths())
         padded = np.full((size, length), self.eos_id, np.int32)
         known = np.full(size, len(rows[0]), np.int32)
         for index in range(size):  # rows that only fill the batch repeat the first one
@@ -266,76 +258,3 @@ def _choose(logits: Any, random: Any, settings: Any) -> Any:
     # Rounding may pass all candidates; the most likely token is always one of them.
     drawn = ops.where(passed < logits.shape[1], passed, best)
     return ops.cast(ops.where(settings[3] > 0, best, drawn), "int32")
-
-
-def compiled(task: keras_hub.models.CausalLM, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles a function of arrays that reads the task's variables; returns NumPy."""
-    import keras
-    import numpy as np
-
-    if keras.config.backend() == "jax":
-        import jax
-
-        def pure(values: list[Any], *arrays: Any) -> Any:
-            with keras.StatelessScope(state_mapping=list(zip(task.variables, values, strict=True))):
-                return function(*arrays)
-
-        jitted = jax.jit(pure)
-        return lambda *arrays: np.asarray(jitted([variable.value for variable in task.variables], *arrays))
-
-    import tensorflow as tf
-
-    graph = tf.function(function, jit_compile=True, autograph=False)
-    return lambda *arrays: graph(*map(tf.constant, arrays)).numpy()
-
-
-def _bucket(size: int, buckets: Sequence[int]) -> int:
-    return next((bucket for bucket in buckets if bucket >= size), buckets[-1])
-
-
-def save_preset(
-    task: keras_hub.models.CausalLM, tokenizer_dir: Path, folder: Path, *, family: Family, context: int
-) -> None:
-    """Writes a keras-hub preset: `keras_hub.models.CausalLM.from_preset(folder)` loads it without us.
-
-    (Of `lstm`, which keras-hub does not have, after `import zoo.families.lstm_model`.)
-
-    Args:
-        task: its weights are shared, nothing of it changes.
-        tokenizer_dir: holds vocab.json and merges.txt.
-        context: tokens that the model was trained to look at.
-        folder: must not exist; written to a temporary name and renamed.
-
-    Raises:
-        DataError: the folder exists, or the disk is full or not writable.
-    """
-    if folder.exists():
-        raise DataError("the folder exists already", where=str(folder), fix="choose another one")
-    whole = type(task)(backbone=task.backbone, preprocessor=family.preprocessor(tokenizer_dir, context))
-    with atomic_path(folder) as temporary:
-        whole.save_to_preset(str(temporary))
-        about = {"family": family.name, "context": context}
-        (temporary / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
-
-
-def load_preset(folder: Path) -> tuple[Family, TextModel]:
-    """Opens what `save_preset` wrote, in this or in a new process.
-
-    Raises:
-        DataError: the folder is no such preset.
-    """
-    import keras_hub
-
-    assets = folder / "assets" / "tokenizer"
-    try:
-        vocabulary = json.loads((assets / "vocabulary.json").read_text(encoding="utf-8"))
-        merges = (assets / "merges.txt").read_text(encoding="utf-8").splitlines()
-        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        family = families.get(about["family"])
-        family.prepare()
-        task = keras_hub.models.CausalLM.from_preset(str(folder), preprocessor=None)
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"this is no saved model: {type(error).__name__}", where=str(folder), fix="register it again"
-        ) from None
-    return family, TextModel(task, encoder_from(vocabulary, merges), context=int(about["context"]))

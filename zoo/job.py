@@ -9,11 +9,12 @@ from typing import Any
 from governance.errors import ConfigError, did_you_mean
 from governance.labels import Label
 from pipelines import BuildResult, PipelineSpec, Tokens, build, tokenize
-from zoo import families
+from zoo import families, objectives
 from zoo.backend import dtype_policy, keras_backend
 from zoo.families.base import Family, Size
 from zoo.fit.plan import TrainPlan, check_window
 from zoo.identity import Identity, training_identity
+from zoo.objectives import Objective
 from zoo.screen import Screen
 from zoo.workspace import Workspace
 
@@ -42,6 +43,10 @@ class Job:
     def label(self) -> Label:
         """Of the model: joins those of everything that it is made from."""
         return self.spec.label | self.data.version.label | self.tokens.label
+
+    @property
+    def objective(self) -> Objective:
+        return objectives.get(self.family.objective, self.tokens.vocabulary())
 
     @property
     def parameters(self) -> int:

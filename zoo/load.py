@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from governance.errors import PolicyRefused, RegistryError
+from governance.errors import ConfigError, PolicyRefused, RegistryError
 from registry import ModelVersion, Tracking, model_folder, resolve
 from registry.versions import refuse_quarantined
 from zoo.backend import prepare_backend
@@ -17,10 +17,16 @@ from zoo.families.base import Family
 from zoo.workspace import Workspace
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from zoo.encode import EncoderModel, Filled
     from zoo.generate import TextModel
 
 #: Models kept in memory at once by `open_version`.
 _KEPT = 4
+
+_ARTICLES = {"encoder": "an encoder", "decoder": "a decoder", "seq2seq": "a seq2seq model"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class LoadedModel:
     version: ModelVersion | None
     folder: Path
     family: Family
-    text_model: TextModel
+    text_model: TextModel | EncoderModel
 
     @overload
     def generate(self, prompts: str, *, truncate: bool = False, **sampling: Any) -> str: ...
@@ -46,20 +52,48 @@ class LoadedModel:
 
         Raises:
             DataError: a prompt does not fit into the model's context together with max_tokens.
-            ConfigError: a setting is out of its range.
+            ConfigError: a setting is out of its range, or the model is an encoder.
         """
-        from zoo.generate import Sampling
+        from zoo.generate import Sampling, TextModel
 
+        if not isinstance(self.text_model, TextModel):
+            raise self._wrong_shape("generates no text", "embed or fill")
         settings = Sampling(**{"temperature": 0.0, **sampling})
         if isinstance(prompts, str):
             return self.text_model.generate([prompts], settings, truncate=truncate)[0]
         return self.text_model.generate(list(prompts), settings, truncate=truncate)
 
-    def bits_per_byte(self, texts: Sequence[str]) -> float:
-        """Bits that the model needs for each UTF-8 byte of these documents, their ends included."""
-        from zoo.measure import evaluate_texts
+    def embed(self, texts: Sequence[str], *, truncate: bool = False) -> npt.NDArray[np.float32]:
+        """Embeddings of length 1, float32 [texts, width], by an encoder: see `EncoderModel.embed`."""
+        return self._encoder("makes no embeddings").embed(texts, truncate=truncate)
 
-        return evaluate_texts(self.text_model, self.family, texts).bits_per_byte
+    def fill(self, text: str, *, top_k: int = 5) -> list[list[Filled]]:
+        """The likeliest tokens for each `<mask>`, by an encoder: see `EncoderModel.fill`."""
+        return self._encoder("fills no masks").fill(text, top_k=top_k)
+
+    def sample(self, texts: Sequence[str], *, seed: int) -> list[str]:
+        """What the model makes of beginnings of texts: continuations by a decoder, other words by an
+        encoder."""
+        return self.text_model.sample(texts, seed=seed)
+
+    def _encoder(self, what: str) -> EncoderModel:
+        from zoo.encode import EncoderModel
+
+        if not isinstance(self.text_model, EncoderModel):
+            raise self._wrong_shape(what, "generate")
+        return self.text_model
+
+    def _wrong_shape(self, what: str, instead: str) -> ConfigError:
+        return ConfigError(
+            f"{self.family.name} is {_ARTICLES[self.family.shape]} and {what}", where="model", fix=f"use {instead}"
+        )
+
+    def bits_per_byte(self, texts: Iterable[str]) -> float:
+        """Bits that the model needs for each UTF-8 byte of these documents, their ends included; an
+        encoder for each byte of the words that are hidden from it."""
+        from zoo.measure import bits_per_byte
+
+        return bits_per_byte(self.text_model, self.family, texts)
 
 
 def load(
@@ -136,7 +170,7 @@ def open_version(workspace: Workspace, version: ModelVersion) -> LoadedModel:
 def open_folder(folder: Path, version: ModelVersion | None = None) -> LoadedModel:
     """Loads a preset folder that a training wrote."""
     prepare_backend()
-    from zoo.generate import load_preset
+    from zoo.preset import load_preset
 
     family, text_model = load_preset(folder)
     return LoadedModel(version, folder, family, text_model)

@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from governance.errors import DataError
 from pipelines.tokens import TokenSplit
+from zoo import objectives
 from zoo.families.base import Family
-from zoo.fit import Evaluation
-from zoo.fit.evaluate import evaluate
 
 if TYPE_CHECKING:
+    from zoo.encode import EncoderModel
     from zoo.generate import TextModel
 
 _BATCH_SIZE = 8  # windows at once
+_CHUNK = 2_000_000  # characters that are held as ids at once
 
 
-def evaluate_texts(text_model: TextModel, family: Family, texts: Sequence[str]) -> Evaluation:
+def bits_per_byte(text_model: TextModel | EncoderModel, family: Family, texts: Iterable[str]) -> float:
     """Goes over all tokens of these documents once, in windows of the model's context.
 
+    Memory does not grow with their number. (A window ends where a chunk of documents does.)
+
     Raises:
-        DataError: there is no text.
+        DataError: there is no text, or too little for the objective.
     """
-    from zoo.fit.step import Objective
-    from zoo.generate import compiled
+    from zoo.compiled import compiled
+    from zoo.fit.step import Loss
 
-    objective = Objective(text_model.task, family)
-    nats = compiled(text_model.task, objective.weighted_nats)
-    split = encode_split(text_model, texts)
-    window = text_model.context
-    return evaluate(lambda *arrays: float(nats(*arrays)), split, batch_size=_BATCH_SIZE, window=window, step=0)
+    objective = objectives.get(family.objective, text_model.encoder.get_vocab())
+    total = compiled(text_model.task, Loss(text_model.task, family, objective).total)
+    nats, size = 0.0, 0
+    for chunk in _chunks(texts):
+        split = encode_split(text_model, chunk)
+        validation = objective.validation(split, batch_size=_BATCH_SIZE, window=text_model.context)
+        nats += sum(float(total(dict(batch))) for batch in validation.batches)
+        size += validation.bytes
+    if size == 0:
+        raise DataError("there is no text to measure the model on", fix="give more text")
+    return nats / math.log(2) / size
 
 
-def encode_split(text_model: TextModel, texts: Sequence[str]) -> TokenSplit:
+def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    characters = 0
+    for text in texts:
+        chunk.append(text)
+        characters += len(text)
+        if characters >= _CHUNK:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def encode_split(text_model: TextModel | EncoderModel, texts: Sequence[str]) -> TokenSplit:
     """The documents as ids, each in its frame; held in memory."""
     import numpy as np
 
@@ -41,4 +65,4 @@ def encode_split(text_model: TextModel, texts: Sequence[str]) -> TokenSplit:
     offsets = np.cumsum([0, *map(len, ids)], dtype=np.int64)
     flat = np.concatenate([np.asarray(one, np.int32) for one in ids]) if ids else np.empty(0, np.int32)
     size = sum(len(text.encode()) for text in texts)
-    return TokenSplit("given", flat, offsets, size, text_model.eos_id)
+    return TokenSplit("given", flat, offsets, size, text_model.frame.end_id)

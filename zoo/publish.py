@@ -70,7 +70,7 @@ def begin_run(tracking: Tracking, job: Job) -> RunLog:
 
 def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> tuple[ModelVersion, LoadedModel]:
     """Saves the preset, measures it, and registers it with plots and card. Idempotent after a kill."""
-    from zoo.generate import save_preset
+    from zoo.preset import save_preset
 
     if not slot.preset.exists():
         save_preset(task, job.tokens.tokenizer_dir, slot.preset, family=job.family, context=job.size.context)
@@ -82,6 +82,7 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
         "latency_ms_p50": _latency_ms(loaded),
     }
     _log_plots(job, result, log)
+    is_encoder = job.family.shape == "encoder"
     card = model_card(_card_facts(job, measured))
     log.log_card(card)
     version = register(
@@ -93,7 +94,8 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
         pip_requirements=_requirements(),
         metrics=measured,
         params={"family": job.family.name, "size": job.size.name},
-        inference_params={"max_tokens": 64, "temperature": 0.0, "seed": 0},
+        inference_params={} if is_encoder else {"max_tokens": 64, "temperature": 0.0, "seed": 0},
+        gives="embedding" if is_encoder else "text",
         tags={OPTIONS_TAG: json.dumps(dict(job.options), sort_keys=True)},
         label=job.label,
         card=card,
@@ -103,11 +105,15 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
 
 
 def _latency_ms(loaded: LoadedModel) -> float:
-    """Median milliseconds for an answer of 32 tokens to a short prompt, after warm-up, alone."""
+    """Median milliseconds for an answer of 32 tokens to a short prompt, or for the embedding of a short
+    text by an encoder; after warm-up, alone."""
 
     def call() -> float:
         start = time.perf_counter()
-        loaded.generate(_LATENCY_PROMPT, max_tokens=_LATENCY_TOKENS)
+        if loaded.family.shape == "encoder":
+            loaded.embed([_LATENCY_PROMPT])
+        else:
+            loaded.generate(_LATENCY_PROMPT, max_tokens=_LATENCY_TOKENS)
         return 1000 * (time.perf_counter() - start)
 
     call()
@@ -140,6 +146,7 @@ def _card_facts(job: Job, measured: dict[str, float]) -> CardFacts:
         purposes=domain.purposes,
         pii_rules={"default": domain.pii.default, **domain.pii.rules},
         pii_counts=job.data.version.pii,
+        shape=job.family.shape,
         training={"steps": plan.steps, "tokens a step": plan.tokens_per_step, "seed": plan.seed},
     )
 

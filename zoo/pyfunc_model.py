@@ -1,4 +1,4 @@
-"""The model as MLflow serves it: text in, text out.
+"""The model as MLflow serves it: text in, and text or, by an encoder, embeddings out.
 
 MLflow runs this script when it loads the model ("models from code"), so nothing is pickled. The
 weights are the keras-hub preset among the model's artifacts.
@@ -11,7 +11,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
 class TextModel(PythonModel):  # type: ignore[misc]  # MLflow has no types
-    """Continues each text of a one-column input."""
+    """Continues, or embeds, each text of a one-column input."""
 
     def load_context(self, context: PythonModelContext) -> None:
         from pathlib import Path
@@ -22,6 +22,8 @@ class TextModel(PythonModel):  # type: ignore[misc]  # MLflow has no types
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow reads hints
         texts = [str(text) for text in model_input.iloc[:, 0]]
+        if self._model.family.shape == "encoder":
+            return self._model.embed(texts).tolist()
         settings = params or {}
         answers: list[str] = self._model.generate(
             texts,

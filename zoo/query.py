@@ -13,6 +13,7 @@ from typing import Any
 
 from governance.labels import Label
 from registry import Catalogue, Decision, Tracking, pick
+from zoo import families
 from zoo.load import open_version
 from zoo.workspace import Workspace
 
@@ -74,6 +75,7 @@ def query(
         caller=caller,
         purpose=purpose,
         max_latency_ms=max_latency_ms,
+        families={name for name in families.names() if families.get(name).shape != "encoder"},
     )
     chosen = decision.chosen
     model = open_version(workspace, chosen)

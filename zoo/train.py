@@ -138,6 +138,7 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
         job.tokens,
         job.plan,
         family=job.family,
+        objective=job.objective,
         fingerprint=job.identity.fingerprint,
         checkpoints=slot.checkpoints,
         callbacks=[MlflowMetrics(log), TrainingProgress(screen, job.plan.steps)],

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import zoo
+from governance import RegistryError
+from registry import Tracking
 from tests.support.workspace import TINY, make_workspace
 
 FRESH = (
@@ -40,3 +43,31 @@ def test_from_a_pipeline_to_an_answer(tmp_path: Path, family: str) -> None:
     text, bits, served = json.loads(result.stdout.splitlines()[-1])
     assert text == answer.text == served[0]
     assert 0 < bits < 20
+
+
+ENCODER = (
+    "import json, zoo, mlflow\n"
+    "model = zoo.load('tax_domain.roberta@champion')\n"
+    "mlflow.set_tracking_uri({uri!r})\n"
+    "served = mlflow.pyfunc.load_model('models:/tax_domain.roberta@champion').predict(['Dear', 'The'])\n"
+    "print(json.dumps([model.embed(['Dear', 'The']).tolist(), served, model.fill('Dear <mask>,')[0][0].token]))\n"
+)
+
+
+@pytest.mark.slow
+def test_an_encoder_embeds_and_fills_and_is_not_asked_to_answer(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "w", records=60)
+    run = zoo.train("roberta", pipeline="tax_domain", workspace=workspace, **TINY)
+    assert run.promoted and {gate.name for gate in run.gates} == {"better_than_untrained", "no_training_pii"}
+    with pytest.raises(RegistryError, match="tax_domain.roberta/1: roberta models cannot do this"):
+        zoo.query("Dear", domain="tax", caller="tax-service", workspace=workspace)
+    environment = os.environ | {"ZOO_HOME": str(workspace.home)}
+    command = [sys.executable, "-c", ENCODER.format(uri=workspace.tracking_uri)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    embeddings, served, token = json.loads(result.stdout.splitlines()[-1])
+    np.testing.assert_allclose(embeddings, served, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, rtol=1e-5)
+    assert isinstance(token, str)
+    card = Tracking(workspace.tracking_uri, workspace.artifact_root).client.get_model_version("tax_domain.roberta", 1)
+    assert "model.embed" in card.description and "zoo.query" not in card.description

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance.errors import ConfigError, DataError
-from pipelines.stream import stream, window_count
+from pipelines.stream import Signature, Windows, stream, window_count
 from pipelines.tokens import TokenSplit
 
 
@@ -17,8 +17,57 @@ def split_of(tokens: int) -> TokenSplit:
     return TokenSplit("train", np.arange(tokens, dtype=np.uint16), np.array([0, tokens]), tokens, 0)
 
 
+class NextTokens:
+    """Inputs and targets, and what else an objective is told."""
+
+    overlap = 1
+
+    def span(self, window: int) -> int:
+        return window
+
+    def signature(self, rows: int, window: int) -> Signature:
+        told = dict.fromkeys(("epoch", "index", "seed"), ("int64", (rows,)))
+        return {"inputs": ("int32", (rows, window)), "targets": ("int32", (rows, window)), **told}
+
+    def examples(self, windows: Windows) -> dict[str, np.ndarray]:
+        seeds = np.full(len(windows.ids), windows.seed)
+        told = {"epoch": windows.epoch, "index": windows.index, "seed": seeds}
+        return {"inputs": windows.ids[:, :-1], "targets": windows.ids[:, 1:], **told}
+
+
+def take_all(count: int, tokens: int, **options: int) -> list[dict[str, np.ndarray]]:
+    return list(stream(split_of(tokens), NextTokens(), **options).take(count).as_numpy_iterator())
+
+
 def take(count: int, tokens: int, **options: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    return list(stream(split_of(tokens), **options).take(count).as_numpy_iterator())
+    return [(batch["inputs"], batch["targets"]) for batch in take_all(count, tokens, **options)]
+
+
+def test_an_objective_is_told_epoch_number_and_seed_of_each_window() -> None:
+    batches = take_all(9, 45, batch_size=3, window=4, seed=5)  # 11 windows: epochs end within batches
+    rows = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    np.testing.assert_array_equal(rows["epoch"], np.arange(27) // 11)
+    np.testing.assert_array_equal(rows["inputs"][:, 0], 4 * rows["index"])
+    assert set(rows["seed"]) == {5}
+    tail = take_all(2, 45, batch_size=3, window=4, seed=5, start_step=7)
+    np.testing.assert_array_equal(np.concatenate([batch["epoch"] for batch in tail]), rows["epoch"][21:])
+
+
+class Whole(NextTokens):
+    overlap = 0
+
+    def signature(self, rows: int, window: int) -> Signature:
+        return {"ids": ("int32", (rows, window))}
+
+    def examples(self, windows: Windows) -> dict[str, np.ndarray]:
+        return {"ids": windows.ids}
+
+
+def test_windows_may_stand_side_by_side() -> None:
+    split = split_of(12)
+    assert (window_count(split, 4, overlap=0), window_count(split, 4)) == (3, 2)
+    batches = list(stream(split, Whole(), batch_size=3, window=4, seed=0).take(1).as_numpy_iterator())
+    np.testing.assert_array_equal(sorted(batches[0]["ids"].ravel()), np.arange(12))
 
 
 few = settings(max_examples=15, deadline=None)
@@ -91,9 +140,9 @@ def test_order_depends_on_seed_and_epoch() -> None:
 )
 def test_sizes_that_do_not_fit(change: dict[str, int], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        stream(split_of(50), **{"batch_size": 2, "window": 4, "seed": 0, **change})
+        stream(split_of(50), NextTokens(), **{"batch_size": 2, "window": 4, "seed": 0, **change})
 
 
 def test_text_shorter_than_a_window() -> None:
     with pytest.raises(DataError, match="one window takes 65"):
-        stream(split_of(64), batch_size=1, window=64, seed=0)
+        stream(split_of(64), NextTokens(), batch_size=1, window=64, seed=0)

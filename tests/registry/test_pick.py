@@ -127,10 +127,11 @@ def failed_gate(name: str) -> dict[str, str]:
         (version("tax_domain.llama", metrics=metrics(math.nan)), "quality was not measured"),
         (version("tax_domain.llama", metrics=metrics(1.0, 412.0)), "slower than 300 ms: measured 412 ms"),
         (version("tax_domain.llama", metrics=metrics(1.0, None)), "slower than 300 ms: not measured"),
+        (version("tax_domain.roberta", family="roberta", metrics=metrics(0.1, 1.0)), "roberta models cannot do this"),
     ],
 )
 def test_why_a_version_is_not_kept(other: ModelVersion, reason: str) -> None:
-    decision = pick_from(version(number=2), other, max_latency_ms=300)
+    decision = pick_from(version(number=2), other, max_latency_ms=300, families={"gpt", "llama"})
     assert decision.chosen.version == 2
     rejected = [c for c in decision.candidates if not c.kept]
     assert [(c.model, c.version, c.reason) for c in rejected] == [(other.name, other.version, reason)]

@@ -187,6 +187,8 @@ def facts(**changes: object) -> CardFacts:
         ({"pii_counts": {}}, "No personal data was found"),
         ({"metrics": {}}, "## Quality\n\nNot measured."),
         ({"metrics": {"a|b": 1.0}}, "| a\\|b | 1 |"),
+        ({"shape": "encoder"}, 'model.embed(["...", "..."])'),
+        ({"shape": "encoder"}, "words that it fills in"),
         ({"limits": ["Short answers."]}, "- Short answers."),
     ],
 )

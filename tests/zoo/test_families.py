@@ -13,10 +13,10 @@ from zoo import families
 from zoo.families import Family, Size
 from zoo.families.llama import inner_width, kv_heads
 
-GPT, LLAMA, LSTM = map(families.get, ("gpt", "llama", "lstm"))
+GPT, LLAMA, LSTM, ROBERTA = map(families.get, ("gpt", "llama", "lstm", "roberta"))
 VOCABULARY = 8192
 
-every_family = pytest.mark.parametrize("family", [GPT, LLAMA, LSTM], ids=lambda family: family.name)
+every_family = pytest.mark.parametrize("family", [GPT, LLAMA, LSTM, ROBERTA], ids=lambda family: family.name)
 
 
 def test_wrong_names_say_what_was_meant() -> None:
@@ -24,7 +24,7 @@ def test_wrong_names_say_what_was_meant() -> None:
         families.get("gtp")
     with pytest.raises(ConfigError, match='did you mean "nano"'):
         GPT.size("nanno")
-    assert families.names() == ["gpt", "llama", "lstm"]
+    assert families.names() == ["gpt", "llama", "lstm", "roberta"]
 
 
 def test_a_name_is_given_once() -> None:
@@ -49,7 +49,7 @@ def test_the_dial_turns_one_way(family: Family) -> None:
     assert 0.8e6 < family.non_embedding_parameters(family.size("nano"), VOCABULARY) < 2e6
 
 
-@pytest.mark.parametrize("family", [LLAMA, LSTM], ids=["llama", "lstm"])
+@pytest.mark.parametrize("family", [LLAMA, LSTM, ROBERTA], ids=["llama", "lstm", "roberta"])
 def test_sizes_of_one_name_weigh_about_the_same(family: Family) -> None:
     for name in ("nano", "micro", "mini", "small", "medium"):
         share = family.non_embedding_parameters(family.size(name), VOCABULARY) / GPT.non_embedding_parameters(
@@ -92,7 +92,9 @@ def test_counts_are_those_of_the_built_model(family: Family, name: str) -> None:
     assert sum(int(np.prod(weight.shape)) for weight in tables) == family.embedding_parameters(size, VOCABULARY)
 
 
-@pytest.mark.parametrize(("family", "attention"), [(GPT, 12 * 2 * 8), (LLAMA, 12 * 2 * 8), (LSTM, 0)])
+@pytest.mark.parametrize(
+    ("family", "attention"), [(GPT, 12 * 2 * 8), (LLAMA, 12 * 2 * 8), (LSTM, 0), (ROBERTA, 12 * 2 * 8)]
+)
 def test_flops_are_six_per_multiplied_weight_and_attention(family: Family, attention: int) -> None:
     heads = TOYS[family.name].heads
     size = Size("x", layers=2, width=8, heads=heads, context=16, learning_rate=1e-3, batch_size=1)
@@ -115,7 +117,7 @@ def test_initial_weights_are_a_function_of_shape_and_seed(family: Family) -> Non
 
 
 def test_projections_into_the_residual_stream_start_smaller() -> None:
-    for family in (GPT, LLAMA):
+    for family in (GPT, LLAMA, ROBERTA):
         size = Size("x", layers=8, width=64, heads=4, context=16, learning_rate=1e-3, batch_size=1)
         weights = family.build(size, 50).trainable_weights
         deviations = {weight.path: float(np.std(weight)) for weight in weights if weight.path.endswith("kernel")}

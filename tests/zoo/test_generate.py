@@ -19,7 +19,8 @@ from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
 from tests.pipelines.tiny import tiny_version
 from zoo import families
 from zoo.families import Family, Size
-from zoo.generate import Sampling, TextModel, load_preset, save_preset
+from zoo.generate import Sampling, TextModel
+from zoo.preset import load_preset, save_preset
 
 SIZE = Size("toy", layers=1, width=16, heads=2, context=32, learning_rate=1e-2, batch_size=4)
 SHORT = Sampling(max_tokens=6, temperature=1.0, top_p=1.0)
@@ -60,7 +61,7 @@ def any_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 def logits_of(task: Any, ids: Any, family: Family) -> np.ndarray:
-    return np.array(family.logits(task, keras.ops.convert_to_tensor(ids, "int32"), training=False))
+    return np.array(family.logits(task, {"inputs": keras.ops.convert_to_tensor(ids, "int32")}, training=False))
 
 
 def logits_after(model: TextModel, ids: list[int]) -> np.ndarray:

@@ -11,15 +11,30 @@ from typing import Any
 import numpy as np
 
 from pipelines.tokens import TokenSplit
+from pipelines.words import WordTable
 from zoo import families
 from zoo.families import Size
 from zoo.fit import Callback, FitResult, TrainPlan, fit
+from zoo.objectives import CausalLM, MaskedLM, Objective
 
 VOCABULARY = 37
 TOY = Size("toy", layers=1, width=16, heads=2, context=8, learning_rate=1e-2, batch_size=4, dropout=0.2)
 
 #: The toy of each family; heads have to suit it.
-TOYS = {"gpt": TOY, "llama": replace(TOY, heads=4), "lstm": replace(TOY, heads=0, layers=2)}
+TOYS = {
+    "gpt": TOY,
+    "llama": replace(TOY, heads=4),
+    "lstm": replace(TOY, heads=0, layers=2),
+    "roberta": replace(TOY, context=32, dropout=0.0),
+}
+
+#: Start, mask and padding come after the toy's own ids, each of which is a word of three bytes.
+_WORDS = WordTable(
+    np.array([3] * VOCABULARY + [0] * 3, np.int32),
+    np.array([1] * VOCABULARY + [5] * 3, np.int8),
+    np.ones(VOCABULARY + 3, bool),
+)
+OBJECTIVES: dict[str, Objective] = {"roberta": MaskedLM(_WORDS, VOCABULARY, VOCABULARY + 1, VOCABULARY + 2)}
 
 #: Plan of a training that takes some seconds, as the script makes it.
 LONG = {"steps": 60, "evaluate_every": 20, "checkpoint_every": 7}
@@ -40,6 +55,15 @@ class ToyTokens:
         return TokenSplit(name, ids.astype(np.uint16), np.array([0, size]), 3 * size, 0)
 
 
+class RunTokens(ToyTokens):
+    """Forty times the same id, then the next one: a hidden token follows from those around it."""
+
+    def split(self, name: str) -> TokenSplit:
+        size = self.sizes[name]
+        ids = np.arange(size) // 40 * 7 % VOCABULARY
+        return TokenSplit(name, ids.astype(np.uint16), np.array([0, size]), 3 * size, 0)
+
+
 def toy_plan(**changes: Any) -> TrainPlan:
     fields: dict[str, Any] = {
         "steps": 12,
@@ -56,18 +80,25 @@ def toy_plan(**changes: Any) -> TrainPlan:
 
 
 def toy_task(plan: TrainPlan, family: str = "gpt") -> Any:
-    return families.get(family).build(TOYS[family], VOCABULARY, seed=plan.seed, dropout=plan.dropout)
+    words = VOCABULARY + 3 if family in OBJECTIVES else VOCABULARY
+    return families.get(family).build(TOYS[family], words, seed=plan.seed, dropout=plan.dropout)
 
 
 def toy_fit(
-    checkpoints: Path, *callbacks: Callback, family: str = "gpt", fingerprint: str = "f", **changes: Any
+    checkpoints: Path,
+    *callbacks: Callback,
+    family: str = "gpt",
+    fingerprint: str = "f",
+    tokens: ToyTokens | None = None,
+    **changes: Any,
 ) -> FitResult:
     plan = toy_plan(**changes)
     return fit(
         toy_task(plan, family),
-        ToyTokens(),
+        tokens or ToyTokens(),
         plan,
         family=families.get(family),
+        objective=OBJECTIVES.get(family, CausalLM()),
         fingerprint=fingerprint,
         checkpoints=checkpoints,
         callbacks=callbacks,

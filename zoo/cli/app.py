@@ -99,6 +99,28 @@ def families(
 
 
 @app.command()
+def plan(
+    family: Annotated[str, typer.Argument(help="Family of the model: see `zoo families`.")],
+    size: Annotated[str | None, typer.Option(help="A size of the family.")] = None,
+    parameters: Annotated[str | None, typer.Option(help="Instead: a number of weights, such as 70B.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Instead: dollars, such as 25000.")] = None,
+    tokens: Annotated[str | None, typer.Option(help="Such as 1.4T; 20 for each weight if absent.")] = None,
+    hardware: Annotated[str, typer.Option(help="a100, h100, l4, or here: measures this machine.")] = "a100",
+    devices: Annotated[int, typer.Option(min=1)] = 1,
+    utilisation: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the peak that is reached.")] = 0.4,
+    price: Annotated[float | None, typer.Option(min=0, help="Dollars an hour and device.")] = None,
+    vocab_size: Annotated[int, typer.Option(min=1, help="Words, for the weights of a named size.")] = 8192,
+    json: Json = False,
+) -> None:
+    """Estimate tokens, FLOPs, memory, hours and money of a training."""
+    from zoo.cli.commands import run_plan
+
+    options = {"hardware": hardware, "devices": devices, "utilisation": utilisation, "price": price}
+    numbers = {"parameters": parameters, "budget": budget, "tokens": tokens}
+    run_plan(family, size, vocab_size, numbers, options, json)
+
+
+@app.command()
 def query(
     prompt: str,
     domain: Annotated[str, typer.Option(help="Domain to ask.")],

@@ -155,6 +155,55 @@ def run_families(vocab_size: int, as_json: bool) -> None:
     )
 
 
+def run_plan(
+    family: str,
+    size: str | None,
+    vocab_size: int,
+    numbers: dict[str, str | None],
+    options: dict[str, Any],
+    as_json: bool,
+) -> None:
+    from zoo.planning import parse_number, plan
+
+    given = {name: None if text is None else parse_number(text, name) for name, text in numbers.items()}
+    estimate = plan(family, size=size, vocab_size=vocab_size, **given, **options)
+    if as_json:
+        print_json(estimate.to_json())
+        return
+    devices = f"{estimate.devices} × {estimate.hardware} at {estimate.utilisation:.2f} of its peak"
+    rows = [
+        ("weights", f"{in_units(estimate.parameters)}"),
+        ("tokens", f"{in_units(estimate.tokens)} ({estimate.tokens / estimate.parameters:.1f} for each weight)"),
+        ("FLOPs", f"{estimate.flops:.2e}"),
+        ("memory", f"{estimate.memory / 1e9:,.1f} GB for {_memory_of(estimate.size)}"),
+        ("hardware", devices),
+        ("speed", f"{estimate.tokens_per_second:,.0f} tokens/s"),
+        ("time", f"{estimate.hours:,.1f} hours"),
+        ("price", _price(estimate.price, estimate.price_per_hour)),
+    ]
+    if estimate.fits is False:
+        rows.append(("", "does not fit into the memory: take more devices, or shard the training state"))
+    print_table(("", ""), rows)
+
+
+def _price(total: float | None, an_hour: float | None) -> str:
+    if total is None:
+        return "unknown: give --price, the dollars an hour"
+    return f"{total:,.0f} dollars at {an_hour:.2f} an hour and device"
+
+
+def _memory_of(size: str | None) -> str:
+    return "training state" if size is None else "training state and the activations of a batch"
+
+
+def in_units(number: float) -> str:
+    """A large number for people: 1,400,000,000,000 as "1.4 T"."""
+    for unit, factor in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("K", 1e3)):
+        if number >= factor:
+            return f"{number / factor:.3g} {unit}"
+    return f"{number:.0f}"
+
+
 def run_query(
     prompt: str,
     domain: str,

@@ -18,10 +18,15 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, rig
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, show_header=any(headers))
     for index, header in enumerate(headers):
         table.add_column(header, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    width = None if sys.stdout.isatty() else 1_000  # a file or a pipe has no width to fold to
-    Console(highlight=False, markup=False, width=width).print(table)
+    if sys.stdout.isatty():
+        Console(highlight=False, markup=False).print(table)
+        return
+    console = Console(highlight=False, markup=False, width=1_000)  # a file or a pipe has no width to fold to
+    with console.capture() as captured:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from registry.gates import NO_TRAINING_PII
+from zoo import families
 from zoo.cli.output import print_table
 
 if TYPE_CHECKING:
+    from zoo.load import LoadedModel
     from zoo.train import Run
 
 _QUESTIONS = {
@@ -15,6 +17,7 @@ _QUESTIONS = {
     "support_domain": ("How do I block my card?", "When will my refund arrive?", "Hello,"),
 }
 _OPENINGS = ("The", "What is", "In")
+_HIDDEN = ("The <mask> of the", "You may <mask> it.", "Dear <mask>,")
 _SAMPLE_TOKENS = 60
 
 
@@ -23,6 +26,7 @@ def print_run(run: Run) -> None:
     model = run.model
     print("this model was trained already" if run.reused else "trained")
     figures = run.metrics
+    encoder = families.get(model.family).shape == "encoder"
     print_table(
         ("", ""),
         [
@@ -32,7 +36,7 @@ def print_run(run: Run) -> None:
             ("validation", f"{figures['val_bits_per_byte']:.4f} bits per byte"),
             ("parameters", f"{figures['parameters']:,.0f}"),
             ("speed", f"{figures['tokens_per_second']:,.0f} tokens/s in training"),
-            ("latency", f"{figures['latency_ms_p50']:.0f} ms for 32 tokens"),
+            ("latency", f"{figures['latency_ms_p50']:.0f} ms for {'a short text' if encoder else '32 tokens'}"),
         ],
     )
     for gate in run.gates:
@@ -45,7 +49,10 @@ def print_run(run: Run) -> None:
     else:
         print("\nno samples: what it says may hold personal data of its training text")
     prompt = _QUESTIONS.get(model.pipeline, _OPENINGS)[0]
-    print(f'\nask it:      zoo query "{prompt}" --domain {model.domain} --caller {_caller(model.domain)}')
+    if encoder:
+        print(f'\nuse it:      zoo.load("{model.name}@champion").embed(["{prompt}"])   (in Python)')
+    else:
+        print(f'\nask it:      zoo query "{prompt}" --domain {model.domain} --caller {_caller(model.domain)}')
     print("look at it:  zoo ui   (then open http://127.0.0.1:5000/#/models?workflowType=machine_learning)")
 
 
@@ -65,5 +72,11 @@ def samples(run: Run) -> list[tuple[str, str]]:
 
     prompts = _QUESTIONS.get(run.model.pipeline, _OPENINGS)
     loaded = open_version(Workspace.current(), run.model)
+    if loaded.family.shape == "encoder":
+        return [(text, " / ".join(_guesses(loaded, text))) for text in _HIDDEN]
     answers = loaded.generate(prompts, max_tokens=_SAMPLE_TOKENS, temperature=0.7, top_p=0.9)
     return list(zip(prompts, answers, strict=True))
+
+
+def _guesses(loaded: LoadedModel, text: str) -> list[str]:
+    return [guess.token.strip() for guess in loaded.fill(text)[0]]

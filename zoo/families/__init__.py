@@ -9,6 +9,7 @@ from zoo.families.base import Family, Size
 from zoo.families.gpt import GPT
 from zoo.families.llama import LLAMA
 from zoo.families.lstm import LSTM
+from zoo.families.roberta import ROBERTA
 
 __all__ = ["Family", "Row", "Size", "get", "names", "register", "table"]
 
@@ -87,5 +88,5 @@ def table(vocab_size: int) -> list[Row]:
     ]
 
 
-for _family in (GPT, LLAMA, LSTM):
+for _family in (GPT, LLAMA, LSTM, ROBERTA):
     register(_family)

@@ -51,8 +51,8 @@ class Family:
     Attributes:
         build: (size, vocab_size, seed, dropout, dtype) to a keras-hub task whose initial weights are a pure
             function of these arguments.
-        logits: (task, int32 [batch, length], training) to float [batch, length, vocabulary]: the
-            forward pass over packed windows, in which no position is padding.
+        logits: (task, batch of the objective, training) to float [batch, predicted positions,
+            vocabulary]: the forward pass.
         preprocessor: (folder of the tokenizer, length in tokens) to the keras-hub preprocessor that
             makes a saved model usable from text to text without this package.
         parameters: (size, vocab_size) to the number of weights, without building anything.
@@ -65,9 +65,9 @@ class Family:
     objective: str
     tokenizer: str
     sizes: Mapping[str, Size]
-    build: Callable[..., keras_hub.models.CausalLM]
+    build: Callable[..., keras_hub.models.Task]
     logits: Callable[..., keras.KerasTensor]
-    preprocessor: Callable[[Path, int], keras_hub.models.CausalLMPreprocessor]
+    preprocessor: Callable[[Path, int], keras_hub.models.Preprocessor]
     parameters: Callable[[Size, int], int]
     embedding_parameters: Callable[[Size, int], int]
     keras_classes: str | None = None

@@ -8,6 +8,7 @@ most of the model.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,11 +107,12 @@ def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.
     )
 
 
-def logits(task: keras_hub.models.Llama3CausalLM, token_ids: Any, training: bool) -> Any:
-    """Forward pass over windows without padding: int32 [batch, length] to [batch, length, vocabulary]."""
+def logits(task: keras_hub.models.Llama3CausalLM, batch: Mapping[str, Any], training: bool) -> Any:
+    """float [batch, length, vocabulary], for int32 "inputs" [batch, length] without padding."""
     from keras import ops
 
-    return task({"token_ids": token_ids, "padding_mask": ops.ones_like(token_ids)}, training=training)
+    ids = batch["inputs"]
+    return task({"token_ids": ids, "padding_mask": ops.ones_like(ids)}, training=training)
 
 
 LLAMA = Family(

@@ -7,6 +7,7 @@ the weights of the transformers with the same names. The network itself is in `l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,9 +95,9 @@ def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.
     return LSTMCausalLMPreprocessor(tokenizer=tokenizer, sequence_length=sequence_length)
 
 
-def logits(task: LSTMCausalLM, token_ids: Any, training: bool) -> Any:
-    """Forward pass, each window from an empty state: int32 [batch, length] to [batch, length, vocabulary]."""
-    return task({"token_ids": token_ids}, training=training)
+def logits(task: LSTMCausalLM, batch: Mapping[str, Any], training: bool) -> Any:
+    """float [batch, length, vocabulary], for int32 "inputs" [batch, length], each row from an empty state."""
+    return task({"token_ids": batch["inputs"]}, training=training)
 
 
 LSTM = Family(

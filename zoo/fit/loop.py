@@ -25,10 +25,11 @@ from zoo.fit.checkpoint import CheckpointState, restore, snapshot
 from zoo.fit.evaluate import evaluate
 from zoo.fit.plan import TrainPlan, check_window
 from zoo.fit.schedule import learning_rate
-from zoo.fit.step import Objective, Steps, make_optimizer, make_steps
+from zoo.fit.step import Loss, Steps, make_optimizer, make_steps
+from zoo.objectives import Batch, Objective
 
 if TYPE_CHECKING:
-    import keras_hub
+    import keras
 
 
 class Splits(Protocol):
@@ -59,11 +60,12 @@ class FitResult:
 
 
 def fit(
-    task: keras_hub.models.CausalLM,
+    task: keras.Model,
     tokens: Splits,
     plan: TrainPlan,
     *,
     family: Family,
+    objective: Objective,
     fingerprint: str,
     checkpoints: Path,
     callbacks: Sequence[Callback] = (),
@@ -75,6 +77,7 @@ def fit(
         tokens: its splits "train" and "validation" are read.
         plan: steps, sizes, rates.
         family: of the task.
+        objective: what is learned from the tokens.
         fingerprint: of everything the run stems from; a checkpoint with another one is refused.
         checkpoints: folder of this run's checkpoints.
         callbacks: told of each step, evaluation and checkpoint.
@@ -85,7 +88,7 @@ def fit(
         DataError: empty splits, damaged checkpoints, a full disk.
     """
     _check(task, tokens, plan)
-    run = _Run(task, tokens, plan, family, fingerprint, checkpoints, callbacks)
+    run = _Run(task, tokens, plan, family, objective, fingerprint, checkpoints, callbacks)
     run.resume()
     return run.train()
 
@@ -95,10 +98,11 @@ class _Run:
 
     def __init__(
         self,
-        task: keras_hub.models.CausalLM,
+        task: keras.Model,
         tokens: Splits,
         plan: TrainPlan,
         family: Family,
+        objective: Objective,
         fingerprint: str,
         checkpoints: Path,
         callbacks: Sequence[Callback],
@@ -109,7 +113,8 @@ class _Run:
         self.checkpoints = checkpoints
         self.callbacks = callbacks
         optimizer = make_optimizer(task, plan)
-        self.steps: Steps = make_steps(Objective(task, family), optimizer, jit=plan.jit)
+        self.objective = objective
+        self.steps: Steps = make_steps(Loss(task, family, self.objective), optimizer, jit=plan.jit)
         self.variables: list[tuple[str, Any]] = [(v.path, v) for v in (*task.variables, *optimizer.variables)]
         self.state = CheckpointState(step=0, fingerprint=fingerprint, arrays={})
         self.first_seconds: float | None = None
@@ -127,6 +132,7 @@ class _Run:
         state, plan = self.state, self.plan
         batches = stream(
             self.train_split,
+            self.objective,
             batch_size=plan.batch_size,
             window=plan.window,
             seed=plan.seed,
@@ -137,7 +143,7 @@ class _Run:
                 self._evaluate()
             if state.step % plan.checkpoint_every == 0:
                 self._save()
-            self._update(*next(batches))
+            self._update(next(batches))
         self._evaluate()
         self._save()
         for callback in self.callbacks:
@@ -149,11 +155,11 @@ class _Run:
         out_of_time = minutes is not None and self.state.elapsed_seconds >= 60 * minutes
         return self.state.step >= self.plan.steps or out_of_time
 
-    def _update(self, inputs: Any, targets: Any) -> None:
+    def _update(self, batch: Batch) -> None:
         state, step = self.state, self.state.step
         rate = learning_rate(self.plan, step, state.elapsed_seconds / 60)
         start = time.perf_counter()
-        loss = self.steps.train(inputs, targets, rate)
+        loss = self.steps.train(batch, rate)
         seconds = time.perf_counter() - start
         if not math.isfinite(loss):
             raise ConfigError(
@@ -179,7 +185,12 @@ class _Run:
             return
         start = time.perf_counter()
         result = evaluate(
-            self.steps.nats, self.validation, batch_size=plan.batch_size, window=plan.window, step=state.step
+            self.steps.nats,
+            self.objective,
+            self.validation,
+            batch_size=plan.batch_size,
+            window=plan.window,
+            step=state.step,
         )
         state.elapsed_seconds += time.perf_counter() - start
         state.evaluations.append(result)
@@ -209,7 +220,7 @@ class _Run:
         return FitResult(state.step, tuple(state.losses), tuple(state.evaluations), metrics)
 
 
-def _check(task: keras_hub.models.CausalLM, tokens: Splits, plan: TrainPlan) -> None:
+def _check(task: keras.Model, tokens: Splits, plan: TrainPlan) -> None:
     words = task.backbone.vocabulary_size
     if tokens.vocab_size > words:
         raise ConfigError(f"the tokenizer has {tokens.vocab_size} words and the model only {words}", where="model")

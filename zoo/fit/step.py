@@ -2,55 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zoo.families.base import Family
 from zoo.fit.plan import TrainPlan
+from zoo.objectives import Batch, Objective
 
 if TYPE_CHECKING:
     import keras
-    import keras_hub
 
 
 class Steps(Protocol):
-    """The compiled functions of a backend; inputs and targets are int32 [batch, window]."""
+    """The compiled functions of a backend."""
 
-    def train(self, inputs: Any, targets: Any, rate: float) -> float:
+    def train(self, batch: Batch, rate: float) -> float:
         """Updates all variables in place; returns the loss before the update, in nats per token."""
         ...
 
-    def nats(self, inputs: Any, targets: Any, weights: Any) -> float:
-        """Sum of weight * cross-entropy, without dropout."""
+    def nats(self, batch: Batch) -> float:
+        """Sum of weight * loss, without dropout."""
         ...
 
 
 @dataclass(frozen=True)
-class Objective:
-    """Causal language modelling: cross-entropy of each next token."""
+class Loss:
+    """An objective on a task."""
 
-    task: keras_hub.models.CausalLM
+    task: keras.Model
     family: Family
+    objective: Objective
 
-    def token_nats(self, inputs: Any, targets: Any, training: bool) -> Any:
-        """Cross-entropy of each position, float32 [batch, window]; computed in float32 on each policy."""
+    def mean(self, batch: Mapping[str, Any]) -> Any:
+        """What training minimises: the mean over what is predicted, with dropout."""
         from keras import ops
 
-        logits = ops.cast(self.family.logits(self.task, inputs, training), "float32")
-        return ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+        nats = self.objective.nats(self.task, self.family, batch, training=True)
+        if "weights" not in batch:
+            return ops.mean(nats)
+        return ops.sum(batch["weights"] * nats) / ops.maximum(ops.sum(batch["weights"]), 1.0)
 
-    def loss(self, inputs: Any, targets: Any) -> Any:
+    def total(self, batch: Mapping[str, Any]) -> Any:
+        """Sum of weight * loss, without dropout."""
         from keras import ops
 
-        return ops.mean(self.token_nats(inputs, targets, training=True))
-
-    def weighted_nats(self, inputs: Any, targets: Any, weights: Any) -> Any:
-        from keras import ops
-
-        return ops.sum(weights * self.token_nats(inputs, targets, training=False))
+        return ops.sum(batch["weights"] * self.objective.nats(self.task, self.family, batch, training=False))
 
 
-def make_optimizer(task: keras_hub.models.CausalLM, plan: TrainPlan) -> keras.optimizers.Optimizer:
+def make_optimizer(task: keras.Model, plan: TrainPlan) -> keras.optimizers.Optimizer:
     """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), clipped by the global norm of the gradient.
 
     Weight decay spares biases, norms and embeddings: shrinking them regularises nothing.
@@ -75,7 +75,7 @@ def make_optimizer(task: keras_hub.models.CausalLM, plan: TrainPlan) -> keras.op
     return optimizer
 
 
-def make_steps(objective: Objective, optimizer: keras.optimizers.Optimizer, *, jit: bool) -> Steps:
+def make_steps(loss: Loss, optimizer: keras.optimizers.Optimizer, *, jit: bool) -> Steps:
     """The steps for the backend that Keras runs on.
 
     Raises:
@@ -89,9 +89,9 @@ def make_steps(objective: Objective, optimizer: keras.optimizers.Optimizer, *, j
     if backend == "tensorflow":
         from zoo.fit.step_tensorflow import TensorFlowSteps
 
-        return TensorFlowSteps(objective, optimizer, jit=jit)
+        return TensorFlowSteps(loss, optimizer, jit=jit)
     if backend == "jax":
         from zoo.fit.step_jax import JaxSteps
 
-        return JaxSteps(objective, optimizer, jit=jit)
+        return JaxSteps(loss, optimizer, jit=jit)
     raise ConfigError(f"training does not run on {backend}", where="KERAS_BACKEND", fix="use tensorflow or jax")

@@ -1,0 +1,88 @@
+"""What the words of a tokenizer stand for: their bytes, and where words of the text begin.
+
+Both follow from the vocabulary alone, so they can be looked up for any array of ids at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines.tokenizers import KINDS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+_NONE, _LETTERS, _DIGITS, _SIGNS, _SPACE, _SPECIAL = range(6)
+
+
+@dataclass(frozen=True)
+class WordTable:
+    """Per id of a byte-level vocabulary.
+
+    Attributes:
+        bytes: int32 [vocab], UTF-8 bytes of text that the id stands for; 0 for special tokens.
+        kinds: int8 [vocab], of the last character: letters, digits, signs, white space, special.
+        leads: bool [vocab], whether the id begins with a space or a line break.
+    """
+
+    bytes: npt.NDArray[np.int32]
+    kinds: npt.NDArray[np.int8]
+    leads: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, vocabulary: Mapping[str, int]) -> WordTable:
+        """Reads a byte-level BPE vocabulary."""
+        import numpy as np
+
+        special = {token for kind in KINDS.values() for token in kind.special_tokens}
+        size = max(vocabulary.values()) + 1
+        lengths, kinds, leads = np.zeros(size, np.int32), np.full(size, _SPECIAL, np.int8), np.zeros(size, bool)
+        for token, index in vocabulary.items():
+            if token not in special:
+                raw = bytes(map(_BYTES.__getitem__, token))
+                lengths[index] = len(raw)
+                kinds[index] = _kind(raw)
+                leads[index] = raw[:1].isspace()
+        return cls(lengths, kinds, leads)
+
+    def word_starts(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Whether a word begins at each of these ids, bool [..., length]; special tokens are words.
+
+        A word is a run of letters, or of digits, with the space before it. Each sign is one. A
+        character of several bytes counts as a letter, whichever it is.
+        """
+        import numpy as np
+
+        kinds, leads = self.kinds[ids], self.leads[ids]
+        starts = np.ones(ids.shape, bool)
+        runs = (kinds[..., 1:] == _LETTERS) | (kinds[..., 1:] == _DIGITS)
+        starts[..., 1:] = ~((kinds[..., 1:] == kinds[..., :-1]) & runs & ~leads[..., 1:])
+        return starts
+
+    def is_special(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Whether each id is a special token, bool, of the shape of `ids`."""
+        special: npt.NDArray[np.bool_] = self.kinds[ids] == _SPECIAL
+        return special
+
+
+def _kind(raw: bytes) -> int:
+    last = raw[-1:]
+    if last.isspace():
+        return _SPACE
+    if last.isdigit():
+        return _DIGITS
+    return _LETTERS if last.isalpha() or last[0] >= 0x80 else _SIGNS
+
+
+def _byte_of_character() -> dict[str, int]:
+    """GPT-2's way to write bytes as printable characters, the other way round: those of Latin-1 that
+    can be seen stand for themselves, the others for 256 + n."""
+    seen = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    hidden = [byte for byte in range(256) if byte not in set(seen)]
+    return {chr(byte): byte for byte in seen} | {chr(256 + n): byte for n, byte in enumerate(hidden)}
+
+
+_BYTES = _byte_of_character()

@@ -1,0 +1,136 @@
+"""Encoders in use: embeddings, words for masks, samples; saved and loaded in a new process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from governance.errors import ConfigError, DataError
+from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
+from tests.pipelines.tiny import tiny_version
+from zoo import families
+from zoo.encode import EncoderModel
+from zoo.families import Family, Size
+from zoo.load import LoadedModel
+from zoo.preset import load_preset, save_preset
+
+SIZE = Size("toy", layers=1, width=16, heads=2, context=32, learning_rate=1e-2, batch_size=4)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    family: Family
+    files: TokenizerFiles
+    model: EncoderModel
+
+    def states(self, ids: list[int]) -> np.ndarray:
+        inputs = {"token_ids": np.array([ids]), "padding_mask": np.ones((1, len(ids)), np.int32)}
+        return np.array(self.model.task.backbone(inputs, training=False))[0]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    family = families.get("roberta")
+    files = train_tokenizer(tiny_version(), kind="roberta", vocab_size=300, storage=tmp_path_factory.mktemp("s"))
+    task = family.build(SIZE, files.vocab_size, seed=5)
+    for weight in task.trainable_weights:
+        weight.assign(3 * np.asarray(weight))
+    model = EncoderModel(task, load_encoder(files.folder), family=family, context=SIZE.context)
+    return Encoder(family, files, model)
+
+
+def framed(encoder: Encoder, text: str) -> list[int]:
+    vocabulary = encoder.model.encoder.get_vocab()
+    return [vocabulary["<s>"], *encoder.model.encoder.encode(text).ids, vocabulary["</s>"]]
+
+
+def test_an_embedding_is_the_normalised_mean_of_the_states(encoder: Encoder) -> None:
+    texts = ["the tax", "a return of a dependent", "", "tax"]
+    embeddings = encoder.model.embed(texts)
+    assert embeddings.shape == (4, 16) and embeddings.dtype == np.float32
+    for text, embedding in zip(texts, embeddings, strict=True):
+        mean = encoder.states(framed(encoder, text)).mean(axis=0)
+        np.testing.assert_allclose(embedding, mean / np.linalg.norm(mean), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(encoder.model.embed(texts[:1])[0], embeddings[0], rtol=1e-5, atol=1e-6)
+    assert encoder.model.embed(["tax"] * 17).shape == (17, 16)
+    assert encoder.model.embed([]).shape == (0, 16)
+
+
+def test_a_mask_gets_the_likeliest_tokens(encoder: Encoder) -> None:
+    vocabulary = encoder.model.encoder.get_vocab()
+    filled = encoder.model.fill("the <mask> is <mask>.", top_k=300)
+    the, rest = encoder.model.encoder.encode("the").ids, encoder.model.encoder.encode(" is").ids
+    ids = [vocabulary["<s>"], *the, vocabulary["<mask>"], *rest, vocabulary["<mask>"]]
+    ids += [*encoder.model.encoder.encode(".").ids, vocabulary["</s>"]]
+    positions = [index for index, token in enumerate(ids) if token == vocabulary["<mask>"]]
+    batch = {"inputs": np.array([ids], np.int32), "positions": np.array([positions], np.int32)}
+    import keras
+
+    logits = np.array(
+        encoder.family.logits(encoder.model.task, keras.tree.map_structure(keras.ops.convert_to_tensor, batch), False)
+    )[0].astype(np.float64)
+    expected = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    expected /= expected.sum(axis=-1, keepdims=True)
+    for guesses, row in zip(filled, expected, strict=True):
+        found = [guess.probability for guess in guesses]
+        assert found == sorted(found, reverse=True) and sum(found) == pytest.approx(1, abs=1e-4)
+        np.testing.assert_allclose(found[:5], sorted(row, reverse=True)[:5], rtol=1e-3)
+
+
+def test_samples_keep_most_of_the_text(encoder: Encoder) -> None:
+    texts = ["the tax return of a dependent", "the tax return of a dependent", "", "x" * 500]
+    samples = encoder.model.sample(texts, seed=1)
+    assert samples == encoder.model.sample(texts, seed=1) != encoder.model.sample(texts, seed=2)
+    assert samples[0] != samples[1], "chance differs between texts"
+    assert samples[2] == ""
+    assert "<s>" not in "".join(samples) and "</s>" not in "".join(samples)
+
+
+def test_what_does_not_fit_is_refused(encoder: Encoder) -> None:
+    long = "x" * 200
+    with pytest.raises(DataError, match="exceeds the model's context of 32; shorten it to 30 tokens"):
+        encoder.model.embed([long])
+    assert encoder.model.embed([long], truncate=True).shape == (1, 16)
+    with pytest.raises(DataError, match="exceeds the model's context"):
+        encoder.model.fill(long + " <mask>")
+    with pytest.raises(DataError, match="UTF-8"):
+        encoder.model.embed(["\ud800"])
+    with pytest.raises(ConfigError, match="1 to 32 times <mask>"):
+        encoder.model.fill("no mask")
+    loaded = LoadedModel(None, Path(), encoder.family, encoder.model)
+    with pytest.raises(ConfigError, match="roberta is an encoder and generates no text; use embed or fill"):
+        loaded.generate("the tax")
+    assert loaded.bits_per_byte(["the tax return of a dependent"]) > 0
+
+
+def test_a_preset_is_the_same_model_in_a_new_process(encoder: Encoder, tmp_path: Path) -> None:
+    folder = tmp_path / "preset"
+    save_preset(encoder.model.task, encoder.files.folder, folder, family=encoder.family, context=SIZE.context)
+    script = (
+        "import sys, json, keras_hub, numpy as np\n"
+        "task = keras_hub.models.MaskedLM.from_preset(sys.argv[1])\n"  # plain keras-hub, without our code
+        "ids = task.preprocessor.tokenizer('the tax return')\n"
+        "inputs = {'token_ids': np.array([ids]), 'padding_mask': np.ones((1, len(ids)))}\n"
+        "logits = task({**inputs, 'mask_positions': np.array([[1]])})\n"
+        "print(json.dumps([list(map(int, ids)), np.array(logits)[0, 0].tolist()]))\n"
+    )
+    output = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
+    ids, logits = json.loads(output.stdout.splitlines()[-1])
+    assert ids == encoder.model.encoder.encode("the tax return").ids
+    here = encoder.model.task(
+        {
+            "token_ids": np.array([ids]),
+            "padding_mask": np.ones((1, len(ids)), np.int32),
+            "mask_positions": np.array([[1]]),
+        }
+    )
+    np.testing.assert_allclose(logits, np.array(here)[0, 0], rtol=1e-4, atol=1e-5)
+    family, loaded = load_preset(folder)
+    assert family is encoder.family and isinstance(loaded, EncoderModel)
+    np.testing.assert_allclose(loaded.embed(["the tax"]), encoder.model.embed(["the tax"]), rtol=1e-5, atol=1e-6)

@@ -1,0 +1,142 @@
+"""Objectives: what is hidden, that it depends on (seed, epoch, window) alone, and what is counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from governance.errors import DataError
+from pipelines.stream import Windows, stream
+from pipelines.tokenizers import load_encoder, train_tokenizer
+from pipelines.tokens import TokenSplit
+from tests.pipelines.tiny import tiny_version
+from tests.zoo.toy import OBJECTIVES, ToyTokens
+from zoo import families
+from zoo.fit.evaluate import evaluate
+from zoo.objectives import MaskedLM
+from zoo.objectives.masked import SHARE, choose_words
+
+TOY = OBJECTIVES["roberta"]
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory: pytest.TempPathFactory) -> MaskedLM:
+    storage = tmp_path_factory.mktemp("storage")
+    files = train_tokenizer(tiny_version(), kind="roberta", vocab_size=400, storage=storage)
+    return MaskedLM.of(load_encoder(files.folder).get_vocab())
+
+
+def windows(ids: np.ndarray, *, epoch: int = 0, first: int = 0, seed: int = 0) -> Windows:
+    rows = len(ids)
+    return Windows(ids.astype(np.int32), np.full(rows, epoch), first + np.arange(rows), seed)
+
+
+def some_ids(masked: MaskedLM, rows: int, length: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(4, len(masked.words.bytes), (rows, length))
+
+
+def test_a_row_depends_on_seed_epoch_and_number_alone(masked: MaskedLM) -> None:
+    ids = some_ids(masked, 6, 63)
+    whole = masked.examples(windows(ids))
+    part = masked.examples(windows(ids[4:], first=4))
+    for name, array in part.items():
+        np.testing.assert_array_equal(array, whole[name][4:])
+    for other in (windows(ids, epoch=1), windows(ids, seed=1), windows(ids, first=1)):
+        assert not np.array_equal(masked.examples(other)["positions"], whole["positions"])
+
+
+def test_whole_words_are_hidden_and_nothing_else(masked: MaskedLM) -> None:
+    ids = some_ids(masked, 40, 127)
+    ids[:, ::17] = 2  # ends of documents
+    batch = masked.examples(windows(ids))
+    whole = np.concatenate([np.full((40, 1), masked.start_id), ids], axis=1)
+    assert batch["positions"].shape == (40, round(SHARE * 128))
+    starts = masked.words.word_starts(whole)
+    for row in range(40):
+        count = int(batch["weights"][row].sum())
+        chosen = batch["positions"][row, :count]
+        assert (np.diff(chosen) > 0).all() and (batch["weights"][row, :count] == 1).all()
+        np.testing.assert_array_equal(batch["targets"][row, :count], whole[row, chosen])
+        assert not masked.words.is_special(whole[row, chosen]).any()
+        hidden = np.isin(np.arange(128), chosen)
+        for word in np.split(hidden, np.flatnonzero(starts[row])[1:]):  # a second way to group words
+            assert word.all() or not word.any()
+        np.testing.assert_array_equal(batch["inputs"][row, ~hidden], whole[row, ~hidden])
+    assert batch["weights"].mean() > 0.95
+
+
+def test_most_are_masked_some_replaced_some_left(masked: MaskedLM) -> None:
+    ids = some_ids(masked, 400, 127)
+    batch = masked.examples(windows(ids))
+    counted = batch["weights"] > 0
+    seen = np.take_along_axis(batch["inputs"], batch["positions"], axis=1)[counted]
+    targets = batch["targets"][counted]
+    assert (seen == masked.mask_id).mean() == pytest.approx(0.8, abs=0.01)
+    assert (seen == targets).mean() == pytest.approx(0.1, abs=0.01)
+    replaced = seen[(seen != masked.mask_id) & (seen != targets)]
+    assert len(set(replaced.tolist())) > 200 and not masked.words.is_special(replaced).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=30), most=st.integers(1, 20), seed=st.integers(0, 9))
+def test_words_are_taken_until_none_fits(lengths: list[int], most: int, seed: int) -> None:
+    starts = np.zeros(sum(lengths), bool)
+    starts[np.cumsum([0, *lengths[:-1]])] = True
+    chosen = choose_words(starts, np.ones_like(starts), most, np.random.default_rng(seed))
+    assert len(chosen) <= most
+    hidden = np.isin(np.arange(len(starts)), chosen)
+    words = np.split(hidden, np.flatnonzero(starts)[1:])
+    assert all(word.all() or not word.any() for word in words)
+    left = [len(word) for word in words if not word.any()]
+    assert all(length > most - len(chosen) for length in left), "another word would have fitted"
+
+
+@pytest.mark.parametrize("size", [1, 30, 31, 62, 200])
+def test_validation_hides_the_same_words_each_time_and_counts_their_bytes(size: int) -> None:
+    split = ToyTokens(validation=size).split("validation")
+    first, second = (TOY.validation(split, batch_size=2, window=32) for _ in range(2))
+    one, other = list(first.batches), list(second.batches)
+    for left, right in zip(one, other, strict=True):
+        for name in left:
+            np.testing.assert_array_equal(left[name], right[name])
+    weights = np.concatenate([batch["weights"] for batch in one])
+    assert first.tokens == second.tokens == weights.sum()
+    assert first.bytes == 3 * first.tokens
+    inputs, mask = (np.concatenate([batch[name] for batch in one]) for name in ("inputs", "padding_mask"))
+    assert mask.sum() == size + len(inputs), "each token once, and a start in each window"
+    assert inputs.shape[0] == 2 * -(-size // 62)
+
+
+def test_a_split_without_a_word_cannot_be_measured(masked: MaskedLM) -> None:
+    split = TokenSplit("validation", np.full(5, 2, np.uint16), np.array([0, 5]), 5, 2)
+    with pytest.raises(DataError, match='nothing to predict in the split "validation"'):
+        evaluate(lambda batch: 0.0, masked, split, batch_size=1, window=8, step=0)
+
+
+def test_a_restart_hides_the_same_words() -> None:
+    options = {"batch_size": 3, "window": 16, "seed": 4}
+    split = ToyTokens(train=200).split("train")
+    whole = list(stream(split, TOY, **options).take(9).as_numpy_iterator())
+    tail = list(stream(split, TOY, **options, start_step=6).take(3).as_numpy_iterator())
+    for left, right in zip(whole[6:], tail, strict=True):
+        for name in left:
+            np.testing.assert_array_equal(left[name], right[name])
+
+
+def test_targets_stand_where_the_model_is_asked() -> None:
+    """A model that knows the text loses nothing; one that is off by a position loses much."""
+    ids = np.arange(62).reshape(2, 31) % 37
+    batch = dict(TOY.examples(windows(ids)))
+    text = np.concatenate([np.full((2, 1), 37), ids], axis=1)
+
+    def nats(text: np.ndarray) -> float:
+        known = np.take_along_axis(text, batch["positions"], axis=1)
+        knowing = replace(families.get("roberta"), logits=lambda task, batch, training: 50.0 * np.eye(40)[known])
+        return float((np.asarray(TOY.nats(None, knowing, batch, training=False)) * batch["weights"]).sum())
+
+    assert nats(text) < 1e-3
+    assert nats(np.roll(text, 1, axis=1)) > 100

@@ -1,0 +1,60 @@
+"""Functions that are compiled once for each of a few shapes, and what keeps the shapes few."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from governance.errors import DataError
+
+if TYPE_CHECKING:
+    import keras
+
+#: Rows that are computed at once; a request takes the smallest that fits.
+BATCH_SIZES = (1, 4, 16)
+#: Lengths in tokens that are compiled, doubled up to the model's context.
+_SHORTEST_LENGTH = 256
+#: What Python makes of bytes on the command line that are not UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def compiled(task: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles a function of arrays, or of dictionaries of them, that reads the task's variables; returns NumPy."""
+    import keras
+    import numpy as np
+
+    if keras.config.backend() == "jax":
+        import jax
+
+        def pure(values: list[Any], *arrays: Any) -> Any:
+            with keras.StatelessScope(state_mapping=list(zip(task.variables, values, strict=True))):
+                return function(*arrays)
+
+        jitted = jax.jit(pure)
+        return lambda *arrays: np.asarray(jitted([variable.value for variable in task.variables], *arrays))
+
+    import tensorflow as tf
+
+    graph = tf.function(function, jit_compile=True, autograph=False)
+    return lambda *arrays: graph(*keras.tree.map_structure(tf.constant, arrays)).numpy()
+
+
+def bucket(size: int, buckets: Sequence[int]) -> int:
+    """The smallest bucket that holds `size`, else the largest."""
+    return next((bucket for bucket in buckets if bucket >= size), buckets[-1])
+
+
+def lengths_up_to(context: int) -> list[int]:
+    """The lengths that are compiled, in tokens, the last one being the context."""
+    lengths, length = [], _SHORTEST_LENGTH
+    while length < context:
+        lengths.append(length)
+        length *= 2
+    return [*lengths, context]
+
+
+def check_utf8(texts: Sequence[str]) -> None:
+    """Raises DataError for a text that is no valid Unicode."""
+    if any(_SURROGATE.search(text) for text in texts):
+        raise DataError("the text is not UTF-8", fix="give it in UTF-8")

@@ -1,0 +1,202 @@
+"""Text into an encoder: embeddings, and words for masks; on shapes that are compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from governance.errors import ConfigError, DataError
+from pipelines.tokenizers import Frame
+from pipelines.words import WordTable
+from zoo.compiled import BATCH_SIZES, bucket, check_utf8, compiled, lengths_up_to
+from zoo.families.base import Family
+
+if TYPE_CHECKING:
+    import keras_hub
+    import numpy as np
+    import numpy.typing as npt
+    from tokenizers import Tokenizer
+
+#: What stands for a hidden word in a text that is to be filled in.
+MASK = "<mask>"
+
+#: Masks of one text are asked for in groups of at most so many.
+_MASKS = 32
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A candidate for a mask: the text of one token, and its probability."""
+
+    token: str
+    probability: float
+
+
+class EncoderModel:
+    """A masked language model and its tokenizer.
+
+    Args:
+        task: a keras-hub masked language model.
+        encoder: from `pipelines.tokenizers`; its ids are the task's.
+        family: of the task.
+        context: tokens that a text may have.
+    """
+
+    def __init__(self, task: keras_hub.models.MaskedLM, encoder: Tokenizer, *, family: Family, context: int) -> None:
+        self.task = task
+        self.encoder = encoder
+        self.context = context
+        vocabulary = encoder.get_vocab()
+        self.frame = Frame.of(vocabulary)
+        self._family = family
+        self._start_id, self._pad_id, self._mask_id = (vocabulary[token] for token in ("<s>", "<pad>", MASK))
+        self._words = WordTable.of(vocabulary)
+        self._pooled: Callable[..., Any] = compiled(task, self._mean_of_states)
+        self._probabilities: Callable[..., Any] = compiled(task, self._probabilities_at)
+
+    def embed(self, texts: Sequence[str], *, truncate: bool = False) -> npt.NDArray[np.float32]:
+        """Embeddings of texts: the mean of the last layer's states over all tokens of `<s> text </s>`,
+        normalised to length 1 (Reimers & Gurevych 2019, arXiv:1908.10084).
+
+        Args:
+            truncate: a text that is too long loses its end; otherwise it is refused.
+
+        Returns:
+            float32 [texts, width].
+
+        Raises:
+            DataError: a text does not fit into the context, or is not UTF-8.
+        """
+        import numpy as np
+
+        rows = self._encode(texts, truncate=truncate)
+        width = self.task.backbone.hidden_dim
+        pooled = [self._pooled(ids, mask)[:count] for ids, mask, count in self._batches(rows)]
+        return np.concatenate(pooled) if pooled else np.empty((0, width), np.float32)
+
+    def fill(self, text: str, *, top_k: int = 5) -> list[list[Filled]]:
+        """The likeliest tokens for each `<mask>` in a text, the likeliest first.
+
+        Raises:
+            ConfigError: there is no mask in the text, or more than 32.
+            DataError: the text does not fit into the context, or is not UTF-8.
+        """
+        import numpy as np
+
+        check_utf8([text])
+        parts = text.split(MASK)
+        if not 1 <= len(parts) - 1 <= _MASKS:
+            raise ConfigError(f"a text to fill in holds 1 to {_MASKS} times {MASK}", where="text")
+        # A token begins with the space before its word, so the mask stands for that space as well.
+        parts = [part.removesuffix(" ") for part in parts[:-1]] + parts[-1:]
+        ids: list[int] = [self._start_id]
+        positions: list[int] = []
+        for number, encoded in enumerate(self.encoder.encode_batch(parts, add_special_tokens=False)):
+            if number:
+                positions.append(len(ids))
+                ids.append(self._mask_id)
+            ids += encoded.ids
+        self._check_length(len(ids) + 1)
+        probabilities = self._predict([*ids, self.frame.end_id], positions)
+        best = np.argsort(-probabilities, axis=-1, kind="stable")[:, :top_k]
+        return [
+            [Filled(self.encoder.decode([int(token)]), float(row[token])) for token in tokens]
+            for row, tokens in zip(probabilities, best, strict=True)
+        ]
+
+    def sample(self, texts: Sequence[str], *, seed: int) -> list[str]:
+        """Each text with three in ten of its words replaced by sampled ones, as the model expects them
+        there. What it learned by heart shows in them.
+
+        Texts that are too long lose their end.
+        """
+        import numpy as np
+
+        from zoo.objectives.masked import choose_words
+
+        sampled = []
+        for number, row in enumerate(self._encode(texts, truncate=True)):
+            ids = np.asarray(row, np.int32)
+            draw = np.random.Generator(np.random.Philox(key=[seed, number]))
+            most = min(_MASKS, max(1, len(ids) * 3 // 10))
+            allowed = ~self._words.is_special(ids)
+            positions = choose_words(self._words.word_starts(ids), allowed, most, draw)
+            if len(positions):
+                hidden = ids.copy()
+                hidden[positions] = self._mask_id
+                cumulative = np.cumsum(self._predict(hidden.tolist(), positions.tolist()), axis=-1)
+                drawn = (cumulative < draw.random((len(positions), 1)) * cumulative[:, -1:]).sum(axis=-1)
+                ids[positions] = np.minimum(drawn, cumulative.shape[-1] - 1)
+            sampled.append(self.encoder.decode([int(token) for token in ids if token not in self._frame_ids]))
+        return sampled
+
+    def warm_up(self, batch_sizes: Sequence[int] = (1,), lengths: Sequence[int] | None = None) -> None:
+        """Compiles these batch sizes with these lengths (all, when None) before the first request."""
+        for batch_size in batch_sizes:
+            for length in self.lengths() if lengths is None else lengths:
+                rows = [[self._start_id] * length] * batch_size
+                for ids, mask, _ in self._batches(rows):
+                    self._pooled(ids, mask)
+
+    def lengths(self) -> list[int]:
+        """The lengths that are compiled, in tokens."""
+        return lengths_up_to(self.context)
+
+    @property
+    def _frame_ids(self) -> frozenset[int]:
+        return frozenset({self._start_id, self._pad_id, self.frame.end_id})
+
+    def _encode(self, texts: Sequence[str], *, truncate: bool) -> list[list[int]]:
+        check_utf8(texts)
+        encoded = self.encoder.encode_batch(list(texts), add_special_tokens=False)
+        if not truncate:
+            self._check_length(max((len(one.ids) + 2 for one in encoded), default=0))
+        return [[self._start_id, *one.ids[: self.context - 2], self.frame.end_id] for one in encoded]
+
+    def _check_length(self, tokens: int) -> None:
+        if tokens > self.context:
+            raise DataError(
+                f"a text of {tokens - 2} tokens exceeds the model's context of {self.context}",
+                fix=f"shorten it to {self.context - 2} tokens",
+            )
+
+    def _batches(self, rows: list[list[int]]) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], int]]:
+        """Ids and padding masks, int32 [batch, length] of compiled shapes, and how many rows are real."""
+        import numpy as np
+
+        size = bucket(len(rows), BATCH_SIZES)
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            length = bucket(max(map(len, part)), self.lengths())
+            ids = np.full((size, length), self._pad_id, np.int32)
+            mask = np.zeros((size, length), np.int32)
+            mask[:, 0] = 1  # rows that only fill the batch are not empty
+            for index, row in enumerate(part):
+                ids[index, : len(row)] = row
+                mask[index, : len(row)] = 1
+            yield ids, mask, len(part)
+
+    def _predict(self, ids: list[int], positions: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Probabilities of each token at these positions, float32 [positions, vocabulary]."""
+        import numpy as np
+
+        padded = np.zeros((1, _MASKS), np.int32)
+        padded[0, : len(positions)] = positions
+        row, mask, _ = next(self._batches([ids]))
+        probabilities: npt.NDArray[np.float32] = self._probabilities(row, mask, padded)[0, : len(positions)]
+        return probabilities
+
+    def _mean_of_states(self, ids: Any, mask: Any) -> Any:
+        from keras import ops
+
+        states = ops.cast(self.task.backbone({"token_ids": ids, "padding_mask": mask}, training=False), "float32")
+        weights = ops.cast(mask, "float32")[:, :, None]
+        mean = ops.sum(states * weights, axis=1) / ops.sum(weights, axis=1)
+        return mean / ops.maximum(ops.norm(mean, axis=-1, keepdims=True), 1e-12)
+
+    def _probabilities_at(self, ids: Any, mask: Any, positions: Any) -> Any:
+        from keras import ops
+
+        batch = {"inputs": ids, "padding_mask": mask, "positions": positions}
+        return ops.softmax(ops.cast(self._family.logits(self.task, batch, False), "float32"))

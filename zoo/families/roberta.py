@@ -1,0 +1,111 @@
+"""RoBERTa (Liu et al. 2019, arXiv:1907.11692) on `keras_hub.models.RobertaMaskedLM`.
+
+BERT's encoder trained on packed text with masks that change in each epoch and without next-sentence
+prediction, on byte-level BPE. The sizes are those of `gpt`, of which it is the encoder twin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.families.base import Family, Size
+from zoo.families.weights import initialise, transformer_deviation
+
+if TYPE_CHECKING:
+    import keras_hub
+
+SIZES = {
+    size.name: size
+    for size in (
+        #    name, layers, width, heads, context, rate, batch, dropout, tokens
+        Size("nano", 3, 192, 3, 256, 2e-3, 8, 0.0, 1_250_000),
+        Size("micro", 6, 256, 4, 256, 1.5e-3, 16, 0.0, 10_000_000),
+        Size("mini", 8, 384, 6, 512, 1e-3, 16, 0.0, 100_000_000),
+        Size("small", 12, 768, 12, 512, 6e-4, 64, 0.1, 2_500_000_000),
+        Size("medium", 24, 1024, 16, 512, 4e-4, 128, 0.1, 7_000_000_000),
+    )
+}
+
+_INTO_RESIDUAL = ("attention_output/kernel", "feedforward_output_dense/kernel")
+
+
+def parameters(size: Size, vocab_size: int) -> int:
+    """All weights, those of the head that predicts masked words included; its table is the token table."""
+    width = size.width
+    layer = 12 * width * width + 13 * width
+    head = width * width + width + 2 * width + vocab_size
+    return embedding_parameters(size, vocab_size) + 2 * width + size.layers * layer + head
+
+
+def embedding_parameters(size: Size, vocab_size: int) -> int:
+    """Token and position tables."""
+    return (vocab_size + size.context) * size.width
+
+
+def build(
+    size: Size, vocab_size: int, *, seed: int = 0, dropout: float | None = None, dtype: str = "float32"
+) -> keras_hub.models.RobertaMaskedLM:
+    """Builds the task without a preprocessor (training reads ids).
+
+    Args:
+        size: the shape.
+        vocab_size: words in the tokenizer.
+        seed: decides the initial weights and the dropout masks.
+        dropout: instead of the size's own.
+        dtype: a Keras dtype policy, such as "mixed_bfloat16".
+    """
+    import keras_hub
+
+    backbone = keras_hub.models.RobertaBackbone(
+        vocabulary_size=vocab_size,
+        num_layers=size.layers,
+        num_heads=size.heads,
+        hidden_dim=size.width,
+        intermediate_dim=4 * size.width,
+        dropout=size.dropout if dropout is None else dropout,
+        max_sequence_length=size.context,
+        dtype=dtype,
+        name="roberta_backbone",
+    )
+    task = keras_hub.models.RobertaMaskedLM(backbone, preprocessor=None, name="roberta_masked_lm")
+    initialise(task, seed, transformer_deviation(size.layers, _INTO_RESIDUAL))
+    return task
+
+
+def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.RobertaMaskedLMPreprocessor:
+    """keras-hub's own, with our vocabulary."""
+    import keras_hub
+
+    tokenizer = keras_hub.models.RobertaTokenizer(
+        vocabulary=str(tokenizer_dir / "vocab.json"), merges=str(tokenizer_dir / "merges.txt")
+    )
+    return keras_hub.models.RobertaMaskedLMPreprocessor(tokenizer=tokenizer, sequence_length=sequence_length)
+
+
+def logits(task: keras_hub.models.RobertaMaskedLM, batch: Mapping[str, Any], training: bool) -> Any:
+    """float [batch, predictions, vocabulary], for the "positions" of int32 "inputs" [batch, length]."""
+    from keras import ops
+
+    ids = batch["inputs"]
+    inputs = {
+        "token_ids": ids,
+        "padding_mask": batch.get("padding_mask", ops.ones_like(ids)),
+        "mask_positions": batch["positions"],
+    }
+    return task(inputs, training=training)
+
+
+ROBERTA = Family(
+    name="roberta",
+    shape="encoder",
+    objective="masked_lm",
+    tokenizer="roberta",
+    sizes=SIZES,
+    build=build,
+    logits=logits,
+    preprocessor=preprocessor,
+    parameters=parameters,
+    embedding_parameters=embedding_parameters,
+)

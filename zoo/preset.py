@@ -1,0 +1,77 @@
+"""Saved models: keras-hub presets, and beside their files what keras-hub does not ask for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from governance.errors import DataError
+from pipelines.atomic import atomic_path
+from pipelines.tokenizers import encoder_from
+from zoo import families
+from zoo.encode import EncoderModel
+from zoo.families.base import Family
+from zoo.generate import TextModel
+
+if TYPE_CHECKING:
+    import keras_hub
+
+_ABOUT = "zoo.json"
+
+
+def save_preset(
+    task: keras_hub.models.Task, tokenizer_dir: Path, folder: Path, *, family: Family, context: int
+) -> None:
+    """Writes a keras-hub preset: `keras_hub.models.CausalLM.from_preset(folder)`, or `MaskedLM` of an
+    encoder, loads it without us.
+
+    (Of `lstm`, which keras-hub does not have, after `import zoo.families.lstm_model`.)
+
+    Args:
+        task: its preprocessor is set while it is saved.
+        tokenizer_dir: holds vocab.json and merges.txt.
+        context: tokens that the model was trained to look at.
+        folder: must not exist; written to a temporary name and renamed.
+
+    Raises:
+        DataError: the folder exists, or the disk is full or not writable.
+    """
+    if folder.exists():
+        raise DataError("the folder exists already", where=str(folder), fix="choose another one")
+    with atomic_path(folder) as temporary:
+        task.preprocessor = family.preprocessor(tokenizer_dir, context)
+        try:
+            task.save_to_preset(str(temporary))
+        finally:
+            task.preprocessor = None
+        about = {"family": family.name, "context": context}
+        (temporary / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+
+
+def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel]:
+    """Opens what `save_preset` wrote, in this or in a new process.
+
+    Raises:
+        DataError: the folder is no such preset.
+    """
+    import keras_hub
+
+    assets = folder / "assets" / "tokenizer"
+    try:
+        vocabulary = json.loads((assets / "vocabulary.json").read_text(encoding="utf-8"))
+        merges = (assets / "merges.txt").read_text(encoding="utf-8").splitlines()
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        family = families.get(about["family"])
+        family.prepare()
+        context = int(about["context"])
+        kind = keras_hub.models.MaskedLM if family.shape == "encoder" else keras_hub.models.CausalLM
+        task = kind.from_preset(str(folder), preprocessor=None)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"this is no saved model: {type(error).__name__}", where=str(folder), fix="register it again"
+        ) from None
+    encoder = encoder_from(vocabulary, merges)
+    if family.shape == "encoder":
+        return family, EncoderModel(task, encoder, family=family, context=context)
+    return family, TextModel(task, encoder, context=context)

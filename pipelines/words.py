@@ -51,7 +51,7 @@ class WordTable:
     def word_starts(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Whether a word begins at each of these ids, bool [..., length]; special tokens are words.
 
-        A word is a run of letters, or of digits, with the space before it. Each sign is one. A
+        A word is a run of letters with the space before it, or a run of digits. Each sign is one. A
         character of several bytes counts as a letter, whichever it is.
         """
         import numpy as np

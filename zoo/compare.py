@@ -57,7 +57,7 @@ def dataset_folder(workspace: Workspace, version: ModelVersion) -> Path:
 
 
 def _ids(data: DatasetVersion, split: str, wanted: Callable[[str], bool]) -> set[str]:
-    """Ids of a split's records, of those that are wanted: the training ids of much data are never held."""
+    """Ids of a split's records, of those that are wanted: no set of all training ids is made."""
     table = data.manifest(["record_id", "split"])
     return {
         record_id

@@ -23,6 +23,7 @@ MASK = "<mask>"
 
 #: Masks of one text are asked for in groups of at most so many.
 _MASKS = 32
+_SAMPLED_TOKENS = 32
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,15 @@ class EncoderModel:
         """The likeliest tokens for each `<mask>` in a text, the likeliest first.
 
         Raises:
-            ConfigError: there is no mask in the text, or more than 32.
+            ConfigError: there is no mask in the text, or more than 32, or top_k is below 1.
             DataError: the text does not fit into the context, or is not UTF-8.
         """
         import numpy as np
 
         check_utf8([text])
         parts = text.split(MASK)
+        if top_k < 1:
+            raise ConfigError("must be at least 1", where="top_k")
         if not 1 <= len(parts) - 1 <= _MASKS:
             raise ConfigError(f"a text to fill in holds 1 to {_MASKS} times {MASK}", where="text")
         # A token begins with the space before its word, so the mask stands for that space as well.
@@ -98,7 +101,8 @@ class EncoderModel:
                 ids.append(self._mask_id)
             ids += encoded.ids
         self._check_length(len(ids) + 1)
-        probabilities = self._predict([*ids, self.frame.end_id], positions)
+        padded = positions + [0] * (_MASKS - len(positions))
+        probabilities = self._predict([[*ids, self.frame.end_id]], [padded])[0][: len(positions)]
         best = np.argsort(-probabilities, axis=-1, kind="stable")[:, :top_k]
         return [
             [Filled(self.encoder.decode([int(token)]), float(row[token])) for token in tokens]
@@ -106,30 +110,32 @@ class EncoderModel:
         ]
 
     def sample(self, texts: Sequence[str], *, seed: int) -> list[str]:
-        """Each text with three in ten of its words replaced by sampled ones, as the model expects them
-        there. What it learned by heart shows in them.
+        """A sampled continuation of each text: masks after it, filled from left to right, each from what
+        the model expects after those before (Wang & Cho 2019, arXiv:1902.04094). What it learned by
+        heart shows in them.
 
         Texts that are too long lose their end.
         """
         import numpy as np
 
-        from zoo.objectives.masked import choose_words
+        new = min(_SAMPLED_TOKENS, self.context // 2)
+        known = [row[:-1][: self.context - new - 1] for row in self._encode(texts, truncate=True)]
+        rows = [[*row, *[self._mask_id] * new, self.frame.end_id] for row in known]
+        uniform = [np.random.Generator(np.random.Philox(key=[seed, n])).random(new) for n in range(len(rows))]
+        for step in range(new):
+            positions = [[len(row) + step] for row in known]
+            for index, probabilities in enumerate(self._predict(rows, positions)):
+                cumulative = np.cumsum(probabilities[0])
+                drawn = int((cumulative <= uniform[index][step] * cumulative[-1]).sum())
+                rows[index][positions[index][0]] = min(drawn, len(cumulative) - 1)
+        return [self._decode(row[len(start) : len(start) + new]) for row, start in zip(rows, known, strict=True)]
 
-        sampled = []
-        for number, row in enumerate(self._encode(texts, truncate=True)):
-            ids = np.asarray(row, np.int32)
-            draw = np.random.Generator(np.random.Philox(key=[seed, number]))
-            most = min(_MASKS, max(1, len(ids) * 3 // 10))
-            allowed = ~self._words.is_special(ids)
-            positions = choose_words(self._words.word_starts(ids), allowed, most, draw)
-            if len(positions):
-                hidden = ids.copy()
-                hidden[positions] = self._mask_id
-                cumulative = np.cumsum(self._predict(hidden.tolist(), positions.tolist()), axis=-1)
-                drawn = (cumulative < draw.random((len(positions), 1)) * cumulative[:, -1:]).sum(axis=-1)
-                ids[positions] = np.minimum(drawn, cumulative.shape[-1] - 1)
-            sampled.append(self.encoder.decode([int(token) for token in ids if token not in self._frame_ids]))
-        return sampled
+    def _decode(self, ids: list[int]) -> str:
+        """The text up to an end of text; other special tokens are left out."""
+        if self.frame.end_id in ids:
+            ids = ids[: ids.index(self.frame.end_id)]
+        text: str = self.encoder.decode([token for token in ids if self._words.bytes[token]])
+        return text
 
     def warm_up(self, batch_sizes: Sequence[int] = (1,), lengths: Sequence[int] | None = None) -> None:
         """Compiles these batch sizes with these lengths (all, when None) before the first request."""
@@ -138,14 +144,11 @@ class EncoderModel:
                 rows = [[self._start_id] * length] * batch_size
                 for ids, mask, _ in self._batches(rows):
                     self._pooled(ids, mask)
+                self._predict(rows[:1], [[0] * _MASKS])
 
     def lengths(self) -> list[int]:
         """The lengths that are compiled, in tokens."""
         return lengths_up_to(self.context)
-
-    @property
-    def _frame_ids(self) -> frozenset[int]:
-        return frozenset({self._start_id, self._pad_id, self.frame.end_id})
 
     def _encode(self, texts: Sequence[str], *, truncate: bool) -> list[list[int]]:
         check_utf8(texts)
@@ -177,15 +180,16 @@ class EncoderModel:
                 mask[index, : len(row)] = 1
             yield ids, mask, len(part)
 
-    def _predict(self, ids: list[int], positions: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Probabilities of each token at these positions, float32 [positions, vocabulary]."""
+    def _predict(self, rows: list[list[int]], positions: Sequence[Sequence[int]]) -> list[npt.NDArray[np.float32]]:
+        """Probabilities of each token at as many positions of each row, float32 [positions, vocabulary]."""
         import numpy as np
 
-        padded = np.zeros((1, _MASKS), np.int32)
-        padded[0, : len(positions)] = positions
-        row, mask, _ = next(self._batches([ids]))
-        probabilities: npt.NDArray[np.float32] = self._probabilities(row, mask, padded)[0, : len(positions)]
-        return probabilities
+        found: list[npt.NDArray[np.float32]] = []
+        for ids, mask, count in self._batches(rows):
+            asked = np.zeros((len(ids), len(positions[0])), np.int32)
+            asked[:count] = positions[len(found) : len(found) + count]
+            found.extend(self._probabilities(ids, mask, asked)[:count])
+        return found
 
     def _mean_of_states(self, ids: Any, mask: Any) -> Any:
         from keras import ops

@@ -56,13 +56,12 @@ def _personal_data(job: Job, model: LoadedModel) -> GateResult:
 
 
 def sample_generations(job: Job, model: LoadedModel) -> list[str]:
-    """50 sampled texts. A decoder starts half of them from nothing and half from beginnings of training
-    records; an encoder, which needs a text, all of them from such beginnings."""
+    """50 sampled texts: half start from nothing, half from the beginnings of training records."""
     beginnings: list[str] = []
-    most = _GENERATIONS if job.family.shape == "encoder" else _GENERATIONS // 2
-    every = max(1, job.data.version.records["train"] // most)
+    half = _GENERATIONS // 2
+    every = max(1, job.data.version.records["train"] // half)
     for number, (_, text) in enumerate(job.data.version.texts("train")):
-        if number % every == 0 and len(beginnings) < most:
+        if number % every == 0 and len(beginnings) < half:
             beginnings.append(text[:_PREFIX_CHARACTERS])
     prompts = beginnings + [""] * (_GENERATIONS - len(beginnings))
     return model.sample(prompts, seed=job.plan.seed)

@@ -65,6 +65,7 @@ class LoadedModel:
 
     def embed(self, texts: Sequence[str], *, truncate: bool = False) -> npt.NDArray[np.float32]:
         """Embeddings of length 1, float32 [texts, width], by an encoder: see `EncoderModel.embed`."""
+        _refuse_one_text(texts)
         return self._encoder("makes no embeddings").embed(texts, truncate=truncate)
 
     def fill(self, text: str, *, top_k: int = 5) -> list[list[Filled]]:
@@ -72,8 +73,7 @@ class LoadedModel:
         return self._encoder("fills no masks").fill(text, top_k=top_k)
 
     def sample(self, texts: Sequence[str], *, seed: int) -> list[str]:
-        """What the model makes of beginnings of texts: continuations by a decoder, other words by an
-        encoder."""
+        """Sampled continuations of texts; an encoder fills masks that stand after them."""
         return self.text_model.sample(texts, seed=seed)
 
     def _encoder(self, what: str) -> EncoderModel:
@@ -93,7 +93,14 @@ class LoadedModel:
         encoder for each byte of the words that are hidden from it."""
         from zoo.measure import bits_per_byte
 
+        _refuse_one_text(texts)
         return bits_per_byte(self.text_model, self.family, texts)
+
+
+def _refuse_one_text(texts: Iterable[str]) -> None:
+    """A text is a sequence of texts, of one character each: never what was meant."""
+    if isinstance(texts, str):
+        raise ConfigError("give a list of texts, not one text", where="texts")
 
 
 def load(

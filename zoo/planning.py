@@ -24,6 +24,7 @@ TOKENS_PER_PARAMETER = 20
 UTILISATION = 0.4
 
 HERE = "here"
+_SMALLEST_VOCABULARY = 257
 
 _UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:[eE]\d+)?)\s*([KMBGT]?)", re.IGNORECASE)
@@ -36,13 +37,13 @@ class Hardware:
     Attributes:
         peak: FLOP/s of dense matrix products in the precision of training, by its data sheet.
         memory: bytes.
-        price: dollars an hour, an assumption; cloud prices differ by a factor of three.
+        price: dollars an hour, an assumption (cloud prices differ by a factor of three), if known.
     """
 
     name: str
     peak: float
     memory: float
-    price: float
+    price: float | None
 
 
 HARDWARE = {
@@ -93,7 +94,7 @@ def parse_number(text: str, what: str) -> float:
     """
     found = _NUMBER.fullmatch(text.strip())
     value = float(found[1]) * _UNITS[found[2].upper()] if found else 0.0
-    if value <= 0:
+    if not 0 < value < math.inf:
         raise ConfigError(f'"{text}" is no number', where=what, fix="write it like 70B, 1.4T or 25000")
     return value
 
@@ -133,10 +134,15 @@ def plan(
         raise ConfigError("give one of size, parameters and budget", where="plan")
     if devices < 1 or not 0 < utilisation <= 1:
         raise ConfigError("devices must be at least 1 and utilisation within (0, 1]", where="plan")
+    for name, value in (("parameters", parameters), ("tokens", tokens)):
+        if value is not None and not 1 <= value < math.inf:
+            raise ConfigError(f"must be at least 1, not {value:g}", where=f"plan.{name}")
     shape = None if size is None else recipe.size(size)
     if hardware == HERE:
         if shape is None:
             raise ConfigError("this machine can be measured with a named size alone", where="plan", fix="give --size")
+        if vocab_size < _SMALLEST_VOCABULARY:
+            raise ConfigError(f"must be at least {_SMALLEST_VOCABULARY}", where="plan.vocab_size")
         device, utilisation, devices = *_measured(recipe, shape, vocab_size), 1
     else:
         device = _device(hardware)
@@ -144,12 +150,12 @@ def plan(
         device = replace(device, price=price)
     if budget is not None:
         parameters = _affordable(budget, device, utilisation)
-    count = recipe.parameters(shape, vocab_size) if shape is not None else round(parameters or 0)
+    count = recipe.parameters(shape, vocab_size) if shape is not None else max(1, round(parameters or 0))
     wanted = TOKENS_PER_PARAMETER * count if tokens is None else tokens
     a_token = 6 * count if shape is None else recipe.flops_per_token(shape, vocab_size)
     speed = device.peak * utilisation * devices / a_token
     hours = wanted / speed / 3600
-    memory = _memory(count, shape)
+    memory = _memory(count, shape, vocab_size, recipe.predicted)
     return Estimate(
         family=family,
         size=size,
@@ -162,8 +168,8 @@ def plan(
         utilisation=utilisation,
         tokens_per_second=speed,
         hours=hours,
-        price=hours * devices * device.price if device.price else None,
-        price_per_hour=device.price or None,
+        price=None if device.price is None else hours * devices * device.price,
+        price_per_hour=device.price,
         fits=memory <= device.memory * devices if device.memory else None,
     )
 
@@ -179,32 +185,37 @@ def _device(name: str) -> Hardware:
 
 def _affordable(budget: float, device: Hardware, utilisation: float) -> float:
     """Weights of the compute-optimal model: C = 6 N D with D = 20 N."""
-    if budget <= 0 or not device.price:
+    if not 0 < budget < math.inf or not device.price:
         raise ConfigError("a budget needs to be above zero, and a price", where="plan.budget")
     flops = budget / device.price * 3600 * device.peak * utilisation
     return math.sqrt(flops / (6 * TOKENS_PER_PARAMETER))
 
 
-def _memory(parameters: int, size: Size | None) -> float:
-    """Bytes: 16 for each weight (float32 weights, gradients and both moments of AdamW), and in 16 bits
-    the activations of one batch, without recomputation: layers * s b h (34 + 5 a s / h)."""
+def _memory(parameters: int, size: Size | None, vocab_size: int, predicted: float) -> float:
+    """Bytes: 16 for each weight (float32 weights, gradients and both moments of AdamW), and of one batch
+    the activations in 16 bits, without recomputation, layers * s b h (34 + 5 a s / h), and in 32 bits
+    the logits and their gradient. The formula is that of GPT's layers and taken for the others as well."""
     state = 16.0 * parameters
     if size is None:
         return state
+    tokens = size.context * size.batch_size
     attention = 5 * size.heads * size.context / size.width
-    return state + size.layers * size.context * size.batch_size * size.width * (34 + attention)
+    logits = 2 * 4 * predicted * tokens * vocab_size
+    return state + size.layers * tokens * size.width * (34 + attention) + logits
 
 
 def _measured(family: Family, size: Size, vocab_size: int) -> tuple[Hardware, float]:
     """This machine's matrix-multiply peak, and the share of it that a training of this size reaches."""
-    peak = matmul_peak()
+    from zoo.backend import dtype_policy
+
+    peak = matmul_peak(dtype="bfloat16" if dtype_policy("auto") == "mixed_bfloat16" else "float32")
     speed = training_speed(family, size, vocab_size)
     share = speed * family.flops_per_token(size, vocab_size) / peak
-    return Hardware(HERE, peak, 0.0, 0.0), min(1.0, share)
+    return Hardware(HERE, peak, 0.0, None), share
 
 
-def matmul_peak(seconds: float = 1.0) -> float:
-    """FLOP/s of a large float32 matrix product on the default device: the best of repeated ones."""
+def matmul_peak(seconds: float = 1.0, dtype: str = "float32") -> float:
+    """FLOP/s of a large matrix product on the default device: the best of repeated ones."""
     from zoo.backend import prepare_backend
 
     prepare_backend()
@@ -212,7 +223,8 @@ def matmul_peak(seconds: float = 1.0) -> float:
     import numpy as np
 
     width = 2048
-    matrix = keras.ops.convert_to_tensor(np.random.default_rng(0).standard_normal((width, width), np.float32))
+    random = np.random.default_rng(0).standard_normal((width, width), np.float32)
+    matrix = keras.ops.cast(keras.ops.convert_to_tensor(random), dtype)
     keras.ops.convert_to_numpy(keras.ops.matmul(matrix, matrix))
     best, end = math.inf, time.perf_counter() + seconds
     while time.perf_counter() < end:

@@ -31,7 +31,7 @@ def save_preset(
     Args:
         task: its preprocessor is set while it is saved.
         tokenizer_dir: holds vocab.json and merges.txt.
-        context: tokens that the model was trained to look at.
+        context: tokens that the model can look at.
         folder: must not exist; written to a temporary name and renamed.
 
     Raises:

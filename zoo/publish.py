@@ -94,7 +94,7 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
         pip_requirements=_requirements(),
         metrics=measured,
         params={"family": job.family.name, "size": job.size.name},
-        inference_params={} if is_encoder else {"max_tokens": 64, "temperature": 0.0, "seed": 0},
+        inference_params={} if is_encoder else {"max_tokens": 64, "temperature": 0.0, "seed": 0, "truncate": False},
         gives="embedding" if is_encoder else "text",
         tags={OPTIONS_TAG: json.dumps(dict(job.options), sort_keys=True)},
         label=job.label,

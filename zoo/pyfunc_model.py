@@ -30,6 +30,7 @@ class TextModel(PythonModel):  # type: ignore[misc]  # MLflow has no types
             max_tokens=int(settings.get("max_tokens", 64)),
             temperature=float(settings.get("temperature", 0.0)),
             seed=int(settings.get("seed", 0)),
+            truncate=bool(settings.get("truncate", False)),
         )
         return answers
 

@@ -48,6 +48,7 @@ def query(
     max_tokens: int = 64,
     temperature: float = 0.0,
     seed: int = 0,
+    truncate: bool = False,
     workspace: Workspace | None = None,
 ) -> Answer:
     """Answers a prompt with a model of `domain`.
@@ -58,11 +59,14 @@ def query(
         max_latency_ms: only models whose measured median latency is not above it.
         max_tokens: tokens to generate at most.
         temperature: 0 takes the likeliest token each time.
+        truncate: a prompt that is too long loses its beginning; otherwise it is refused.
 
     Raises:
         PolicyRefused: an unknown caller, one without a role, and a domain that does not exist give
             the same words.
         RegistryError: no model of the domain is fit to answer.
+        DataError: the prompt does not fit into the model's context together with max_tokens.
+        ConfigError: max_tokens is not below the model's context, or another setting is out of its range.
     """
     workspace = workspace or Workspace.current()
     # Before anything is opened: a stranger must not learn even whether there is a registry.
@@ -80,7 +84,7 @@ def query(
     chosen = decision.chosen
     model = open_version(workspace, chosen)
     start = time.perf_counter()
-    text = model.generate(prompt, max_tokens=max_tokens, temperature=temperature, seed=seed)
+    text = model.generate(prompt, max_tokens=max_tokens, temperature=temperature, seed=seed, truncate=truncate)
     latency_ms = 1000 * (time.perf_counter() - start)
     return Answer(text=text, model=chosen.name, version=chosen.version, decision=decision, latency_ms=latency_ms)
 

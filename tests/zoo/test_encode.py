@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -83,13 +84,32 @@ def test_a_mask_gets_the_likeliest_tokens(encoder: Encoder) -> None:
         np.testing.assert_allclose(found[:5], sorted(row, reverse=True)[:5], rtol=1e-3)
 
 
-def test_samples_keep_most_of_the_text(encoder: Encoder) -> None:
+def test_samples_continue_texts_by_what_the_model_expects(encoder: Encoder) -> None:
     texts = ["the tax return of a dependent", "the tax return of a dependent", "", "x" * 500]
     samples = encoder.model.sample(texts, seed=1)
     assert samples == encoder.model.sample(texts, seed=1) != encoder.model.sample(texts, seed=2)
     assert samples[0] != samples[1], "chance differs between texts"
-    assert samples[2] == ""
-    assert "<s>" not in "".join(samples) and "</s>" not in "".join(samples)
+    assert not any(token in "".join(samples) for token in ("<mask>", "<s>", "</s>", "<pad>"))
+    assert encoder.model.sample(texts[:1], seed=1) == samples[:1]
+
+
+def test_what_a_model_knows_by_heart_is_in_its_samples(encoder: Encoder) -> None:
+    """A model that is sure of the letters of a secret, one after the other, is caught saying it."""
+    model = encoder.model
+    secret = model.encoder.encode(" secret").ids
+    sure = copy.copy(model)
+    start = 1 + len(model.encoder.encode("the tax").ids)
+
+    def probabilities(ids: np.ndarray, mask: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        rows = np.zeros((*positions.shape, len(model.encoder.get_vocab())), np.float32)
+        for row, asked in np.ndindex(positions.shape):
+            step = positions[row, asked] - start
+            right = step == 0 or ids[row, start + step - 1] == secret[(step - 1) % len(secret)]
+            rows[row, asked, secret[step % len(secret)] if right else 5] = 1
+        return rows
+
+    sure._probabilities = probabilities
+    assert sure.sample(["the tax"], seed=3)[0].startswith(" secret secret")
 
 
 def test_what_does_not_fit_is_refused(encoder: Encoder) -> None:
@@ -101,12 +121,17 @@ def test_what_does_not_fit_is_refused(encoder: Encoder) -> None:
         encoder.model.fill(long + " <mask>")
     with pytest.raises(DataError, match="UTF-8"):
         encoder.model.embed(["\ud800"])
+    with pytest.raises(ConfigError, match="top_k"):
+        encoder.model.fill("the <mask>", top_k=0)
     with pytest.raises(ConfigError, match="1 to 32 times <mask>"):
         encoder.model.fill("no mask")
     loaded = LoadedModel(None, Path(), encoder.family, encoder.model)
     with pytest.raises(ConfigError, match="roberta is an encoder and generates no text; use embed or fill"):
         loaded.generate("the tax")
     assert loaded.bits_per_byte(["the tax return of a dependent"]) > 0
+    for method in (loaded.embed, loaded.bits_per_byte):
+        with pytest.raises(ConfigError, match="a list of texts"):
+            method("the tax")
 
 
 def test_a_preset_is_the_same_model_in_a_new_process(encoder: Encoder, tmp_path: Path) -> None:

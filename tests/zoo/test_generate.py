@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import zoo.generate
+import zoo.measure
 from governance.errors import ConfigError, DataError
 from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
 from tests.pipelines.tiny import tiny_version
@@ -215,3 +216,26 @@ def test_a_preset_is_the_same_model_in_a_new_process(any_model: AnyModel, tmp_pa
 def test_no_preset(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no saved model"):
         load_preset(tmp_path)
+
+
+def test_bits_per_byte_hold_few_documents_at_once(any_model: AnyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents that fill a window each give the same number, whether they are held together or one by one."""
+    model, family = any_model.text_model, any_model.family
+    texts = ["the tax return of a dependent " * 2, "a dependent spouse and the tax", "x"]
+    ids = [model.frame.document(model.encoder.encode(text).ids) for text in texts]
+    together = zoo.measure.bits_per_byte(model, family, iter(texts))
+    monkeypatch.setattr(zoo.measure, "_CHUNK", 1)
+    apart = zoo.measure.bits_per_byte(model, family, iter(texts))
+    nats = 0.0
+    for document in ids:
+        inputs, targets = [model.eos_id, *document[:-1]], document
+        for start in range(0, len(document), SIZE.context):
+            window = slice(start, start + SIZE.context)
+            logits = logits_of(model.task, [inputs[window]], family)[0].astype(np.float64)
+            probabilities = np.exp(logits - logits.max(axis=-1, keepdims=True))
+            probabilities /= probabilities.sum(axis=-1, keepdims=True)
+            nats -= np.log(probabilities[np.arange(len(probabilities)), targets[window]]).sum()
+    assert apart == pytest.approx(nats / np.log(2) / sum(map(len, texts)), rel=1e-4)
+    assert together == pytest.approx(apart, rel=0.2)
+    with pytest.raises(DataError, match="no text to measure"):
+        zoo.measure.bits_per_byte(model, family, [])

@@ -109,6 +109,8 @@ def test_validation_hides_the_same_words_each_time_and_counts_their_bytes(size: 
     inputs, mask = (np.concatenate([batch[name] for batch in one]) for name in ("inputs", "padding_mask"))
     assert mask.sum() == size + len(inputs), "each token once, and a start in each window"
     assert inputs.shape[0] == 2 * -(-size // 62)
+    for hidden, real in zip(weights.sum(axis=1), mask.sum(axis=1), strict=True):
+        assert hidden <= max(1, round(SHARE * real)), "no more than the share, also of a short rest"
 
 
 def test_a_split_without_a_word_cannot_be_measured(masked: MaskedLM) -> None:

@@ -50,7 +50,9 @@ def test_a_named_size_counts_attention_and_activations() -> None:
     assert estimate.parameters == 124_439_808
     s, b, h, a = 1024, 32, 768, 12
     activations = 12 * s * b * h * (34 + 5 * a * s / h)  # Korthikanti et al. 2022, equation 2
-    assert estimate.memory == pytest.approx(16 * 124_439_808 + activations)
+    logits = 2 * 4 * s * b * 50_257
+    assert estimate.memory == pytest.approx(16 * 124_439_808 + activations + logits)
+    assert plan("gpt", size="small", price=0.0).price == 0
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_numbers(text: str, number: float) -> None:
     assert math.isclose(parse_number(text, "x"), number)
 
 
-@pytest.mark.parametrize("text", ["", "B", "-1", "0", "70BB", "1,000", "nan", "inf"])
+@pytest.mark.parametrize("text", ["", "B", "-1", "0", "70BB", "1,000", "nan", "inf", "1e999"])
 def test_no_numbers(text: str) -> None:
     with pytest.raises(ConfigError, match="tokens: "):
         parse_number(text, "tokens")
@@ -77,6 +79,9 @@ def test_no_numbers(text: str) -> None:
         ({"parameters": 1e9, "devices": 0}, "devices must be at least 1"),
         ({"parameters": 1e9, "utilisation": 0}, "utilisation"),
         ({"budget": 1.0, "price": 0.0}, "a budget needs"),
+        ({"parameters": 0.4}, "plan.parameters: must be at least 1"),
+        ({"parameters": 1e9, "tokens": -5.0}, "plan.tokens: must be at least 1"),
+        ({"size": "nano", "hardware": "here", "vocab_size": 4}, "plan.vocab_size"),
     ],
 )
 def test_what_cannot_be_planned(options: dict[str, object], message: str) -> None:

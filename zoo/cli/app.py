@@ -130,13 +130,16 @@ def query(
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 64,
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.0,
     seed: int = 0,
+    truncate: Annotated[
+        bool, typer.Option("--truncate", help="Cut the beginning of a prompt that is too long.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say which models were considered.")] = False,
     json: Json = False,
 ) -> None:
     """Let the best model that the caller may use answer."""
     from zoo.cli.commands import run_query
 
-    run_query(prompt, domain, caller, purpose, max_latency_ms, max_tokens, temperature, seed, explain, json)
+    run_query(prompt, domain, caller, purpose, max_latency_ms, max_tokens, temperature, seed, truncate, explain, json)
 
 
 @app.command()

@@ -182,12 +182,12 @@ def run_plan(
         ("price", _price(estimate.price, estimate.price_per_hour)),
     ]
     if estimate.fits is False:
-        rows.append(("", "does not fit into the memory: take more devices, or shard the training state"))
+        rows.append(("", "does not fit into the memory: take more devices and shard the training state over them"))
     print_table(("", ""), rows)
 
 
 def _price(total: float | None, an_hour: float | None) -> str:
-    if total is None:
+    if total is None or an_hour is None:
         return "unknown: give --price, the dollars an hour"
     return f"{total:,.0f} dollars at {an_hour:.2f} an hour and device"
 
@@ -213,6 +213,7 @@ def run_query(
     max_tokens: int,
     temperature: float,
     seed: int,
+    truncate: bool,
     explain: bool,
     as_json: bool,
 ) -> None:
@@ -227,6 +228,7 @@ def run_query(
         max_tokens=max_tokens,
         temperature=temperature,
         seed=seed,
+        truncate=truncate,
     )
     if as_json:
         print_json(answer.to_json())

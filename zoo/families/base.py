@@ -58,6 +58,7 @@ class Family:
         parameters: (size, vocab_size) to the number of weights, without building anything.
         embedding_parameters: the part of them that only look-ups use.
         keras_classes: the module of the Keras classes that keras-hub does not have.
+        predicted: share of the positions for which the output projection is computed in training.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Family:
     parameters: Callable[[Size, int], int]
     embedding_parameters: Callable[[Size, int], int]
     keras_classes: str | None = None
+    predicted: float = 1.0
 
     def prepare(self) -> None:
         """Makes the family's own Keras classes known, so that Keras can load them by name."""
@@ -103,9 +105,10 @@ class Family:
         PaLM (Chowdhery et al. 2022, https://arxiv.org/abs/2204.02311, appendix B), which follows
         Kaplan et al. 2020 (https://arxiv.org/abs/2001.08361, table 1) and adds attention; like
         there, the whole square of attention is counted, though half of it is masked. A family
-        without attention (`heads` is 0) has the first term alone.
+        without attention (`heads` is 0) has the first term alone, and one that predicts some positions
+        alone the projection for those.
         """
         length = size.context if window is None else window
-        multiplied = self.non_embedding_parameters(size, vocab_size) + vocab_size * size.width
+        multiplied = self.non_embedding_parameters(size, vocab_size) + round(self.predicted * vocab_size * size.width)
         attention = 12 * size.layers * size.width * length if size.heads else 0
         return 6 * multiplied + attention

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.families.base import Family, Size
-from zoo.families.weights import initialise, transformer_deviation
+from zoo.families.weights import initialise
 
 if TYPE_CHECKING:
     import keras_hub
@@ -27,8 +27,6 @@ SIZES = {
         Size("medium", 24, 1024, 16, 512, 4e-4, 128, 0.1, 7_000_000_000),
     )
 }
-
-_INTO_RESIDUAL = ("attention_output/kernel", "feedforward_output_dense/kernel")
 
 
 def parameters(size: Size, vocab_size: int) -> int:
@@ -70,7 +68,7 @@ def build(
         name="roberta_backbone",
     )
     task = keras_hub.models.RobertaMaskedLM(backbone, preprocessor=None, name="roberta_masked_lm")
-    initialise(task, seed, transformer_deviation(size.layers, _INTO_RESIDUAL))
+    initialise(task, seed, lambda path, shape: 0.02)  # sums are normalised: depth needs no smaller ones
     return task
 
 
@@ -108,4 +106,5 @@ ROBERTA = Family(
     preprocessor=preprocessor,
     parameters=parameters,
     embedding_parameters=embedding_parameters,
+    predicted=0.15,
 )

@@ -53,7 +53,8 @@ def initialise(
 def transformer_deviation(layers: int, into_residual: tuple[str, ...]) -> Deviation:
     """0.02, and for the two projections of a layer into the residual stream 0.02 / sqrt(2 * layers).
 
-    From GPT-2 (Radford et al. 2019, section 2.3): otherwise the stream's variance grows with depth.
+    From GPT-2 (Radford et al. 2019, section 2.3), for layers that normalise what goes in and not what
+    comes out: otherwise the stream's variance grows with depth.
 
     Args:
         into_residual: parts of the paths of these projections.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class CausalLM:
     """Cross-entropy of each next token. Documents are packed one after the other; attention sees over
-    their borders, as in GPT-2 and Llama, and the token at a border says that what follows is new."""
+    their borders, as in GPT-2 (Llama 3 masks that), and the token at a border says that what follows is new."""
 
     name: ClassVar[str] = "causal_lm"
     overlap: ClassVar[int] = 1  # the last token of a window is only a target

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from governance.errors import ConfigError
 from pipelines.stream import Windows
 from pipelines.words import WordTable
 from zoo.objectives.base import Batch, Validation
@@ -51,6 +52,8 @@ class MaskedLM:
         return cls(WordTable.of(vocabulary), vocabulary["<s>"], vocabulary["<mask>"], vocabulary["<pad>"])
 
     def span(self, window: int) -> int:
+        if window < 2:
+            raise ConfigError("a window that begins with <s> needs at least 2 tokens", where="plan.window")
         return window - 1
 
     def signature(self, rows: int, window: int) -> Signature:
@@ -75,7 +78,9 @@ class MaskedLM:
         for row in range(rows):
             key = [windows.seed & 0xFFFFFFFFFFFFFFFF, int(windows.index[row])]
             draw = np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, int(windows.epoch[row])]))
-            chosen = choose_words(starts[row], hidden[row], batch["positions"].shape[1], draw)
+            real = int((whole[row] != self.pad_id).sum())
+            most = min(batch["positions"].shape[1], max(1, round(SHARE * real)))
+            chosen = choose_words(starts[row], hidden[row], most, draw)
             count = len(chosen)
             batch["positions"][row, :count] = chosen
             batch["targets"][row, :count] = whole[row, chosen]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_NONE, _LETTERS, _DIGITS, _SIGNS, _SPACE, _SPECIAL = range(6)
+_LETTERS, _DIGITS, _SIGNS, _SPACE, _SPECIAL = range(1, 6)
 
 
 @dataclass(frozen=True)

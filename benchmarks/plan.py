@@ -39,7 +39,7 @@ def predict(family: str, size: str, vocabulary: int, steps: int) -> float:
 
 def train(family: str, size: str, vocabulary: int, steps: int) -> tuple[float, float]:
     """Seconds of the updates of a real training, and of compiling it."""
-    from pipelines.tokenizers import made_up_vocabulary
+    from pipelines.tokenizers import made_up_lexicon
     from pipelines.tokens import TokenSplit
     from zoo import families, objectives
     from zoo.fit import TrainPlan, fit
@@ -70,7 +70,7 @@ def train(family: str, size: str, vocabulary: int, steps: int) -> tuple[float, f
             Random(),
             plan,
             family=recipe,
-            objective=objectives.get(recipe.objective, made_up_vocabulary(recipe.tokenizer, vocabulary)),
+            objective=objectives.get(recipe.objective, made_up_lexicon(recipe.tokenizer, vocabulary)),
             fingerprint="benchmark",
             checkpoints=Path(folder),
         )

@@ -19,12 +19,19 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from governance.labels import Label
-from pipelines.tokenizers import Texts, TokenizerFiles, folder_made_once, load_encoder, train_tokenizer
+from pipelines.tokenizers import (
+    Encoder,
+    Lexicon,
+    Texts,
+    TokenizerFiles,
+    folder_made_once,
+    load_encoder,
+    train_tokenizer,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    from tokenizers import Tokenizer
 
 SPLITS = ("train", "validation", "test")
 
@@ -90,9 +97,9 @@ class Tokens:
     def eos_id(self) -> int:
         return self.tokenizer.eos_id
 
-    def vocabulary(self) -> dict[str, int]:
-        """Ids by token."""
-        return load_encoder(self.tokenizer.folder).get_vocab()
+    def lexicon(self) -> Lexicon:
+        """Kind and vocabulary of the tokenizer."""
+        return load_encoder(self.tokenizer.folder).lexicon
 
     def split(self, name: str) -> TokenSplit:
         """Opens "train", "validation" or "test".
@@ -168,7 +175,7 @@ def _encode_all(version: Texts, tokenizer: TokenizerFiles, folder: Path, progres
 
 def _encode_split(
     records: Iterable[tuple[str, str]],
-    encoder: Tokenizer,
+    encoder: Encoder,
     tokenizer: TokenizerFiles,
     path: Path,
     progress: Progress | None,
@@ -184,8 +191,7 @@ def _encode_split(
     ):
         offsets_file.write(np.zeros(1, "<i8").tobytes())
         for texts in _batches(text for _, text in records):
-            encoded = encoder.encode_batch_fast(texts, add_special_tokens=False)
-            ids = [tokenizer.frame.document(encoding.ids) for encoding in encoded]
+            ids = [tokenizer.frame.document(one) for one in encoder.encode(texts)]
             ends = tokens + np.cumsum([len(one) for one in ids])
             ids_file.write(np.concatenate([np.asarray(one, width) for one in ids]).tobytes())
             offsets_file.write(ends.astype("<i8").tobytes())

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, DataError
-from pipelines.tokenizers import Frame
-from pipelines.words import WordTable
+from pipelines.tokenizers import Encoder
 from zoo.compiled import BATCH_SIZES, bucket, check_utf8, compiled, lengths_up_to
 from zoo.families.base import Family
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     import keras_hub
     import numpy as np
     import numpy.typing as npt
-    from tokenizers import Tokenizer
 
 #: What stands for a hidden word in a text that is to be filled in.
 MASK = "<mask>"
@@ -44,15 +42,15 @@ class EncoderModel:
         context: tokens that a text may have.
     """
 
-    def __init__(self, task: keras_hub.models.MaskedLM, encoder: Tokenizer, *, family: Family, context: int) -> None:
+    def __init__(self, task: keras_hub.models.MaskedLM, encoder: Encoder, *, family: Family, context: int) -> None:
         self.task = task
         self.encoder = encoder
         self.context = context
-        vocabulary = encoder.get_vocab()
-        self.frame = Frame.of(vocabulary)
+        self.frame = encoder.frame
         self._family = family
-        self._start_id, self._pad_id, self._mask_id = (vocabulary[token] for token in ("<s>", "<pad>", MASK))
-        self._words = WordTable.of(vocabulary)
+        lexicon = encoder.lexicon
+        self._start_id, self._pad_id, self._mask_id = map(lexicon.special, ("first", "pad", "mask"))
+        self._words = lexicon.words
         self._pooled: Callable[..., Any] = compiled(task, self._mean_of_states)
         self._probabilities: Callable[..., Any] = compiled(task, self._probabilities_at)
 
@@ -95,11 +93,11 @@ class EncoderModel:
         parts = [part.removesuffix(" ") for part in parts[:-1]] + parts[-1:]
         ids: list[int] = [self._start_id]
         positions: list[int] = []
-        for number, encoded in enumerate(self.encoder.encode_batch(parts, add_special_tokens=False)):
+        for number, encoded in enumerate(self.encoder.encode(parts)):
             if number:
                 positions.append(len(ids))
                 ids.append(self._mask_id)
-            ids += encoded.ids
+            ids += encoded
         self._check_length(len(ids) + 1)
         padded = positions + [0] * (_MASKS - len(positions))
         probabilities = self._predict([[*ids, self.frame.end_id]], [padded])[0][: len(positions)]
@@ -152,10 +150,10 @@ class EncoderModel:
 
     def _encode(self, texts: Sequence[str], *, truncate: bool) -> list[list[int]]:
         check_utf8(texts)
-        encoded = self.encoder.encode_batch(list(texts), add_special_tokens=False)
+        encoded = self.encoder.encode(texts)
         if not truncate:
-            self._check_length(max((len(one.ids) + 2 for one in encoded), default=0))
-        return [[self._start_id, *one.ids[: self.context - 2], self.frame.end_id] for one in encoded]
+            self._check_length(max((len(ids) + 2 for ids in encoded), default=0))
+        return [[self._start_id, *ids[: self.context - 2], self.frame.end_id] for ids in encoded]
 
     def _check_length(self, tokens: int) -> None:
         if tokens > self.context:

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, DataError
-from pipelines.tokenizers import Frame
+from pipelines.tokenizers import Encoder
 from zoo.compiled import BATCH_SIZES, bucket, check_utf8, compiled, lengths_up_to
 
 if TYPE_CHECKING:
     import keras_hub
     import numpy as np
     import numpy.typing as npt
-    from tokenizers import Tokenizer
 
 
 _SAMPLED_TOKENS = 64
@@ -69,10 +68,10 @@ class TextModel:
         context: tokens that prompt and answer may have together.
     """
 
-    def __init__(self, task: keras_hub.models.CausalLM, encoder: Tokenizer, *, context: int) -> None:
+    def __init__(self, task: keras_hub.models.CausalLM, encoder: Encoder, *, context: int) -> None:
         self.task = task
         self.encoder = encoder
-        self.frame = Frame.of(encoder.get_vocab())
+        self.frame = encoder.frame
         self.eos_id = self.frame.end_id
         self.context = context
         self._decode = compiled(task, self._decode_batch)
@@ -98,8 +97,7 @@ class TextModel:
         new = chosen.max_tokens
         if new >= self.context:
             raise ConfigError(f"max_tokens must be below the model's context of {self.context}", where="sampling")
-        encoded = self.encoder.encode_batch(list(prompts), add_special_tokens=False)
-        rows = [[self.frame.prompt_id, *one.ids] for one in encoded]
+        rows = [[self.frame.prompt_id, *ids] for ids in self.encoder.encode(prompts)]
         room = self.context - new
         longest = max(map(len, rows), default=0)
         if longest > room and not truncate:
@@ -153,7 +151,7 @@ class TextModel:
             answer = ids[len(row) : len(row) + new].tolist()
             if self.eos_id in answer:
                 answer = answer[: answer.index(self.eos_id)]
-            texts.append(self.encoder.decode(answer, skip_special_tokens=False))
+            texts.append(self.encoder.decode(answer))
         return texts
 
     def _run(
@@ -171,7 +169,7 @@ class TextModel:
             draw = np.random.Generator(np.random.Philox(key=[sampling.seed, first_row + index]))
             uniform[index, start:] = draw.random(ids.shape[1] - start, np.float32)
         greedy = sampling.temperature == 0
-        vocabulary = self.encoder.get_vocab_size()
+        vocabulary = self.encoder.vocab_size
         settings = np.array(
             [
                 1.0 if greedy else sampling.temperature,

@@ -66,12 +66,12 @@ def training_identity(
 def _code_digest() -> str:
     """Over the modules that decide the losses: a changed line there is another training."""
     import pipelines.stream
-    import pipelines.words
+    import pipelines.tokenizers.words
     import zoo.families
     import zoo.fit
     import zoo.objectives
 
-    files = [Path(pipelines.stream.__file__), Path(pipelines.words.__file__)]
+    files = [Path(pipelines.stream.__file__), Path(pipelines.tokenizers.words.__file__)]
     for package in (zoo.families, zoo.fit, zoo.objectives):
         files += sorted(Path(package.__file__).parent.glob("*.py"))
     total = hashlib.sha256()

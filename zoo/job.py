@@ -46,7 +46,7 @@ class Job:
 
     @property
     def objective(self) -> Objective:
-        return objectives.get(self.family.objective, self.tokens.vocabulary())
+        return objectives.get(self.family.objective, self.tokens.lexicon())
 
     @property
     def parameters(self) -> int:

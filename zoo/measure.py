@@ -30,7 +30,7 @@ def bits_per_byte(text_model: TextModel | EncoderModel, family: Family, texts: I
     from zoo.compiled import compiled
     from zoo.fit.step import Loss
 
-    objective = objectives.get(family.objective, text_model.encoder.get_vocab())
+    objective = objectives.get(family.objective, text_model.encoder.lexicon)
     total = compiled(text_model.task, Loss(text_model.task, family, objective).total)
     nats, size = 0.0, 0
     for chunk in _chunks(texts):
@@ -60,8 +60,7 @@ def encode_split(text_model: TextModel | EncoderModel, texts: Sequence[str]) -> 
     """The documents as ids, each in its frame; held in memory."""
     import numpy as np
 
-    encoded = text_model.encoder.encode_batch(list(texts), add_special_tokens=False)
-    ids = [text_model.frame.document(one.ids) for one in encoded]
+    ids = [text_model.frame.document(one) for one in text_model.encoder.encode(texts)]
     offsets = np.cumsum([0, *map(len, ids)], dtype=np.int64)
     flat = np.concatenate([np.asarray(one, np.int32) for one in ids]) if ids else np.empty(0, np.int32)
     size = sum(len(text.encode()) for text in texts)

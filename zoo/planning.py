@@ -244,13 +244,13 @@ def training_speed(family: Family, size: Size, vocab_size: int, *, steps: int = 
     import numpy as np
 
     from pipelines.stream import Windows
-    from pipelines.tokenizers import made_up_vocabulary
+    from pipelines.tokenizers import made_up_lexicon
     from zoo import objectives
     from zoo.fit.plan import TrainPlan
     from zoo.fit.step import Loss, make_optimizer, make_steps
 
     plan = TrainPlan.of(size, parameters=1, train_tokens=1, validation_tokens=1, dropout=size.dropout)
-    objective = objectives.get(family.objective, made_up_vocabulary(family.tokenizer, vocab_size))
+    objective = objectives.get(family.objective, made_up_lexicon(family.tokenizer, vocab_size))
     task = family.build(size, vocab_size, dropout=size.dropout, dtype=dtype_policy("auto"))
     compiled = make_steps(Loss(task, family, objective), make_optimizer(task, plan), jit=plan.jit)
     rows, length = size.batch_size, objective.span(size.context) + objective.overlap

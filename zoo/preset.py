@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from governance.errors import DataError
 from pipelines.atomic import atomic_path
-from pipelines.tokenizers import encoder_from
+from pipelines.tokenizers import open_encoder
 from zoo import families
 from zoo.encode import EncoderModel
 from zoo.families.base import Family
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import keras_hub
 
 _ABOUT = "zoo.json"
+#: keras-hub's base class of the tasks of a shape.
+_TASKS = {"encoder": "MaskedLM", "decoder": "CausalLM", "seq2seq": "Seq2SeqLM"}
 
 
 def save_preset(
@@ -30,7 +32,7 @@ def save_preset(
 
     Args:
         task: its preprocessor is set while it is saved.
-        tokenizer_dir: holds vocab.json and merges.txt.
+        tokenizer_dir: holds the files of a tokenizer of the family's kind.
         context: tokens that the model can look at.
         folder: must not exist; written to a temporary name and renamed.
 
@@ -45,7 +47,7 @@ def save_preset(
             task.save_to_preset(str(temporary))
         finally:
             task.preprocessor = None
-        about = {"family": family.name, "context": context}
+        about = {"family": family.name, "tokenizer": family.tokenizer, "context": context}
         (temporary / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
@@ -57,21 +59,17 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel]:
     """
     import keras_hub
 
-    assets = folder / "assets" / "tokenizer"
     try:
-        vocabulary = json.loads((assets / "vocabulary.json").read_text(encoding="utf-8"))
-        merges = (assets / "merges.txt").read_text(encoding="utf-8").splitlines()
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         family = families.get(about["family"])
         family.prepare()
         context = int(about["context"])
-        kind = keras_hub.models.MaskedLM if family.shape == "encoder" else keras_hub.models.CausalLM
-        task = kind.from_preset(str(folder), preprocessor=None)
+        encoder = open_encoder(folder / "assets" / "tokenizer", about["tokenizer"])
+        task = getattr(keras_hub.models, _TASKS[family.shape]).from_preset(str(folder), preprocessor=None)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"this is no saved model: {type(error).__name__}", where=str(folder), fix="register it again"
         ) from None
-    encoder = encoder_from(vocabulary, merges)
     if family.shape == "encoder":
         return family, EncoderModel(task, encoder, family=family, context=context)
     return family, TextModel(task, encoder, context=context)

@@ -204,7 +204,7 @@ def test_redacted_and_masked_strings_are_nowhere(trained: tuple[Workspace, Run])
     }
     stored = "".join(text for split in ("train", "validation", "test") for _, text in run.data.version.texts(split))
     assert len(secrets) > 80 and [secret for secret in secrets if secret in stored] == []
-    vocabulary = json.loads(next((workspace.storage / "tokenizers").glob("*/vocab.json")).read_text())
+    vocabulary = json.loads(next((workspace.storage / "tokenizers").glob("*/vocabulary.json")).read_text())
     words = {token.replace("\u0120", " ").strip() for token in vocabulary}
     assert not secrets & words and not {secret.replace("-", "") for secret in secrets} & words
     for table in workspace.storage.rglob("*.parquet"):

@@ -9,28 +9,26 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
 
-from pipelines.tokenizers import KINDS, load_encoder, train_tokenizer
-from pipelines.words import WordTable
+from pipelines.tokenizers import KINDS, Encoder, WordTable, load_encoder, train_tokenizer
 from tests.pipelines.tiny import tiny_version
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     storage = tmp_path_factory.mktemp("storage")
     return load_encoder(train_tokenizer(tiny_version(), kind="roberta", vocab_size=400, storage=storage).folder)
 
 
 @pytest.fixture(scope="module")
-def table(encoder: Tokenizer) -> WordTable:
-    return WordTable.of(encoder.get_vocab())
+def table(encoder: Encoder) -> WordTable:
+    return encoder.lexicon.words
 
 
 @settings(max_examples=50, deadline=None)
 @given(text=st.text())
-def test_bytes_add_up_to_those_of_the_text(encoder: Tokenizer, table: WordTable, text: str) -> None:
-    assert table.bytes[encoder.encode(text).ids].sum() == len(text.encode())
+def test_bytes_add_up_to_those_of_the_text(encoder: Encoder, table: WordTable, text: str) -> None:
+    assert table.bytes[encoder.encode([text])[0]].sum() == len(text.encode())
 
 
 pieces = st.sampled_from(["the", "tax", " ", "  ", "\n", "7", "2024", ",", "...", "Form", "-", "return", "é", "$"])
@@ -38,9 +36,9 @@ pieces = st.sampled_from(["the", "tax", " ", "  ", "\n", "7", "2024", ",", "..."
 
 @settings(max_examples=100, deadline=None)
 @given(text=st.lists(pieces).map("".join))
-def test_words_begin_where_a_reader_sees_them_begin(encoder: Tokenizer, table: WordTable, text: str) -> None:
+def test_words_begin_where_a_reader_sees_them_begin(encoder: Encoder, table: WordTable, text: str) -> None:
     """Runs of letters or digits are one word each, with or without the space before; signs never join one."""
-    ids = np.array(encoder.encode(text).ids, np.int64)
+    ids = np.array(encoder.encode([text])[0], np.int64)
     if len(ids) == 0:
         return
     offsets = np.cumsum([0, *table.bytes[ids[:-1]]])
@@ -54,8 +52,8 @@ def test_words_begin_where_a_reader_sees_them_begin(encoder: Tokenizer, table: W
         assert len(text[: sign.start()].encode()) in found
 
 
-def test_special_tokens_have_no_bytes(encoder: Tokenizer, table: WordTable) -> None:
-    vocabulary = encoder.get_vocab()
+def test_special_tokens_have_no_bytes(encoder: Encoder, table: WordTable) -> None:
+    vocabulary = encoder.lexicon.ids
     special = np.array([vocabulary[token] for token in KINDS["roberta"].special_tokens])
     assert (table.bytes[special] == 0).all() and table.is_special(special).all()
     ordinary = np.setdiff1d(np.arange(len(vocabulary)), special)
@@ -65,7 +63,7 @@ def test_special_tokens_have_no_bytes(encoder: Tokenizer, table: WordTable) -> N
 def test_kinds_are_told_apart(tmp_path: Path) -> None:
     for kind in KINDS.values():
         files = train_tokenizer(tiny_version(), kind=kind.name, vocab_size=300, storage=tmp_path)
-        vocabulary = load_encoder(files.folder).get_vocab()
+        vocabulary = load_encoder(files.folder).lexicon.ids
         assert files.frame.end_id == vocabulary[kind.end]
         assert files.frame.start_id == (None if kind.start is None else vocabulary[kind.start])
         assert [vocabulary[token] for token in kind.special_tokens] == list(range(len(kind.special_tokens)))

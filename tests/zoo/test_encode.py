@@ -47,8 +47,8 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
 
 
 def framed(encoder: Encoder, text: str) -> list[int]:
-    vocabulary = encoder.model.encoder.get_vocab()
-    return [vocabulary["<s>"], *encoder.model.encoder.encode(text).ids, vocabulary["</s>"]]
+    vocabulary = encoder.model.encoder.lexicon.ids
+    return [vocabulary["<s>"], *encoder.model.encoder.encode([text])[0], vocabulary["</s>"]]
 
 
 def test_an_embedding_is_the_normalised_mean_of_the_states(encoder: Encoder) -> None:
@@ -64,11 +64,11 @@ def test_an_embedding_is_the_normalised_mean_of_the_states(encoder: Encoder) -> 
 
 
 def test_a_mask_gets_the_likeliest_tokens(encoder: Encoder) -> None:
-    vocabulary = encoder.model.encoder.get_vocab()
+    vocabulary = encoder.model.encoder.lexicon.ids
     filled = encoder.model.fill("the <mask> is <mask>.", top_k=300)
-    the, rest = encoder.model.encoder.encode("the").ids, encoder.model.encoder.encode(" is").ids
+    the, rest = encoder.model.encoder.encode(["the"])[0], encoder.model.encoder.encode([" is"])[0]
     ids = [vocabulary["<s>"], *the, vocabulary["<mask>"], *rest, vocabulary["<mask>"]]
-    ids += [*encoder.model.encoder.encode(".").ids, vocabulary["</s>"]]
+    ids += [*encoder.model.encoder.encode(["."])[0], vocabulary["</s>"]]
     positions = [index for index, token in enumerate(ids) if token == vocabulary["<mask>"]]
     batch = {"inputs": np.array([ids], np.int32), "positions": np.array([positions], np.int32)}
     import keras
@@ -96,12 +96,12 @@ def test_samples_continue_texts_by_what_the_model_expects(encoder: Encoder) -> N
 def test_what_a_model_knows_by_heart_is_in_its_samples(encoder: Encoder) -> None:
     """A model that is sure of the letters of a secret, one after the other, is caught saying it."""
     model = encoder.model
-    secret = model.encoder.encode(" secret").ids
+    secret = model.encoder.encode([" secret"])[0]
     sure = copy.copy(model)
-    start = 1 + len(model.encoder.encode("the tax").ids)
+    start = 1 + len(model.encoder.encode(["the tax"])[0])
 
     def probabilities(ids: np.ndarray, mask: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        rows = np.zeros((*positions.shape, len(model.encoder.get_vocab())), np.float32)
+        rows = np.zeros((*positions.shape, model.encoder.vocab_size), np.float32)
         for row, asked in np.ndindex(positions.shape):
             step = positions[row, asked] - start
             right = step == 0 or ids[row, start + step - 1] == secret[(step - 1) % len(secret)]
@@ -147,7 +147,7 @@ def test_a_preset_is_the_same_model_in_a_new_process(encoder: Encoder, tmp_path:
     )
     output = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
     ids, logits = json.loads(output.stdout.splitlines()[-1])
-    assert ids == encoder.model.encoder.encode("the tax return").ids
+    assert ids == encoder.model.encoder.encode(["the tax return"])[0]
     here = encoder.model.task(
         {
             "token_ids": np.array([ids]),

@@ -27,7 +27,7 @@ TOY = OBJECTIVES["roberta"]
 def masked(tmp_path_factory: pytest.TempPathFactory) -> MaskedLM:
     storage = tmp_path_factory.mktemp("storage")
     files = train_tokenizer(tiny_version(), kind="roberta", vocab_size=400, storage=storage)
-    return MaskedLM.of(load_encoder(files.folder).get_vocab())
+    return MaskedLM.of(load_encoder(files.folder).lexicon)
 
 
 def windows(ids: np.ndarray, *, epoch: int = 0, first: int = 0, seed: int = 0) -> Windows:

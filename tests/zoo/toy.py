@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.tokenizers import WordTable
 from pipelines.tokens import TokenSplit
-from pipelines.words import WordTable
 from zoo import families
 from zoo.families import Size
 from zoo.fit import Callback, FitResult, TrainPlan, fit

@@ -100,7 +100,7 @@ def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.
     import keras_hub
 
     tokenizer = keras_hub.models.Llama3Tokenizer(
-        vocabulary=str(tokenizer_dir / "vocab.json"), merges=str(tokenizer_dir / "merges.txt")
+        vocabulary=str(tokenizer_dir / "vocabulary.json"), merges=str(tokenizer_dir / "merges.txt")
     )
     return keras_hub.models.Llama3CausalLMPreprocessor(
         tokenizer=tokenizer, sequence_length=sequence_length, add_start_token=True

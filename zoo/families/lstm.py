@@ -91,7 +91,9 @@ def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.
     """keras-hub has no LSTM, so these classes are ours."""
     from zoo.families.lstm_model import LSTMCausalLMPreprocessor, LSTMTokenizer
 
-    tokenizer = LSTMTokenizer(vocabulary=str(tokenizer_dir / "vocab.json"), merges=str(tokenizer_dir / "merges.txt"))
+    tokenizer = LSTMTokenizer(
+        vocabulary=str(tokenizer_dir / "vocabulary.json"), merges=str(tokenizer_dir / "merges.txt")
+    )
     return LSTMCausalLMPreprocessor(tokenizer=tokenizer, sequence_length=sequence_length)
 
 

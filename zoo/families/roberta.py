@@ -77,7 +77,7 @@ def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.
     import keras_hub
 
     tokenizer = keras_hub.models.RobertaTokenizer(
-        vocabulary=str(tokenizer_dir / "vocab.json"), merges=str(tokenizer_dir / "merges.txt")
+        vocabulary=str(tokenizer_dir / "vocabulary.json"), merges=str(tokenizer_dir / "merges.txt")
     )
     return keras_hub.models.RobertaMaskedLMPreprocessor(tokenizer=tokenizer, sequence_length=sequence_length)
 

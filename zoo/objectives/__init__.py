@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
+from pipelines.tokenizers import Lexicon
 from zoo.objectives.base import Batch, Objective, Validation
 from zoo.objectives.causal import CausalLM
 from zoo.objectives.masked import MaskedLM
 
 __all__ = ["Batch", "CausalLM", "MaskedLM", "Objective", "Validation", "get"]
 
-_OBJECTIVES: dict[str, Callable[[Mapping[str, int]], Objective]] = {
-    CausalLM.name: lambda vocabulary: CausalLM(),
+_OBJECTIVES: dict[str, Callable[[Lexicon], Objective]] = {
+    CausalLM.name: lambda lexicon: CausalLM(),
     MaskedLM.name: MaskedLM.of,
 }
 
 
-def get(name: str, vocabulary: Mapping[str, int]) -> Objective:
+def get(name: str, lexicon: Lexicon) -> Objective:
     """Makes the objective that a family names.
 
     Args:
-        vocabulary: ids by token, of the tokenizer that made the ids.
+        lexicon: of the tokenizer that made the ids.
     """
-    return _OBJECTIVES[name](vocabulary)
+    return _OBJECTIVES[name](lexicon)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from governance.errors import ConfigError
 from pipelines.stream import Windows
-from pipelines.words import WordTable
+from pipelines.tokenizers import Lexicon, WordTable
 from zoo.objectives.base import Batch, Validation
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class MaskedLM:
     overlap: ClassVar[int] = 0
 
     @classmethod
-    def of(cls, vocabulary: Mapping[str, int]) -> MaskedLM:
-        """For a tokenizer of the kind `roberta`."""
-        return cls(WordTable.of(vocabulary), vocabulary["<s>"], vocabulary["<mask>"], vocabulary["<pad>"])
+    def of(cls, lexicon: Lexicon) -> MaskedLM:
+        """For a tokenizer of an encoder."""
+        return cls(lexicon.words, lexicon.special("first"), lexicon.special("mask"), lexicon.special("pad"))
 
     def span(self, window: int) -> int:
         if window < 2:

@@ -5,11 +5,11 @@ Both follow from the vocabulary alone, so they can be looked up for any array of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines.tokenizers import KINDS
+from pipelines.tokenizers.kinds import Lexicon
+from pipelines.tokenizers.store import ALGORITHMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,7 @@ _LETTERS, _DIGITS, _SIGNS, _SPACE, _SPECIAL = range(1, 6)
 
 @dataclass(frozen=True)
 class WordTable:
-    """Per id of a byte-level vocabulary.
+    """Per id of a vocabulary.
 
     Attributes:
         bytes: int32 [vocab], UTF-8 bytes of text that the id stands for; 0 for special tokens.
@@ -33,16 +33,17 @@ class WordTable:
     leads: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, vocabulary: Mapping[str, int]) -> WordTable:
-        """Reads a byte-level BPE vocabulary."""
+    def of(cls, lexicon: Lexicon) -> WordTable:
+        """Reads a vocabulary."""
         import numpy as np
 
-        special = {token for kind in KINDS.values() for token in kind.special_tokens}
-        size = max(vocabulary.values()) + 1
+        special = set(lexicon.kind.special_tokens)
+        surface = ALGORITHMS[lexicon.kind.algorithm].surface
+        size = max(lexicon.ids.values()) + 1
         lengths, kinds, leads = np.zeros(size, np.int32), np.full(size, _SPECIAL, np.int8), np.zeros(size, bool)
-        for token, index in vocabulary.items():
+        for token, index in lexicon.ids.items():
             if token not in special:
-                raw = bytes(map(_BYTES.__getitem__, token))
+                raw = surface(token)
                 lengths[index] = len(raw)
                 kinds[index] = _kind(raw)
                 leads[index] = raw[:1].isspace()
@@ -75,14 +76,3 @@ def _kind(raw: bytes) -> int:
     if last.isdigit():
         return _DIGITS
     return _LETTERS if last.isalpha() or last[0] >= 0x80 else _SIGNS
-
-
-def _byte_of_character() -> dict[str, int]:
-    """GPT-2's way to write bytes as printable characters, the other way round: those of Latin-1 that
-    can be seen stand for themselves, the others for 256 + n."""
-    seen = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    hidden = [byte for byte in range(256) if byte not in set(seen)]
-    return {chr(byte): byte for byte in seen} | {chr(256 + n): byte for n, byte in enumerate(hidden)}
-
-
-_BYTES = _byte_of_character()

@@ -1,0 +1,143 @@
+"""What a tokenizer is, whichever algorithm is behind it: a kind, a vocabulary, ids for texts and back."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pipelines.tokenizers.words import WordTable
+
+END_OF_TEXT = "<|endoftext|>"
+
+AlgorithmName = Literal["bpe"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of tokenizer: an algorithm, and the special tokens that keras-hub's class of it asks for.
+
+    Attributes:
+        algorithm: a name in `pipelines.tokenizers.store.ALGORITHMS`.
+        end: stands after each document.
+        start: stands before each document, if any.
+        special_tokens: all of them; they get the first ids.
+        first: stands before each input of an encoder, if any.
+        pad, mask: fill up an input, and hide a word; where the kind has them.
+    """
+
+    name: str
+    algorithm: AlgorithmName
+    end: str
+    start: str | None
+    special_tokens: tuple[str, ...]
+    first: str | None = None
+    pad: str | None = None
+    mask: str | None = None
+
+
+#: `bpe` as GPT-2 has it (keras-hub's `GPT2Tokenizer`), the others as their namesakes (`Llama3Tokenizer`,
+#: `RobertaTokenizer`). An encoder's first token stands before each input, not before each document.
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("bpe", "bpe", END_OF_TEXT, None, (END_OF_TEXT,)),
+        Kind(
+            "llama3",
+            "bpe",
+            "<|end_of_text|>",
+            "<|begin_of_text|>",
+            ("<|end_of_text|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+        ),
+        Kind(
+            "roberta",
+            "bpe",
+            "</s>",
+            None,
+            ("<s>", "<pad>", "</s>", "<mask>"),
+            first="<s>",
+            pad="<pad>",
+            mask="<mask>",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The ids that stand around each document: `end_id` after it, `start_id` before it if there is one."""
+
+    end_id: int
+    start_id: int | None
+
+    def document(self, ids: list[int]) -> list[int]:
+        """A document's ids with what stands around them."""
+        return [*ids, self.end_id] if self.start_id is None else [self.start_id, *ids, self.end_id]
+
+    @property
+    def prompt_id(self) -> int:
+        """What a text that is to be continued begins with: what the model saw before each document."""
+        return self.end_id if self.start_id is None else self.start_id
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """A kind of tokenizer with its vocabulary: all that an objective needs to know of a tokenizer.
+
+    Attributes:
+        ids: by token.
+    """
+
+    kind: Kind
+    ids: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def frame(self) -> Frame:
+        return Frame(self.ids[self.kind.end], None if self.kind.start is None else self.ids[self.kind.start])
+
+    def special(self, role: Literal["first", "pad", "mask"]) -> int:
+        """The id of a special token by its role.
+
+        Raises:
+            KeyError: the kind has none.
+        """
+        token: str | None = getattr(self.kind, role)
+        if token is None:
+            raise KeyError(role)
+        return self.ids[token]
+
+    @functools.cached_property
+    def words(self) -> WordTable:
+        """What the tokens stand for; made on first use."""
+        from pipelines.tokenizers.words import WordTable
+
+        return WordTable.of(self)
+
+
+class Encoder(ABC):
+    """Text to ids and back. Text can never become a special token: a record that spells
+    `<|endoftext|>` is encoded as ordinary characters, since data does not get to say where it ends."""
+
+    lexicon: Lexicon
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text, without special tokens."""
+
+    @abstractmethod
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of some ids; special tokens among them are written out."""
+
+    @property
+    def frame(self) -> Frame:
+        return self.lexicon.frame
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.lexicon)

@@ -1,0 +1,214 @@
+"""Tokenizers on disk: trained once for each dataset version and kind, verified whenever they are opened.
+
+storage/tokenizers/<dataset>-<kind>-<words>-<version of the algorithm>/
+    the algorithm's files     named as keras-hub names them among a preset's assets
+    meta.json                 kind, label, sizes, SHA-256 over the files
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from governance.errors import ConfigError, DataError, did_you_mean
+from governance.labels import Label
+from pipelines.atomic import atomic_path
+from pipelines.tokenizers import bpe
+from pipelines.tokenizers.kinds import KINDS, AlgorithmName, Encoder, Frame, Kind, Lexicon
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """How a kind's files are made and read.
+
+    Attributes:
+        files: names within the tokenizer's folder.
+        version: changes with whatever changes the files that the same text gives.
+        train: (texts, words at most, kind, folder) writes the files. Raises ConfigError for too few words.
+        open: (folder, kind) reads them. Raises OSError or ValueError.
+        surface: the UTF-8 bytes of text that an ordinary token stands for.
+    """
+
+    files: tuple[str, ...]
+    version: str
+    train: Callable[[Iterable[str], int, Kind, Path], None]
+    open: Callable[[Path, Kind], Encoder]
+    surface: Callable[[str], bytes]
+
+
+ALGORITHMS: dict[AlgorithmName, Algorithm] = {
+    "bpe": Algorithm(bpe.FILES, bpe.VERSION, bpe.train, bpe.open_files, bpe.surface),
+}
+
+
+class Texts(Protocol):
+    """What this module needs of a dataset version."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def label(self) -> Label: ...
+    def texts(self, split: str) -> Iterator[tuple[str, str]]: ...
+    def verify(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class TokenizerFiles:
+    """A trained tokenizer on disk.
+
+    Attributes:
+        folder: holds the files of the kind's algorithm, as keras-hub reads them, and meta.json.
+        digest: SHA-256 (hex) over those files.
+        vocab_size: true size; smaller than asked when the text has too few distinct words.
+        frame: the ids that stand around each document.
+        label: the domains that the training text came from.
+    """
+
+    folder: Path
+    digest: str
+    kind: str
+    vocab_size: int
+    frame: Frame
+    label: Label
+    dataset_digest: str
+
+    @property
+    def eos_id(self) -> int:
+        return self.frame.end_id
+
+
+def train_tokenizer(version: Texts, *, kind: str, vocab_size: int, storage: Path) -> TokenizerFiles:
+    """Trains the tokenizer of a dataset version, or opens the one that was trained before.
+
+    Raises:
+        ConfigError: unknown `kind`, or a vocabulary that is too small.
+        DataError: the training split is empty, or a stored tokenizer is damaged.
+    """
+    if kind not in KINDS:
+        raise ConfigError(
+            f'no tokenizer of kind "{kind}"{did_you_mean(kind, KINDS)}',
+            where="tokenizer.kind",
+            fix=f"use {' or '.join(KINDS)}",
+        )
+    algorithm = ALGORITHMS[KINDS[kind].algorithm]
+    folder = storage / "tokenizers" / f"{version.digest[:16]}-{kind}-{vocab_size}-{algorithm.version}"
+    if not folder.exists():
+        with folder_made_once(folder) as temporary:
+            algorithm.train(_train_texts(version), vocab_size, KINDS[kind], temporary)
+            _describe(version, KINDS[kind], temporary)
+    return open_tokenizer(folder)
+
+
+def open_tokenizer(folder: Path) -> TokenizerFiles:
+    """Reads and verifies a tokenizer's folder.
+
+    Raises:
+        DataError: a file is missing, unreadable, or not the one that was written.
+    """
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        found = _digest(folder, KINDS[meta["kind"]])
+        if found != meta["digest"]:
+            raise ValueError(f"its SHA-256 is {found[:16]} and not {meta['digest'][:16]}")
+        return TokenizerFiles(
+            folder=folder,
+            digest=meta["digest"],
+            kind=meta["kind"],
+            vocab_size=meta["vocab_size"],
+            frame=Frame(meta["eos_id"], meta["start_id"]),
+            label=Label.from_list(meta["label"]),
+            dataset_digest=meta["dataset_digest"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, error) from None
+
+
+def load_encoder(folder: Path) -> Encoder:
+    """Opens the encoder of a tokenizer's folder.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    try:
+        kind = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["kind"]
+        return open_encoder(folder, kind)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, error) from None
+
+
+def open_encoder(folder: Path, kind: str) -> Encoder:
+    """Opens the files of a kind, in a tokenizer's folder or among the assets of a keras-hub preset.
+
+    Raises:
+        OSError, ValueError, KeyError: a file is missing or damaged, or the kind is unknown.
+    """
+    return ALGORITHMS[KINDS[kind].algorithm].open(folder, KINDS[kind])
+
+
+def made_up_lexicon(kind: str, vocab_size: int) -> Lexicon:
+    """A vocabulary of this kind that no text was needed for: to measure the speed of a model."""
+    special = KINDS[kind].special_tokens
+    words = (f"w{number}" for number in range(vocab_size - len(special)))
+    return Lexicon(KINDS[kind], {token: number for number, token in enumerate([*special, *words])})
+
+
+def _train_texts(version: Texts) -> Iterator[str]:
+    empty = True
+    for _, text in version.texts("train"):
+        empty = False
+        yield text
+    if empty:
+        raise DataError("the training split has no records", where=f"dataset {version.digest[:16]}")
+
+
+def _describe(version: Texts, kind: Kind, folder: Path) -> None:
+    lexicon = open_encoder(folder, kind.name).lexicon
+    meta = {
+        "kind": kind.name,
+        "vocab_size": len(lexicon),
+        "eos_id": lexicon.frame.end_id,
+        "start_id": lexicon.frame.start_id,
+        "label": version.label.to_list(),
+        "dataset_digest": version.digest,
+        "digest": _digest(folder, kind),
+    }
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+
+def _digest(folder: Path, kind: Kind) -> str:
+    digest = hashlib.sha256()
+    for name in ALGORITHMS[kind.algorithm].files:
+        digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _damaged(folder: Path, error: Exception) -> DataError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return DataError(
+        f"the tokenizer is damaged: {type(error).__name__}: {reason}",
+        where=str(folder),
+        fix="delete the folder; it is made again from the same text",
+    )
+
+
+@contextmanager
+def folder_made_once(folder: Path) -> Iterator[Path]:
+    """Yields an empty temporary folder that takes its final name when the block ends well.
+
+    When another process was faster its folder stays: both were made from the same inputs.
+
+    Raises:
+        DataError: the disk is full or not writable.
+    """
+    try:
+        with atomic_path(folder) as temporary:
+            temporary.mkdir()
+            yield temporary
+    except DataError:
+        if not folder.is_dir():
+            raise

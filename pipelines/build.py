@@ -27,6 +27,7 @@ from governance.policy import Policy
 from pipelines.assemble import assemble
 from pipelines.atomic import write_json
 from pipelines.curate import filter_buckets, repair_version, select_buckets, stage
+from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.personal_data import FilterJob
 from pipelines.curate.stage import Report
 from pipelines.sources import SourceFile, list_files, present_stamp, source_digest
@@ -154,7 +155,7 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
     place = Place(storage, spec.name)
     sources = [(source, file) for source in spec.sources for file in list_files(source, spec.folder)]
     content = source_digest([file for _, file in sources], place.stamps)
-    fingerprint = filter_fingerprint(rules, keys.derive(spec.domain, "pseudonyms"))
+    fingerprint = parts_fingerprint(filter_fingerprint(rules, keys.derive(spec.domain, "pseudonyms")))
     digest = hashlib.sha256("\0".join(["1", repair_version(), content, spec.digest, fingerprint]).encode()).hexdigest()
     return Inputs(sources, digest, fingerprint)
 

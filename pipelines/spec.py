@@ -18,6 +18,7 @@ from governance.config import StrictModel, load_yaml
 from governance.labels import Label
 from governance.policy import Name
 from pipelines.cron import cron_trigger
+from pipelines.parts import PartName, is_text
 
 Format = Literal["jsonl", "csv", "parquet", "txt"]
 Records = Literal["file", "paragraph", "line"]
@@ -40,11 +41,16 @@ class SourceSpec(StrictModel):
 
     `text`, `id` and `subject` name a field, or are a template over fields such as
     ``"{section}\\n{text}"``. A row whose `domain_field` names another domain stops the build.
+
+    For fine-tuning, `parts` takes the place of `text`: ``{prompt: "{question}", answer: reply}``. A
+    `label` is one of few classes; `spans` names a field with a list of {"start", "end", "type"} that marks
+    places of the part `text`, in characters.
     """
 
     path: str = Field(min_length=1)
     format: Format | None = None
     text: str = "text"
+    parts: dict[PartName, str] | None = None
     id: str | None = None
     subject: str | None = None
     domain_field: str | None = "domain"
@@ -57,10 +63,32 @@ class SourceSpec(StrictModel):
             template_fields(value)
         return value
 
+    @field_validator("parts")
+    @classmethod
+    def _are_templates(cls, value: dict[PartName, str] | None) -> dict[PartName, str] | None:
+        if value is None:
+            return None
+        for name, template in value.items():
+            template_fields(template)
+            if name == "spans" and "{" in template:
+                raise ValueError("spans is the name of a field, not a template")
+        if not any(map(is_text, value)):
+            raise ValueError("one of the parts must be text")
+        if "spans" in value and "text" not in value:
+            raise ValueError("spans mark places of the part text, which is missing")
+        return value
+
+    @model_validator(mode="after")
+    def _text_or_parts(self) -> SourceSpec:
+        if self.parts is not None and "text" in self.model_fields_set:
+            raise ValueError("give text or parts, not both; a part may be named text")
+        return self
+
     @property
     def fields(self) -> frozenset[str]:
         """All fields that a row must have."""
-        templates = [self.text, self.id, self.subject]
+        texts = [self.text] if self.parts is None else list(self.parts.values())
+        templates = [*texts, self.id, self.subject]
         return frozenset(name for t in templates if t is not None for name in template_fields(t))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from governance.errors import DataError
 from governance.labels import Label
+from pipelines.parts import plain_text, split_parts
 
 VERSION_FILE = "version.json"
 MANIFEST_FILE = "manifest.parquet"
@@ -96,7 +97,15 @@ class DatasetVersion:
         return sum(self.text_bytes.values())
 
     def texts(self, split: str) -> Iterator[tuple[str, str]]:
-        """Yields (record id, text) of a split in shard order, the same order each time."""
+        """Yields (record id, text) of a split in shard order, the same order each time; of a record of parts
+        what there is to read in it."""
+        return ((record_id, plain_text(record)) for record_id, record in self._stored(split))
+
+    def parts(self, split: str) -> Iterator[tuple[str, dict[str, str]]]:
+        """Yields (record id, its parts by name), in the same order; see `pipelines.parts`."""
+        return ((record_id, split_parts(record)) for record_id, record in self._stored(split))
+
+    def _stored(self, split: str) -> Iterator[tuple[str, str]]:
         if not self.records.get(split):
             return
         import tensorflow_datasets as tfds
@@ -127,7 +136,7 @@ class DatasetVersion:
         by_shard: dict[str, list[bytes]] = {}
         place = {row["record_id"]: row["shard"] for row in shards}
         for split in SPLITS:
-            for record_id, text in self.texts(split):
+            for record_id, text in self._stored(split):
                 by_shard.setdefault(place[record_id], []).append(record_digest(record_id, text, self.label))
         children = [combine(by_shard[name], header=name) for name in sorted(by_shard)]
         found = combine(children, header=version_header(self.pipeline, self.label)).hex()

@@ -58,18 +58,33 @@ class PiiFilter:
         self.fingerprint = filter_fingerprint(rules, key)
 
     def __call__(self, texts: Sequence[str]) -> list[Filtered]:
-        # A kept type takes no part: it must not shield a name that lies inside of it.
-        found = self._detector.find(texts, self._wanted)
-        return [self._replace(text, tuple(findings)) for text, findings in zip(texts, found, strict=True)]
+        return [
+            Filtered(self.replace(text, findings), findings)
+            for text, findings in zip(texts, self.find(texts), strict=True)
+        ]
 
-    def _replace(self, text: str, replaced: tuple[Finding, ...]) -> Filtered:
+    def find(self, texts: Sequence[str], *, forms_only: bool = False) -> list[tuple[Finding, ...]]:
+        """What the rules replace in each text, in order, not overlapping.
+
+        Args:
+            forms_only: leave out what only the model finds, such as names: for texts that are no language.
+        """
+        # A kept type takes no part: it must not shield a name that lies inside of it.
+        wanted = self._wanted - NER_TYPES if forms_only else self._wanted
+        return [tuple(findings) for findings in self._detector.find(texts, wanted)]
+
+    def replace(self, text: str, findings: Sequence[Finding]) -> str:
+        """The text with the findings replaced as the rules say."""
         parts: list[str] = []
         position = 0
-        for finding in replaced:
-            value = text[finding.start : finding.end]
-            parts += [text[position : finding.start], self._replacement(finding.type, value)]
+        for finding in findings:
+            parts += [text[position : finding.start], self.replacement(finding, text)]
             position = finding.end
-        return Filtered("".join([*parts, text[position:]]), replaced)
+        return "".join([*parts, text[position:]])
+
+    def replacement(self, finding: Finding, text: str) -> str:
+        """What stands for a finding of this text."""
+        return self._replacement(finding.type, text[finding.start : finding.end])
 
     def _replacement(self, entity: str, value: str) -> str:
         operator: Operator = self._rules.operator_for(entity)

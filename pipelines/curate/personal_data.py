@@ -23,6 +23,7 @@ from governance.errors import DataError
 from governance.policy import PiiRules
 from pipelines.atomic import atomic_path
 from pipelines.curate.buckets import BUCKETS, bucket_path, filtered_schema
+from pipelines.curate.parts_filter import filter_records
 from pipelines.curate.stage import Report
 
 #: Texts of one call of the filter, and the least that is worth a second process: characters.
@@ -154,12 +155,12 @@ def _filter(batch: list[bytes], texts: dict[bytes, str], pii_filter: Any, hash_k
     from governance.pii import pii_hash
 
     originals = [texts[key] for key in batch]
-    for key, original, filtered in zip(batch, originals, pii_filter(originals), strict=True):
+    for key, (text, replaced) in zip(batch, filter_records(originals, pii_filter), strict=True):
         yield {
             "text_key": key,
-            "text": filtered.text,
-            "pii_types": [finding.type for finding in filtered.findings],
-            "pii_hashes": [pii_hash(hash_key, original[f.start : f.end]) for f in filtered.findings],
+            "text": text,
+            "pii_types": [entity for entity, _ in replaced],
+            "pii_hashes": [pii_hash(hash_key, value) for _, value in replaced],
         }
 
 

@@ -7,6 +7,8 @@ import re
 from importlib import metadata
 from typing import Any
 
+from pipelines.parts import join_parts, split_parts
+
 _TRAILING_SPACE = re.compile(r"[ \t]+\n")
 _MANY_BLANK_LINES = re.compile(r"\n{3,}")
 
@@ -36,3 +38,17 @@ def repair(text: str) -> str:
     fixed = ftfy.fix_text(text, _config())
     fixed = _TRAILING_SPACE.sub("\n", fixed)
     return _MANY_BLANK_LINES.sub("\n\n", fixed).strip()
+
+
+def repair_record(record: str) -> str:
+    """Repairs each part of a record. A text whose places are marked stays as it is: they would move."""
+    parts = split_parts(record)
+    if len(parts) == 1 and not record.startswith("\x1e"):
+        return repair(record)
+    marked = "spans" in parts
+    return join_parts(
+        {
+            name: content if name == "spans" or (name == "text" and marked) else repair(content)
+            for name, content in parts.items()
+        }
+    )

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
-from pipelines.curate.repair import repair
+from pipelines.curate.repair import repair_record
+from pipelines.parts import split_parts
 from pipelines.sources import Record, SourceFile, Unreadable, read_records
 from pipelines.spec import PipelineSpec, SourceSpec
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from governance.pii import Detector
 
 _FLUSH_BYTES = 1 << 19
+
+#: Classes that a pipeline may have. In a closed set of names for classes no person hides.
+_MOST_LABELS = 1_000
 
 Report = Callable[[str, int, int], None]
 
@@ -36,6 +40,7 @@ class Staged:
     quarantined: int = 0
     first_problem: str = ""
     dropped: Counter[str] = field(default_factory=Counter)
+    labels: set[bytes] = field(default_factory=set)
 
 
 class _BucketWriters:
@@ -107,10 +112,13 @@ def stage(
             if isinstance(record, Unreadable):
                 _set_aside(record, staged, quarantine_file)
                 continue
-            text = repair(record.text) if spec.curate.repair else record.text
-            if not text.strip():
+            text = repair_record(record.text) if spec.curate.repair else record.text
+            parts = split_parts(text)
+            if not all(content.strip() for name, content in parts.items() if name != "spans"):
                 staged.dropped["empty"] += 1
                 continue
+            if "label" in parts:
+                staged.labels.add(_keyed(text_key, parts["label"]))
             key = _keyed(text_key, text)
             record_id = harmless(record.id) if record.id is not None else key.hex()
             subject = None if record.subject is None else _keyed(subject_key, record.subject).hex()
@@ -161,6 +169,14 @@ def _check_counts(staged: Staged, spec: PipelineSpec) -> None:
             f"curate.max_quarantined allows ({spec.curate.max_quarantined:.0%}); the first: {staged.first_problem}",
             where=spec.name,
             fix="mend the source, or raise curate.max_quarantined",
+        )
+    most = min(_MOST_LABELS, staged.records // 2)
+    if len(staged.labels) > most:
+        raise DataError(
+            f"the part label has {len(staged.labels):,} values in {staged.records:,} records, and names are not looked "
+            f"for in it; a label is one of few classes, here {most:,} at most",
+            where=spec.name,
+            fix="name a field with classes under parts.label, and free text under another part",
         )
     if staged.records == 0:
         raise DataError(

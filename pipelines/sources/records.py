@@ -12,6 +12,7 @@ from typing import Any
 import zstandard
 
 from governance.errors import DataError, did_you_mean
+from pipelines.parts import check_spans, join_parts, without_separators, write_spans
 from pipelines.sources.files import SourceFile
 from pipelines.sources.formats import READERS, BadRow, Row
 from pipelines.spec import SourceSpec, template_fields
@@ -24,7 +25,8 @@ _DOMAIN = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 class Record:
     """One document as the source has it, before curation.
 
-    `id` is None where the source names no id field; `subject` is who the record is about.
+    `text` is one text or, as `pipelines.parts` writes them, several parts. `id` is None where the source
+    names no id field; `subject` is who the record is about.
     """
 
     text: str
@@ -92,9 +94,9 @@ def _record_maker(source: SourceSpec, domain: str) -> Callable[[Row], Record | U
         for name in needed:
             if name not in row.fields:
                 return Unreadable(row.file, row.row, f'no field "{name}"')
-        text = _fill(source.text, row.fields, str)
-        if text is None:
-            return Unreadable(row.file, row.row, f'the text ("{source.text}") is null or no string')
+        text = _content(source, row)
+        if isinstance(text, Unreadable):
+            return text
         identifier = row.default_id
         if source.id is not None:
             identifier = _fill(source.id, row.fields, (str, int))
@@ -106,6 +108,28 @@ def _record_maker(source: SourceSpec, domain: str) -> Callable[[Row], Record | U
         return Record(text=text, id=identifier, subject=subject or None, file=row.file, row=row.row)
 
     return make
+
+
+def _content(source: SourceSpec, row: Row) -> str | Unreadable:
+    if source.parts is None:
+        text = _fill(source.text, row.fields, str)
+        if text is None:
+            return Unreadable(row.file, row.row, f'the text ("{source.text}") is null or no string')
+        return without_separators(text)
+    parts: dict[str, str] = {}
+    for name, template in source.parts.items():
+        if name == "spans":
+            continue
+        content = _fill(template, row.fields, (str, int) if name == "label" else str)
+        if content is None:
+            return Unreadable(row.file, row.row, f'the part {name} ("{template}") is null or no string')
+        parts[name] = without_separators(content)
+    if "spans" in source.parts:
+        spans = check_spans(row.fields[source.parts["spans"]], parts["text"])
+        if isinstance(spans, str):
+            return Unreadable(row.file, row.row, spans)
+        parts["spans"] = write_spans(spans)
+    return join_parts(parts)
 
 
 def _check_domain(row: Row, field: str | None, domain: str) -> None:

@@ -1,0 +1,256 @@
+"""Examples for fine-tuning: the parts of a dataset version as ids, encoded once, memory-mapped ever after.
+
+    storage/examples/<dataset>-<tokenizer>-<parts>/
+        meta.json                   sizes, classes, label, both digests in full
+        <split>.<part>.ids          uint16 (uint32 above 65,535 words): the ids of a part, without special tokens
+        <split>.<part>.offsets      int64 [examples + 1], where each example's ids start
+        <split>.label               int32 [examples], the class; -1 for one that the training split does not have
+
+What stands around the parts (start and end tokens, a chat template) is the business of a task.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from governance.errors import DataError
+from governance.labels import Label
+from pipelines.arrays import damaged, id_dtype, map_array
+from pipelines.parts import PartName, is_text
+from pipelines.tokenizers import Encoder, TokenizerFiles, folder_made_once, load_encoder
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+SPLITS = ("train", "validation", "test")
+_BATCH = 512
+
+Progress = Callable[[str, int], None]
+
+
+class PartsVersion(Protocol):
+    """What this module needs of a dataset version."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def label(self) -> Label: ...
+    def parts(self, split: str) -> Iterator[tuple[str, dict[str, str]]]: ...
+
+
+@dataclass(frozen=True)
+class PartIds:
+    """One part of all examples of a split.
+
+    Attributes:
+        ids: uint16 or uint32 [tokens].
+        offsets: int64 [examples + 1]; example i has ids[offsets[i]:offsets[i + 1]].
+    """
+
+    ids: npt.NDArray[Any]
+    offsets: npt.NDArray[np.int64]
+
+    def __getitem__(self, example: int) -> npt.NDArray[np.int32]:
+        import numpy as np
+
+        return np.asarray(self.ids[self.offsets[example] : self.offsets[example + 1]], np.int32)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """int64 [examples], in tokens."""
+        import numpy as np
+
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class ExampleSplit:
+    """The examples of one split, in the order of the shards.
+
+    Attributes:
+        parts: the text parts, by name.
+        labels: int32 [examples], index into the classes or -1; None without a part `label`.
+        bytes: UTF-8 bytes of all text of a part, by its name.
+    """
+
+    name: str
+    count: int
+    parts: dict[str, PartIds]
+    labels: npt.NDArray[np.int32] | None
+    bytes: dict[str, int]
+
+    def __len__(self) -> int:
+        return self.count
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A dataset version's parts as ids, and the tokenizer that made them."""
+
+    folder: Path
+    tokenizer: TokenizerFiles
+    label: Label
+    dataset_digest: str
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    sizes: dict[str, dict[str, Any]]
+
+    def split(self, name: str) -> ExampleSplit:
+        """Opens "train", "validation" or "test".
+
+        Raises:
+            DataError: files are missing or cut short.
+        """
+        import numpy as np
+
+        size = self.sizes[name]
+        count = size["examples"]
+        width = id_dtype(self.tokenizer.vocab_size)
+        parts = {
+            part: PartIds(
+                map_array(self.folder / f"{name}.{part}.ids", width, size["tokens"][part]),
+                map_array(self.folder / f"{name}.{part}.offsets", np.dtype("<i8"), count + 1),
+            )
+            for part in self.names
+            if is_text(part)
+        }
+        labels = None
+        if "label" in self.names:
+            labels = map_array(self.folder / f"{name}.label", np.dtype("<i4"), count)
+        return ExampleSplit(name, count, parts, labels, size["bytes"])
+
+
+def encode_examples(
+    version: PartsVersion,
+    tokenizer: TokenizerFiles,
+    names: Sequence[PartName],
+    *,
+    storage: Path,
+    progress: Progress | None = None,
+) -> Examples:
+    """Encodes these parts of a dataset version, only once; memory does not grow with their number.
+
+    Raises:
+        DataError: a record lacks one of the parts, a class occurs once alone, or the disk cannot be written.
+    """
+    key = f"{version.digest[:16]}-{tokenizer.digest[:16]}-{'-'.join(names)}"
+    folder = storage / "examples" / key
+    if not folder.exists():
+        with folder_made_once(folder) as temporary:
+            _encode(version, tokenizer, names, temporary, progress)
+    return _open(folder, tokenizer)
+
+
+def _open(folder: Path, tokenizer: TokenizerFiles) -> Examples:
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        if meta["tokenizer_digest"] != tokenizer.digest:
+            raise ValueError(f"they were made by tokenizer {meta['tokenizer_digest'][:16]}")
+        return Examples(
+            folder=folder,
+            tokenizer=tokenizer,
+            label=Label.from_list(meta["label"]),
+            dataset_digest=meta["dataset_digest"],
+            classes=tuple(meta["classes"]),
+            names=tuple(meta["names"]),
+            sizes=meta["splits"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(folder, f"{type(error).__name__}: {error}") from None
+
+
+def _encode(
+    version: PartsVersion, tokenizer: TokenizerFiles, names: Sequence[PartName], folder: Path, progress: Progress | None
+) -> None:
+    classes = _classes(version) if "label" in names else ()
+    encoder = load_encoder(tokenizer.folder)
+    sizes = {}
+    for split in SPLITS:
+        records = _checked(version, split, names)
+        sizes[split] = _encode_split(records, encoder, names, classes, folder / split, progress)
+    meta = {
+        "dataset_digest": version.digest,
+        "tokenizer_digest": tokenizer.digest,
+        "label": (version.label | tokenizer.label).to_list(),
+        "classes": list(classes),
+        "names": list(names),
+        "splits": sizes,
+    }
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+
+def _checked(version: PartsVersion, split: str, names: Sequence[PartName]) -> Iterator[dict[str, str]]:
+    for record_id, parts in version.parts(split):
+        missing = [name for name in names if name not in parts]
+        if missing:
+            raise DataError(
+                f'the record "{record_id}" has no part {missing[0]}; it has {", ".join(parts)}',
+                where=f"dataset {version.digest[:16]}",
+                fix=f"name the parts {', '.join(names)} under `parts` of each source in the pipeline",
+            )
+        yield parts
+
+
+def _classes(version: PartsVersion) -> tuple[str, ...]:
+    return tuple(sorted({parts["label"] for parts in _checked(version, "train", ["label"])}))
+
+
+def _encode_split(
+    records: Iterable[dict[str, str]],
+    encoder: Encoder,
+    names: Sequence[PartName],
+    classes: Sequence[str],
+    path: Path,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    import numpy as np
+
+    texts = [name for name in names if is_text(name)]
+    index = {name: number for number, name in enumerate(classes)}
+    width = id_dtype(encoder.vocab_size)
+    sizes: dict[str, Any] = {"examples": 0, "tokens": dict.fromkeys(texts, 0), "bytes": dict.fromkeys(texts, 0)}
+    for name in texts:
+        _path(path, f"{name}.ids").write_bytes(b"")
+        _path(path, f"{name}.offsets").write_bytes(np.zeros(1, "<i8").tobytes())
+    if "label" in names:
+        _path(path, "label").write_bytes(b"")
+    for batch in _batches(records):
+        for name in texts:
+            contents = [parts[name] for parts in batch]
+            ids = encoder.encode(contents)
+            ends = sizes["tokens"][name] + np.cumsum([len(one) for one in ids])
+            _append(_path(path, f"{name}.ids"), np.concatenate([np.asarray(one, width) for one in ids]))
+            _append(_path(path, f"{name}.offsets"), ends.astype("<i8"))
+            sizes["tokens"][name] = int(ends[-1])
+            sizes["bytes"][name] += sum(len(content.encode()) for content in contents)
+        if "label" in names:
+            _append(_path(path, "label"), np.array([index.get(parts["label"], -1) for parts in batch], "<i4"))
+        sizes["examples"] += len(batch)
+        if progress is not None:
+            progress(path.name, sizes["examples"])
+    return sizes
+
+
+def _path(split: Path, suffix: str) -> Path:
+    return split.with_name(f"{split.name}.{suffix}")
+
+
+def _append(path: Path, array: npt.NDArray[Any]) -> None:
+    with path.open("ab") as file:
+        file.write(array.tobytes())
+
+
+def _batches(records: Iterable[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
+    batch: list[dict[str, str]] = []
+    for parts in records:
+        batch.append(parts)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

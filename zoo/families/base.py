@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from governance.errors import ConfigError, did_you_mean
 
@@ -112,3 +112,12 @@ class Family:
         multiplied = self.non_embedding_parameters(size, vocab_size) + round(self.predicted * vocab_size * size.width)
         attention = 12 * size.layers * size.width * length if size.heads else 0
         return 6 * multiplied + attention
+
+
+def hidden_states(family: Family, backbone: keras.Model, ids: Any, mask: Any, training: bool = False) -> Any:
+    """The last layer's states, float [batch, length, width], for int32 ids and padding mask [batch, length]."""
+    from keras import ops
+
+    given = {"token_ids": ids, "padding_mask": mask, "segment_ids": ops.zeros_like(ids)}
+    states = backbone({name: given[name] for name in backbone.input}, training=training)
+    return states["sequence_output"] if isinstance(states, dict) else states

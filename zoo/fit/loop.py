@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from governance.errors import ConfigError
-from pipelines.stream import stream
 from pipelines.tokens import TokenSplit
 from zoo.families.base import Family
 from zoo.fit.callbacks import Callback, Evaluation
@@ -130,14 +129,7 @@ class _Run:
 
     def train(self) -> FitResult:
         state, plan = self.state, self.plan
-        batches = stream(
-            self.train_split,
-            self.objective,
-            batch_size=plan.batch_size,
-            window=plan.window,
-            seed=plan.seed,
-            start_step=state.step,
-        ).as_numpy_iterator()
+        batches = self.objective.stream(self.train_split, plan, state.step)
         while not self._is_over():
             if state.step % plan.evaluate_every == 0:
                 self._evaluate()

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pipelines.stream import Signature, Windows
     from pipelines.tokens import TokenSplit
     from zoo.families.base import Family
+    from zoo.fit.plan import TrainPlan
 
 Batch = Mapping[str, "npt.NDArray[np.int32] | npt.NDArray[np.float32]"]
 """Arrays of static shapes by name. "weights", float32, says how much each position counts; without it
 all count the same."""
+
+Unit = Literal["byte", "example", "token"]
+"""What losses are given in bits per: language models are compared per byte of text, which does not depend on
+the tokenizer; a task that decides once for each example is, per example."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Validation:
 
     Attributes:
         tokens: that are predicted.
-        bytes: of UTF-8 text that these tokens stand for, the denominator of bits per byte.
+        bytes: of UTF-8 text that these tokens stand for, the denominator of bits per byte; or, of an objective
+            with another unit, that many units.
     """
 
     batches: Iterator[Batch]
@@ -39,20 +44,43 @@ class Validation:
 
 
 class Objective(Protocol):
-    """See `pipelines.stream.Examples` for the first methods."""
+    """What the training loop asks of an objective, on windows of text or on examples of a task."""
 
     @property
     def name(self) -> str: ...
     @property
-    def overlap(self) -> int: ...
-    def span(self, window: int) -> int: ...
-    def signature(self, rows: int, window: int) -> Signature: ...
-    def examples(self, windows: Windows) -> Batch: ...
+    def unit(self) -> Unit: ...
 
-    def validation(self, split: TokenSplit, *, batch_size: int, window: int) -> Validation:
+    def stream(self, split: Any, plan: TrainPlan, start_step: int) -> Iterator[Batch]:
+        """Endless batches of a split, from the one of update `start_step` on; a function of the plan's seed."""
+        ...
+
+    def validation(self, split: Any, *, batch_size: int, window: int) -> Validation:
         """All of a split, each token once, with "weights" that are 0 where the last batch is filled up."""
         ...
 
     def nats(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
         """Loss of each predicted position in nats, float32 on each dtype policy."""
         ...
+
+
+class WindowObjective:
+    """Base of the objectives on windows of packed text; see `pipelines.stream.Examples` for the methods that
+    a subclass adds: `overlap`, `span`, `signature`, `examples`."""
+
+    unit: ClassVar[Unit] = "byte"
+
+    def stream(self, split: TokenSplit, plan: TrainPlan, start_step: int) -> Iterator[Batch]:
+        """See `Objective`."""
+        from pipelines.stream import stream
+
+        windows: Any = self
+        batches = stream(
+            split,
+            windows,
+            batch_size=plan.batch_size,
+            window=plan.window,
+            seed=plan.seed,
+            start_step=start_step,
+        )
+        return iter(batches.as_numpy_iterator())

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from zoo.objectives.base import Batch, Validation
+from zoo.objectives.base import Batch, Validation, WindowObjective
 
 if TYPE_CHECKING:
     from pipelines.stream import Signature, Windows
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class CausalLM:
+class CausalLM(WindowObjective):
     """Cross-entropy of each next token. Documents are packed one after the other; attention sees over
     their borders, as in GPT-2 (Llama 3 masks that), and the token at a border says that what follows is new."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from governance.errors import ConfigError
 from pipelines.stream import Windows
 from pipelines.tokenizers import Lexicon, WordTable
-from zoo.objectives.base import Batch, Validation
+from zoo.objectives.base import Batch, Validation, WindowObjective
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ _MASKED, _RANDOM = 0.8, 0.1
 
 
 @dataclass(frozen=True)
-class MaskedLM:
+class MaskedLM(WindowObjective):
     """Predicts words that are hidden, from both sides.
 
     A window is `<s>` and window - 1 tokens of packed documents, each followed by `</s>`. The number of

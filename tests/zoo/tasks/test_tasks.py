@@ -1,0 +1,232 @@
+"""Tasks: what stands in a batch, losses against a second computation in NumPy, and that each is learned."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from governance import ConfigError, DataError
+from pipelines.bucketed import Rows
+from pipelines.examples import encode_examples
+from tests.zoo.tasks.examples import ToyTraining, ToyVersion, tokenizer
+from zoo import families, tasks
+from zoo.tasks.chat import Template
+from zoo.tasks.classify import temperature
+from zoo.tasks.embed import TEMPERATURE
+from zoo.tasks.preference import BETA
+
+Array = npt.NDArray[np.float32]
+
+
+def some_rows(training: ToyTraining, count: int = 6) -> Rows:
+    lengths = training.objective.lengths(training.split())
+    weights = np.ones(count, np.float32)
+    weights[-1] = 0
+    return Rows(np.arange(count), weights, int(lengths.max()), epoch=0, seed=0)
+
+
+def nats_of(training: ToyTraining, model: Any, batch: Any) -> Array:
+    found: Array = np.asarray(training.objective.nats(model, training.family, tensors(batch), False))
+    return found
+
+
+def tensors(batch: Any) -> dict[str, Any]:
+    from keras import ops
+
+    return {name: ops.convert_to_tensor(array) for name, array in batch.items()}
+
+
+def log_softmax(logits: Any) -> Array:
+    x = np.asarray(logits, np.float64)
+    x = x - x.max(axis=-1, keepdims=True)
+    found: Array = x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "message"),
+    [
+        ("clasify", "gpt", 'did you mean "classify"'),
+        ("instruct", "roberta", "needs decoder"),
+        ("embed", "gpt", "needs encoder"),
+    ],
+)
+def test_wrong_tasks_say_what_there_is(name: str, family: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        tasks.get(name, families.get(family))
+    assert tasks.names("encoder") == ["classify", "embed"]
+
+
+def test_a_missing_part_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match='record "0" has no part spans'):
+        encode_examples(ToyVersion(), tokenizer("bpe"), ("text", "spans"), storage=tmp_path)
+    assert not list((tmp_path / "examples").glob("*/meta.json"))
+
+
+@pytest.mark.parametrize("family", ["roberta", "gpt", "lstm"])
+def test_classify_is_cross_entropy_of_a_framed_text(family: str) -> None:
+    training = ToyTraining.of("classify", family)
+    batch = training.objective.batch(training.split(), some_rows(training))
+    first, end = batch["inputs"][0, 0], training.setting.encoder.frame.end_id
+    lengths = batch["padding_mask"].sum(axis=1)
+    assert (batch["inputs"][:, 0] == first).all() and (batch["inputs"][range(6), lengths - 1] == end).all()
+    texts = [training.setting.encoder.decode(row[1 : n - 1]) for row, n in zip(batch["inputs"], lengths, strict=True)]
+    classes = [training.data.classes[number] for number in batch["targets"]]
+    assert all(text.endswith(colour) for text, colour in zip(texts, classes, strict=True))
+    model = training.model()
+    logits = np.asarray(model({name: batch[name] for name in ("inputs", "padding_mask")}))
+    nats = nats_of(training, model, batch)
+    np.testing.assert_allclose(nats, -log_softmax(logits)[range(6), batch["targets"]], rtol=1e-4)
+    # padding changes nothing
+    wider = {name: np.pad(batch[name], ((0, 0), (0, 9))) for name in ("inputs", "padding_mask")}
+    np.testing.assert_allclose(np.asarray(model(wider)), logits, atol=1e-5)
+
+
+def test_a_class_that_training_does_not_have_weighs_nothing() -> None:
+    training = ToyTraining.of("classify", "roberta")
+    split = training.split()
+    labels = np.array(split.labels)
+    labels[1] = -1
+    batch = training.objective.batch(type(split)(**vars(split) | {"labels": labels}), some_rows(training))
+    assert batch["weights"].tolist() == [1, 0, 1, 1, 1, 0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(scale=st.floats(0.2, 8), seed=st.integers(0, 99))
+def test_the_temperature_is_the_best_one(scale: float, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    logits = (draw.normal(size=(80, 4)) * scale).astype(np.float32)
+    noisy = logits / scale * 2 + draw.gumbel(size=(80, 4))
+    labels = noisy.argmax(axis=1).astype(np.int32)
+    found = temperature(logits, labels)
+
+    def loss(value: float) -> float:
+        return -float(log_softmax(logits / value)[range(80), labels].mean())
+
+    others = np.geomspace(0.05, 20, 400)
+    assert loss(found) <= min(map(loss, others)) + 1e-5
+
+
+def test_instruct_counts_the_answer_alone() -> None:
+    training = ToyTraining.of("instruct", "gpt")
+    batch = training.objective.batch(training.split(), some_rows(training))
+    encoder = training.setting.encoder
+    for row in range(5):
+        counted = batch["weights"][row] > 0
+        answer = encoder.decode(batch["targets"][row][counted])
+        assert answer.startswith("it is ") and answer.endswith("<|endoftext|>")
+        before = encoder.decode(batch["inputs"][row][: int(np.argmax(counted)) + 1])
+        assert before.startswith("<|endoftext|>Question: the ") and before.endswith("\n\nAnswer: ")
+    assert batch["weights"][5].sum() == 0
+    counted = batch["weights"][:, :-1] > 0
+    np.testing.assert_array_equal(batch["inputs"][:, 1:][counted], batch["targets"][:, :-1][counted])
+
+
+def test_headers_are_tokens_where_there_are_some() -> None:
+    llama = ToyTraining.of("instruct", "llama").setting.encoder
+    template = Template.of(llama)
+    ids = llama.lexicon.ids
+    assert template.before[:2] == (ids["<|begin_of_text|>"], ids["<|start_header_id|>"])
+    assert template.between[0] == ids["<|eot_id|>"] and template.end == ids["<|end_of_text|>"]
+    assert "assistant" in llama.decode(template.between)
+
+
+@given(prompt=st.integers(0, 80), answer=st.integers(0, 80), context=st.integers(20, 90))
+def test_what_is_too_long_is_cut_at_the_right_end(prompt: int, answer: int, context: int) -> None:
+    template = Template((1, 2, 3), (4, 5), 6)
+    cut = template.cut(np.array([prompt]), np.array([answer]), context)
+    total = int(cut.total(template)[0])
+    room = context + 1 - template.around
+    assert total <= context
+    if prompt + answer <= room:
+        assert (cut.prompt[0], cut.answer[0]) == (prompt, answer)
+    else:
+        assert total == context
+        assert cut.answer[0] == answer or cut.prompt[0] == min(prompt, room // 2)
+
+
+def answers_by_hand(model: Any, family: Any, batch: Any) -> Array:
+    """Log-probabilities of answers, in NumPy, row by row."""
+    logits = np.asarray(family.logits(model, tensors(batch), False))
+    found = [
+        sum(log_softmax(logits[row])[position, batch["targets"][row, position]] for position in np.flatnonzero(answer))
+        for row, answer in enumerate(batch["answer"])
+    ]
+    return np.array(found)
+
+
+def test_dpo_is_the_papers_loss() -> None:
+    training = ToyTraining.of("preference", "gpt")
+    objective: Any = training.objective
+    model = training.model()
+    split = training.split()
+    objective.start(model, training.family, [split])
+    batch = objective.batch(split, some_rows(training))
+    before = answers_by_hand(model, training.family, batch)
+    np.testing.assert_allclose(batch["reference_margin"], before[:6] - before[6:], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(nats_of(training, model, batch), math.log(2), rtol=1e-3)
+    for weight in model.trainable_weights:  # the policy leaves its reference
+        weight.assign(weight + 0.05 * np.random.default_rng(1).normal(size=weight.shape))
+    after = answers_by_hand(model, training.family, batch)
+    ratio = (after - before)[:6] - (after - before)[6:]
+    expected = -np.log(1 / (1 + np.exp(-BETA * ratio)))
+    np.testing.assert_allclose(nats_of(training, model, batch), expected, rtol=2e-3)
+
+
+def test_a_reward_is_read_at_the_end_of_the_answer() -> None:
+    training = ToyTraining.of("reward", "gpt")
+    model = training.model()
+    batch = training.objective.batch(training.split(), some_rows(training))
+    rewards = np.asarray(model({name: batch[name] for name in ("inputs", "padding_mask")}))[:, 0]
+    expected = np.log1p(np.exp(-(rewards[:6] - rewards[6:])))
+    np.testing.assert_allclose(nats_of(training, model, batch), expected, rtol=1e-4)
+    last = batch["padding_mask"].sum(axis=1) - 1
+    assert (batch["inputs"][range(12), last] == training.setting.encoder.frame.end_id).all()
+
+
+def test_pairs_are_told_from_the_others_of_the_batch() -> None:
+    training = ToyTraining.of("embed", "roberta")
+    model = training.model()
+    rows = some_rows(training)
+    batch = training.objective.batch(training.split(), rows)
+    states = np.asarray(
+        model.backbone({"token_ids": batch["inputs"], "padding_mask": batch["padding_mask"]}), np.float64
+    )
+    mask = batch["padding_mask"][:, :, None]
+    vectors = (states * mask).sum(axis=1) / mask.sum(axis=1)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    similar = vectors[:6] @ vectors[6:].T / TEMPERATURE
+    real = slice(0, 5)  # the sixth row only fills the batch
+    there = -log_softmax(similar[real, real]).diagonal()
+    back = -log_softmax(similar.T[real, real]).diagonal()
+    nats = nats_of(training, model, batch)
+    np.testing.assert_allclose(nats[real], 0.5 * (there + back), rtol=1e-3)
+
+
+LEARNED = [
+    ("classify", "roberta", 0.5),
+    ("classify", "gpt", 0.5),
+    ("embed", "roberta", 0.8),
+    ("instruct", "llama", 0.7),
+    ("preference", "gpt", 0.5),
+    ("reward", "gpt", 0.5),
+]
+
+
+@pytest.mark.parametrize(("name", "family", "share"), LEARNED)
+def test_each_task_is_learned_and_goes_on_after_a_stop(tmp_path: Path, name: str, family: str, share: float) -> None:
+    training = ToyTraining.of(name, family)
+    first = training.fit(training.model(), tmp_path / "half", steps=60, checkpoint_every=25)
+    for newest in sorted((tmp_path / "half").glob("step-*.npz"))[1:]:
+        newest.unlink()  # as if it had been killed after step 50
+    again = training.fit(training.model(), tmp_path / "half", steps=60, checkpoint_every=25)
+    assert again.losses == first.losses
+    assert [e.loss for e in again.evaluations] == [e.loss for e in first.evaluations]
+    assert first.evaluations[-1].loss < share * first.evaluations[0].loss

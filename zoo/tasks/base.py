@@ -1,0 +1,134 @@
+"""What a fine-tuning task is: which parts of a record it reads, and how examples become batches and a loss.
+
+A task objective is an objective (`zoo.objectives.base`) on examples instead of windows: fitting,
+checkpoints, evaluation and registration do not know the difference.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipelines.bucketed import BucketOrder, Rows, bucket_lengths, bucketed_stream
+from zoo.objectives.base import Batch, Unit, Validation
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import numpy.typing as npt
+
+    from pipelines.examples import ExampleSplit
+    from pipelines.parts import PartName
+    from pipelines.tokenizers import Encoder
+    from zoo.families.base import Family, Shape
+    from zoo.fit.plan import TrainPlan
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a task needs to know of a training.
+
+    Attributes:
+        classes: names, in the order of their numbers; empty for tasks without any.
+        context: tokens of an example at most; longer ones are cut as the task says.
+    """
+
+    family: Family
+    encoder: Encoder
+    classes: tuple[str, ...]
+    context: int
+    seed: int = 0
+
+
+class TaskObjective(ABC):
+    """Base of the objectives of all tasks.
+
+    A batch has "weights", float32 [rows], with 0 for rows that only fill it; a task may weigh
+    single positions instead.
+    """
+
+    name: ClassVar[str]
+    unit: ClassVar[Unit]
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+
+    @abstractmethod
+    def lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
+        """int64 [examples], tokens of each one with what stands around its parts, cut to the context."""
+
+    @abstractmethod
+    def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
+        """The arrays of a batch."""
+
+    @abstractmethod
+    def nats(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
+        """Losses in nats, float32 of the shape of "weights"."""
+
+    @abstractmethod
+    def size(self, split: ExampleSplit, batch: Batch) -> tuple[int, int]:
+        """What a batch of the validation predicts: (decisions, units); a unit is a byte, an example or a token."""
+
+    def stream(self, split: ExampleSplit, plan: TrainPlan, start_step: int) -> Iterator[Batch]:
+        """Endless batches, from the one of update `start_step` on."""
+        return bucketed_stream(
+            self._order(split, plan.batch_size, plan.seed), self._maker(split), start_step=start_step
+        )
+
+    def validation(self, split: ExampleSplit, *, batch_size: int, window: int) -> Validation:
+        """All examples, each once, in an order that is always the same."""
+        order = self._order(split, batch_size, seed=0, shuffle=False)
+
+        def batches() -> Iterator[Batch]:
+            return (self.batch(split, order.rows(step)) for step in range(order.batches))
+
+        decisions = units = 0
+        for batch in batches():
+            more_decisions, more_units = self.size(split, batch)
+            decisions, units = decisions + more_decisions, units + more_units
+        return Validation(batches(), tokens=decisions, bytes=units)
+
+    def _maker(self, split: ExampleSplit) -> Callable[[Rows], Batch]:
+        return lambda rows: self.batch(split, rows)
+
+    def _order(self, split: ExampleSplit, batch_size: int, seed: int, *, shuffle: bool = True) -> BucketOrder:
+        lengths = self.lengths(split)
+        longest = int(lengths.max()) if len(lengths) else 0
+        buckets = bucket_lengths(longest, self.setting.context)
+        return BucketOrder(lengths, buckets, batch_size=batch_size, seed=seed, shuffle=shuffle)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A fine-tuning task.
+
+    Attributes:
+        parts: that each record must have.
+        shapes: of the families that can learn it.
+        objective: made for a setting.
+        model: (language model, setting) to what is trained: the model itself, or its backbone under a head
+            whose initial weights follow from the seed.
+        measure: (predict, objective, validation split) to the figures that people ask for, such as accuracy.
+        from_base: whether it makes sense only on a model that was trained before.
+        learning_rate: peak, for a model that was trained before.
+    """
+
+    name: str
+    parts: tuple[PartName, ...]
+    shapes: tuple[Shape, ...]
+    objective: Callable[[Setting], TaskObjective]
+    model: Callable[[keras.Model, Setting], keras.Model]
+    learning_rate: float
+    from_base: bool = False
+
+
+def padded(rows: list[npt.NDArray[np.int32]], length: int, fill: int) -> npt.NDArray[np.int32]:
+    """int32 [rows, length]: each row from the left, the rest filled up."""
+    import numpy as np
+
+    out = np.full((len(rows), length), fill, np.int32)
+    for number, row in enumerate(rows):
+        out[number, : len(row)] = row
+    return out

@@ -1,0 +1,101 @@
+"""The chat template: how a prompt and its answer stand in one sequence.
+
+Where the tokenizer has tokens for it (Llama 3's headers) these are used, which no text can spell; elsewhere
+plain words mark who speaks. A model that was tuned with a template is asked with the same one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines.tokenizers import Encoder
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from pipelines.examples import PartIds
+
+_HEADERS = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
+
+
+@dataclass(frozen=True)
+class Template:
+    """Ids before the prompt, between prompt and answer, and the one that ends an answer."""
+
+    before: tuple[int, ...]
+    between: tuple[int, ...]
+    end: int
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> Template:
+        """The template of a tokenizer's kind."""
+        ids, frame = encoder.lexicon.ids, encoder.frame
+        if all(token in encoder.lexicon.kind.special_tokens for token in _HEADERS):
+            start, stop, over = (ids[token] for token in _HEADERS)
+            user, assistant, gap = encoder.encode(["user", "assistant", "\n\n"])
+            before = (frame.prompt_id, start, *user, stop, *gap)
+            return cls(before, (over, start, *assistant, stop, *gap), frame.end_id)
+        question, answer = encoder.encode(["Question: ", "\n\nAnswer: "])
+        return cls((frame.prompt_id, *question), tuple(answer), frame.end_id)
+
+    @property
+    def around(self) -> int:
+        """Tokens besides prompt and answer."""
+        return len(self.before) + len(self.between) + 1
+
+    def prompt(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """A prompt up to where the answer begins."""
+        import numpy as np
+
+        return np.concatenate([self.before, ids, self.between]).astype(np.int32)
+
+    def cut(self, prompt: npt.NDArray[np.int64], answer: npt.NDArray[np.int64], context: int) -> Cut:
+        """What fits into the context, one token more for the last target: a long prompt loses its beginning,
+        down to half of the room, then a long answer its end.
+
+        Args:
+            prompt, answer: int64 [examples], tokens.
+        """
+        import numpy as np
+
+        room = context + 1 - self.around
+        kept_prompt = np.minimum(prompt, np.maximum(room - answer, room // 2))
+        return Cut(kept_prompt, np.minimum(answer, room - kept_prompt))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Tokens that are kept of each prompt and of each answer, int64 [examples]."""
+
+    prompt: npt.NDArray[np.int64]
+    answer: npt.NDArray[np.int64]
+
+    def total(self, template: Template) -> npt.NDArray[np.int64]:
+        """Inputs of each example: everything but the last token, which is a target alone."""
+        return self.prompt + self.answer + template.around - 1
+
+
+@dataclass(frozen=True)
+class Dialogues:
+    """Prompts with answers as sequences of a template."""
+
+    template: Template
+    prompts: PartIds
+    answers: PartIds
+    context: int
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """int64 [examples], inputs of each example."""
+        return self.template.cut(self.prompts.lengths, self.answers.lengths, self.context).total(self.template)
+
+    def __call__(self, example: int) -> tuple[npt.NDArray[np.int32], int]:
+        """A whole sequence, and how many of its last tokens are the answer with its end."""
+        import numpy as np
+
+        prompt, answer = self.prompts[example], self.answers[example]
+        cut = self.template.cut(np.array([len(prompt)]), np.array([len(answer)]), self.context)
+        kept = answer[: int(cut.answer[0])]
+        begin = self.template.prompt(prompt[len(prompt) - int(cut.prompt[0]) :])
+        return np.concatenate([begin, kept, [self.template.end]]).astype(np.int32), len(kept) + 1

@@ -1,0 +1,102 @@
+"""Text classification: one of the classes that the training split has.
+
+The text is cut at the end where it is too long. Probabilities are calibrated after training with one
+temperature that makes the validation labels likeliest (Guo et al. 2017, arXiv:1706.04599).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipelines.bucketed import Rows
+from zoo.objectives.base import Batch, Unit
+from zoo.tasks.base import Setting, Task, TaskObjective, padded
+from zoo.tasks.frames import framed, framed_lengths, pad_id
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import numpy.typing as npt
+
+    from pipelines.examples import ExampleSplit
+    from zoo.families.base import Family
+
+
+class Classify(TaskObjective):
+    """Cross-entropy of the class. A class that the training split does not have weighs nothing."""
+
+    name: ClassVar[str] = "classify"
+    unit: ClassVar[Unit] = "example"
+
+    def lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
+        return framed_lengths(split.parts["text"], self.setting.context)
+
+    def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
+        import numpy as np
+
+        texts = [framed(split.parts["text"][example], self.setting) for example in rows.index]
+        assert split.labels is not None
+        labels = np.asarray(split.labels[rows.index], np.int32)
+        known = labels >= 0
+        return {
+            "inputs": padded(texts, rows.length, pad_id(self.setting)),
+            "padding_mask": padded([np.ones_like(text) for text in texts], rows.length, 0),
+            "targets": np.where(known, labels, 0).astype(np.int32),
+            "weights": rows.weights * known.astype(np.float32),
+        }
+
+    def nats(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
+        from keras import ops
+
+        logits = task({name: batch[name] for name in ("inputs", "padding_mask")}, training=training)
+        return ops.sparse_categorical_crossentropy(batch["targets"], logits, from_logits=True)
+
+    def size(self, split: ExampleSplit, batch: Batch) -> tuple[int, int]:
+        count = int(batch["weights"].sum())
+        return count, count
+
+
+def model(language_model: keras.Model, setting: Setting) -> keras.Model:
+    """The backbone under a head with an output for each class."""
+    from zoo.tasks.heads import Head
+
+    pooling = "mean" if setting.family.shape == "encoder" else "last"
+    return Head(
+        language_model.backbone, len(setting.classes), family=setting.family, pooling=pooling, seed=setting.seed
+    )
+
+
+def temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int32]) -> float:
+    """The temperature that makes these labels likeliest, between 0.05 and 20.
+
+    Args:
+        logits: float32 [examples, classes].
+        labels: int32 [examples].
+    """
+    import numpy as np
+
+    def slope(inverse: float) -> float:
+        """Of the loss in 1/T, in which it is convex: mean over examples of E[logit] - logit of the label."""
+        scaled = logits.astype(np.float64) * inverse
+        scaled -= scaled.max(axis=1, keepdims=True)
+        probabilities = np.exp(scaled)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        expected = (probabilities * logits).sum(axis=1)
+        return float((expected - logits[np.arange(len(labels)), labels]).mean())
+
+    low, high = 1 / 20, 1 / 0.05
+    for _ in range(60):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+    return 1 / (low * high) ** 0.5
+
+
+CLASSIFY = Task(
+    name="classify",
+    parts=("text", "label"),
+    shapes=("encoder", "decoder"),
+    objective=Classify,
+    model=model,
+    learning_rate=1e-4,
+)

@@ -1,0 +1,180 @@
+"""Learning from preferred answers: DPO, and the reward model that it does without.
+
+Direct preference optimisation: Rafailov et al. 2023, arXiv:2305.18290, equation 7, with a frozen reference: the
+model as it is before the first update. What the reference says of each answer is computed once, before
+training, so that only one model is in memory. Reward model: pairwise logistic loss (Bradley & Terry 1952;
+Ouyang et al. 2022, arXiv:2203.02155, equation 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipelines.bucketed import Rows
+from zoo.objectives.base import Batch, Unit
+from zoo.tasks.base import Setting, Task, TaskObjective, padded
+from zoo.tasks.chat import Dialogues, Template
+from zoo.tasks.frames import pad_id
+from zoo.tasks.instruct import itself, next_tokens
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import numpy.typing as npt
+
+    from pipelines.examples import ExampleSplit
+    from zoo.families.base import Family
+
+#: How far the model may go from its reference: the paper's beta.
+BETA = 0.1
+
+
+class _Pairs(TaskObjective):
+    """Two answers to one prompt. Rows [0, n) of a batch are the chosen ones, rows [n, 2 n) the rejected."""
+
+    unit: ClassVar[Unit] = "example"
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self.template = Template.of(setting.encoder)
+
+    def lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
+        import numpy as np
+
+        chosen, rejected = (dialogues.lengths() for dialogues in self._dialogues(split))
+        return np.maximum(chosen, rejected)
+
+    def sequences(self, split: ExampleSplit, rows: Rows) -> list[tuple[npt.NDArray[np.int32], int]]:
+        chosen, rejected = self._dialogues(split)
+        return [dialogues(example) for dialogues in (chosen, rejected) for example in rows.index]
+
+    def size(self, split: ExampleSplit, batch: Batch) -> tuple[int, int]:
+        count = int(batch["weights"].sum())
+        return count, count
+
+    def margins(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
+        """How much better than the rejected answer the chosen one is to the model, float32 [n]."""
+        raise NotImplementedError
+
+    def nats(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
+        from keras import ops
+
+        return ops.softplus(-self.margins(task, family, batch, training))
+
+    def _dialogues(self, split: ExampleSplit) -> tuple[Dialogues, Dialogues]:
+        prompts, context = split.parts["prompt"], self.setting.context
+        return (
+            Dialogues(self.template, prompts, split.parts["chosen"], context),
+            Dialogues(self.template, prompts, split.parts["rejected"], context),
+        )
+
+
+class Preference(_Pairs):
+    """DPO. `start` must be called with the model as it is before the first update."""
+
+    name: ClassVar[str] = "preference"
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self._reference: dict[str, npt.NDArray[np.float32]] = {}
+
+    def start(self, task: keras.Model, family: Family, splits: list[ExampleSplit]) -> None:
+        """Computes what the reference says of the answers of these splits: log-probabilities, float32 [n, 2]."""
+        import numpy as np
+
+        from zoo.compiled import compiled
+
+        log_probabilities = compiled(task, lambda batch: answer_log_probabilities(task, family, batch, False))
+        for split in splits:
+            found = np.zeros((len(split), 2), np.float32)
+            order = self._order(split, _REFERENCE_BATCH, seed=0, shuffle=False)
+            for step in range(order.batches):
+                rows = order.rows(step)
+                found[rows.index] = log_probabilities(self._arrays(split, rows)).reshape(2, -1).T
+            self._reference[split.name] = found
+
+    def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
+        reference = self._reference[split.name][rows.index]
+        margin = reference[:, 0] - reference[:, 1]
+        return {**self._arrays(split, rows), "reference_margin": margin, "weights": rows.weights}
+
+    def margins(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
+        from keras import ops
+
+        chosen, rejected = ops.split(answer_log_probabilities(task, family, batch, training), 2)
+        return BETA * (chosen - rejected - batch["reference_margin"])
+
+    def _arrays(self, split: ExampleSplit, rows: Rows) -> dict[str, Any]:
+        import numpy as np
+
+        sequences = self.sequences(split, rows)
+        batch = next_tokens(sequences, np.ones(len(sequences), np.float32), rows.length, pad_id(self.setting))
+        batch["answer"] = batch.pop("weights")
+        return batch
+
+
+_REFERENCE_BATCH = 8
+
+
+def answer_log_probabilities(task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
+    """Sums over the tokens of each answer, float32 [rows]."""
+    from keras import ops
+
+    logits = ops.cast(family.logits(task, batch, training), "float32")
+    nats = ops.sparse_categorical_crossentropy(batch["targets"], logits, from_logits=True)
+    return -ops.sum(nats * batch["answer"], axis=-1)
+
+
+class Reward(_Pairs):
+    """A number for each answer; its difference is the log-odds that one is preferred."""
+
+    name: ClassVar[str] = "reward"
+
+    def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
+        import numpy as np
+
+        texts = [ids[-rows.length :] for ids, _ in self.sequences(split, rows)]
+        return {
+            "inputs": padded(texts, rows.length, pad_id(self.setting)),
+            "padding_mask": padded([np.ones_like(text) for text in texts], rows.length, 0),
+            "weights": rows.weights,
+        }
+
+    def lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
+        import numpy as np
+
+        return np.minimum(super().lengths(split) + 1, self.setting.context)  # the end is read, not predicted
+
+    def margins(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
+        from keras import ops
+
+        rewards = task({name: batch[name] for name in ("inputs", "padding_mask")}, training=training)[:, 0]
+        chosen, rejected = ops.split(rewards, 2)
+        return chosen - rejected
+
+
+def reward_model(language_model: keras.Model, setting: Setting) -> keras.Model:
+    """The backbone under a head with one output, at the last token, which has seen everything."""
+    from zoo.tasks.heads import Head
+
+    return Head(language_model.backbone, 1, family=setting.family, pooling="last", seed=setting.seed)
+
+
+PREFERENCE = Task(
+    name="preference",
+    parts=("prompt", "chosen", "rejected"),
+    shapes=("decoder",),
+    objective=Preference,
+    model=itself,
+    learning_rate=5e-5,
+    from_base=True,
+)
+REWARD = Task(
+    name="reward",
+    parts=("prompt", "chosen", "rejected"),
+    shapes=("decoder",),
+    objective=Reward,
+    model=reward_model,
+    learning_rate=1e-4,
+)

@@ -68,6 +68,25 @@ class TaskObjective(ABC):
         """Losses in nats, float32 of the shape of "weights"."""
 
     @abstractmethod
+    def outputs(self, task: Any, family: Family, batch: Mapping[str, Any]) -> Any:
+        """What `figures` needs of a batch: one array whose first axis is that of the batch."""
+
+    @abstractmethod
+    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+        """What people ask for, such as accuracy, of all batches with their outputs."""
+
+    def measure(self, task: keras.Model, family: Family, split: ExampleSplit, *, batch_size: int) -> dict[str, float]:
+        """The figures of a model on a split."""
+        import numpy as np
+
+        from zoo.compiled import compiled
+
+        outputs = compiled(task, lambda batch: self.outputs(task, family, batch))
+        order = self._order(split, batch_size, seed=0, shuffle=False)
+        batches = (self.batch(split, order.rows(step)) for step in range(order.batches))
+        return self.figures([(batch, np.asarray(outputs(dict(batch)))) for batch in batches])
+
+    @abstractmethod
     def size(self, split: ExampleSplit, batch: Batch) -> tuple[int, int]:
         """What a batch of the validation predicts: (decisions, units); a unit is a byte, an example or a token."""
 
@@ -100,6 +119,14 @@ class TaskObjective(ABC):
         return BucketOrder(lengths, buckets, batch_size=batch_size, seed=seed, shuffle=shuffle)
 
 
+class NeedsReference(ABC):
+    """An objective that compares with the model as it was before the first update."""
+
+    @abstractmethod
+    def start(self, task: keras.Model, family: Family, splits: list[ExampleSplit]) -> None:
+        """Must be called once with that model, before any batch of these splits is made."""
+
+
 @dataclass(frozen=True)
 class Task:
     """A fine-tuning task.
@@ -110,7 +137,7 @@ class Task:
         objective: made for a setting.
         model: (language model, setting) to what is trained: the model itself, or its backbone under a head
             whose initial weights follow from the seed.
-        measure: (predict, objective, validation split) to the figures that people ask for, such as accuracy.
+        head: whether what is trained is a head on the backbone, and not a language model.
         from_base: whether it makes sense only on a model that was trained before.
         learning_rate: peak, for a model that was trained before.
     """
@@ -121,6 +148,7 @@ class Task:
     objective: Callable[[Setting], TaskObjective]
     model: Callable[[keras.Model, Setting], keras.Model]
     learning_rate: float
+    head: bool = False
     from_base: bool = False
 
 

@@ -52,6 +52,25 @@ class Classify(TaskObjective):
         logits = task({name: batch[name] for name in ("inputs", "padding_mask")}, training=training)
         return ops.sparse_categorical_crossentropy(batch["targets"], logits, from_logits=True)
 
+    def outputs(self, task: Any, family: Family, batch: Mapping[str, Any]) -> Any:
+        return task({name: batch[name] for name in ("inputs", "padding_mask")}, training=False)
+
+    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+        """accuracy; macro_f1 over the classes that occur; temperature, and with it the expected calibration error."""
+        import numpy as np
+
+        counted = [batch["weights"] > 0 for batch, _ in measured]
+        logits = np.concatenate([found[rows] for (_, found), rows in zip(measured, counted, strict=True)])
+        labels = np.concatenate([batch["targets"][rows] for (batch, _), rows in zip(measured, counted, strict=True)])
+        chosen = logits.argmax(axis=1)
+        calm = temperature(logits, labels)
+        return {
+            "accuracy": float((chosen == labels).mean()),
+            "macro_f1": macro_f1(chosen, labels),
+            "temperature": calm,
+            "calibration_error": calibration_error(softmax(logits / calm), labels),
+        }
+
     def size(self, split: ExampleSplit, batch: Batch) -> tuple[int, int]:
         count = int(batch["weights"].sum())
         return count, count
@@ -65,6 +84,36 @@ def model(language_model: keras.Model, setting: Setting) -> keras.Model:
     return Head(
         language_model.backbone, len(setting.classes), family=setting.family, pooling=pooling, seed=setting.seed
     )
+
+
+def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Probabilities, of the shape of the logits."""
+    import numpy as np
+
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: npt.NDArray[Any] = powers / powers.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def macro_f1(chosen: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+    """The mean over the classes among the labels of 2 hits / (chosen + labels)."""
+    import numpy as np
+
+    classes = np.unique(labels)
+    hits = np.array([((chosen == one) & (labels == one)).sum() for one in classes])
+    said = np.array([(chosen == one).sum() + (labels == one).sum() for one in classes])
+    return float((2 * hits / said).mean())
+
+
+def calibration_error(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017, equation 3): by how much accuracy and confidence differ in
+    bins of equal confidence, weighted by their examples."""
+    import numpy as np
+
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    number = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [abs(right[number == one].sum() - confidence[number == one].sum()) for one in range(bins)]
+    return float(sum(gaps) / len(labels))
 
 
 def temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int32]) -> float:
@@ -99,4 +148,5 @@ CLASSIFY = Task(
     objective=Classify,
     model=model,
     learning_rate=1e-4,
+    head=True,
 )

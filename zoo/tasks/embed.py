@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
-from zoo.tasks.base import Task, TaskObjective, padded
+from zoo.tasks.base import Setting, Task, TaskObjective, padded
 from zoo.tasks.frames import framed, framed_lengths, pad_id
-from zoo.tasks.instruct import itself
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
     import numpy.typing as npt
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TEMPERATURE = 0.05
 _FAR = -1e9
+_MOST_COMPARED = 2_000
 
 
 class Embed(TaskObjective):
@@ -54,13 +55,7 @@ class Embed(TaskObjective):
     def nats(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
         from keras import ops
 
-        from zoo.families.base import hidden_states
-        from zoo.tasks.heads import normalised, pooled
-
-        mask = batch["padding_mask"]
-        states = hidden_states(family, task.backbone, batch["inputs"], mask, training)
-        vectors = normalised(pooled(ops.cast(states, "float32"), mask, "mean"))
-        texts, pairs = ops.split(vectors, 2)
+        texts, pairs = ops.split(task({name: batch[name] for name in ("inputs", "padding_mask")}, training=training), 2)
         similarity = ops.matmul(texts, ops.transpose(pairs)) / TEMPERATURE
         # A row that only fills the batch is nobody's negative.
         filler = ops.where(batch["weights"] > 0, 0.0, _FAR)
@@ -69,9 +64,30 @@ class Embed(TaskObjective):
         back = ops.sparse_categorical_crossentropy(own, ops.transpose(similarity) + filler[None, :], from_logits=True)
         return 0.5 * (there + back)
 
+    def outputs(self, task: Any, family: Family, batch: Mapping[str, Any]) -> Any:
+        from keras import ops
+
+        vectors = task({name: batch[name] for name in ("inputs", "padding_mask")}, training=False)
+        return ops.stack(ops.split(vectors, 2), axis=1)
+
+    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+        """found_first: how often a text's own pair is the nearest of at most 2,000 pairs."""
+        import numpy as np
+
+        vectors = np.concatenate([found[batch["weights"] > 0] for batch, found in measured])[:_MOST_COMPARED]
+        nearest = (vectors[:, 0] @ vectors[:, 1].T).argmax(axis=1)
+        return {"found_first": float((nearest == np.arange(len(vectors))).mean())}
+
     def size(self, split: ExampleSplit, batch: Batch) -> tuple[int, int]:
         count = int(batch["weights"].sum())
         return count, count
+
+
+def model(language_model: keras.Model, setting: Setting) -> keras.Model:
+    """The backbone with pooling on top; the language model around it stays as it is."""
+    from zoo.tasks.heads import Pooled
+
+    return Pooled(language_model.backbone, family=setting.family)
 
 
 EMBED = Task(
@@ -79,6 +95,6 @@ EMBED = Task(
     parts=("text", "similar"),
     shapes=("encoder",),
     objective=Embed,
-    model=itself,
+    model=model,
     learning_rate=5e-5,
 )

@@ -53,6 +53,21 @@ class Head(keras.Model):  # type: ignore[misc]  # Keras has no types
         return self.dense(self.drop(pooled(states, mask, self.pooling), training=training))
 
 
+class Pooled(keras.Model):  # type: ignore[misc]
+    """A backbone and the mean over a text's tokens, normalised: float32 [batch, width]. No weights of its own."""
+
+    def __init__(self, backbone: keras.Model, *, family: Family, name: str = "pooled") -> None:
+        super().__init__(name=name)
+        self.backbone = backbone
+        self.family = family
+        self.built = True
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        mask = inputs["padding_mask"]
+        states = hidden_states(self.family, self.backbone, inputs["inputs"], mask, training)
+        return normalised(pooled(ops.cast(states, "float32"), mask, "mean"))
+
+
 def pooled(states: Any, mask: Any, pooling: Pooling) -> Any:
     """float [batch, width] from states [batch, length, width] and int mask [batch, length]."""
     if pooling == "none":

@@ -47,6 +47,16 @@ class Instruct(TaskObjective):
         logits = ops.cast(family.logits(task, batch, training), "float32")
         return ops.sparse_categorical_crossentropy(batch["targets"], logits, from_logits=True)
 
+    def outputs(self, task: Any, family: Family, batch: Mapping[str, Any]) -> Any:
+        from keras import ops
+
+        return ops.argmax(family.logits(task, batch, False), axis=-1)
+
+    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+        """token_accuracy: how often the likeliest token is that of the answer."""
+        right = sum(float(((found == batch["targets"]) * batch["weights"]).sum()) for batch, found in measured)
+        return {"token_accuracy": right / sum(float(batch["weights"].sum()) for batch, _ in measured)}
+
     def size(self, split: ExampleSplit, batch: Batch) -> tuple[int, int]:
         predicted = batch["targets"][batch["weights"] > 0]
         return len(predicted), int(self._bytes[predicted].sum())

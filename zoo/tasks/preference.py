@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
-from zoo.tasks.base import Setting, Task, TaskObjective, padded
+from zoo.tasks.base import NeedsReference, Setting, Task, TaskObjective, padded
 from zoo.tasks.chat import Dialogues, Template
 from zoo.tasks.frames import pad_id
 from zoo.tasks.instruct import itself, next_tokens
@@ -57,6 +57,16 @@ class _Pairs(TaskObjective):
         """How much better than the rejected answer the chosen one is to the model, float32 [n]."""
         raise NotImplementedError
 
+    def outputs(self, task: Any, family: Family, batch: Mapping[str, Any]) -> Any:
+        return self.margins(task, family, batch, False)
+
+    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+        """chosen_over_rejected: how often the model itself prefers the chosen answer; ties count half."""
+        import numpy as np
+
+        margins = np.concatenate([found[batch["weights"] > 0] for batch, found in measured])
+        return {"chosen_over_rejected": float(((margins > 0) + 0.5 * (margins == 0)).mean())}
+
     def nats(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
         from keras import ops
 
@@ -70,7 +80,7 @@ class _Pairs(TaskObjective):
         )
 
 
-class Preference(_Pairs):
+class Preference(_Pairs, NeedsReference):
     """DPO. `start` must be called with the model as it is before the first update."""
 
     name: ClassVar[str] = "preference"
@@ -104,6 +114,13 @@ class Preference(_Pairs):
 
         chosen, rejected = ops.split(answer_log_probabilities(task, family, batch, training), 2)
         return BETA * (chosen - rejected - batch["reference_margin"])
+
+    def outputs(self, task: Any, family: Family, batch: Mapping[str, Any]) -> Any:
+        """Without the reference: which of both answers the model would rather give."""
+        from keras import ops
+
+        chosen, rejected = ops.split(answer_log_probabilities(task, family, batch, False), 2)
+        return chosen - rejected
 
     def _arrays(self, split: ExampleSplit, rows: Rows) -> dict[str, Any]:
         import numpy as np
@@ -177,4 +194,5 @@ REWARD = Task(
     objective=Reward,
     model=reward_model,
     learning_rate=1e-4,
+    head=True,
 )

@@ -18,6 +18,7 @@ from zoo import families, tasks
 from zoo.families import Family, Size
 from zoo.fit import FitResult, TrainPlan, fit
 from zoo.tasks import Setting, Task, TaskObjective
+from zoo.tasks.base import NeedsReference
 
 COLOURS = ["red", "green", "blue", "white"]
 THINGS = ["car", "house", "tree", "form", "letter", "tax"]
@@ -103,7 +104,7 @@ class ToyTraining:
     def fit(self, model: Any, folder: Path, **changes: Any) -> FitResult:
         fields = {"steps": 60, "batch_size": 8, "window": self.setting.context, "learning_rate": 5e-3, "warmup": 3}
         fields |= {"evaluate_every": 1000, "checkpoint_every": 1000, "jit": False, **changes}
-        if hasattr(self.objective, "start"):
+        if isinstance(self.objective, NeedsReference):
             self.objective.start(model, self.family, [self.split("train"), self.split("validation")])
         plan = TrainPlan.model_validate(fields)
         return fit(

@@ -18,7 +18,7 @@ from pipelines.examples import encode_examples
 from tests.zoo.tasks.examples import ToyTraining, ToyVersion, tokenizer
 from zoo import families, tasks
 from zoo.tasks.chat import Template
-from zoo.tasks.classify import temperature
+from zoo.tasks.classify import calibration_error, temperature
 from zoo.tasks.embed import TEMPERATURE
 from zoo.tasks.preference import BETA
 
@@ -230,3 +230,27 @@ def test_each_task_is_learned_and_goes_on_after_a_stop(tmp_path: Path, name: str
     assert again.losses == first.losses
     assert [e.loss for e in again.evaluations] == [e.loss for e in first.evaluations]
     assert first.evaluations[-1].loss < share * first.evaluations[0].loss
+
+
+def test_figures_of_a_classifier() -> None:
+    training = ToyTraining.of("classify", "roberta")
+    logits = np.array([[2.0, 0, 0, 0], [0, 3, 0, 0], [0, 3, 0, 0], [9, 0, 0, 0]], np.float32)
+    batch = {"targets": np.array([0, 1, 2, 2], np.int32), "weights": np.array([1, 1, 1, 0], np.float32)}
+    figures = training.objective.figures([(batch, logits)])
+    assert figures["accuracy"] == pytest.approx(2 / 3)
+    assert figures["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+    certain = np.eye(4)[[0, 1, 1]]
+    assert calibration_error(certain, np.array([0, 1, 2])) == pytest.approx(1 / 3)
+
+
+def test_measures_are_of_the_model_and_of_real_rows_alone() -> None:
+    for name, family, figure in (
+        ("embed", "roberta", "found_first"),
+        ("reward", "gpt", "chosen_over_rejected"),
+        ("instruct", "gpt", "token_accuracy"),
+    ):
+        training = ToyTraining.of(name, family)
+        measure = training.objective.measure
+        model, split = training.model(), training.split("validation")
+        by_seven, by_eight = (measure(model, training.family, split, batch_size=size)[figure] for size in (7, 8))
+        assert by_seven == pytest.approx(by_eight) and 0 <= by_seven <= 1

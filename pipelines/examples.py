@@ -5,6 +5,7 @@
         <split>.<part>.ids          uint16 (uint32 above 65,535 words): the ids of a part, without special tokens
         <split>.<part>.offsets      int64 [examples + 1], where each example's ids start
         <split>.label               int32 [examples], the class; -1 for one that the training split does not have
+        <split>.tags                int16 [tokens of the part text], what each token is part of: see `Examples.types`
 
 What stands around the parts (start and end tokens, a chat template) is the business of a task.
 """
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from governance.errors import DataError
 from governance.labels import Label
 from pipelines.arrays import damaged, id_dtype, map_array
-from pipelines.parts import PartName, is_text
+from pipelines.parts import PartName, is_text, read_spans
 from pipelines.tokenizers import Encoder, TokenizerFiles, folder_made_once, load_encoder
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class ExampleSplit:
     Attributes:
         parts: the text parts, by name.
         labels: int32 [examples], index into the classes or -1; None without a part `label`.
+        tags: int16 [tokens of the part text], or None without a part `spans`.
         bytes: UTF-8 bytes of all text of a part, by its name.
     """
 
@@ -82,6 +84,7 @@ class ExampleSplit:
     count: int
     parts: dict[str, PartIds]
     labels: npt.NDArray[np.int32] | None
+    tags: npt.NDArray[np.int16] | None
     bytes: dict[str, int]
 
     def __len__(self) -> int:
@@ -90,13 +93,20 @@ class ExampleSplit:
 
 @dataclass(frozen=True)
 class Examples:
-    """A dataset version's parts as ids, and the tokenizer that made them."""
+    """A dataset version's parts as ids, and the tokenizer that made them.
+
+    Attributes:
+        classes: of the part `label`, by number.
+        types: of the part `spans`. Tag 0 is outside, 1 + 2 * n begins a place of type n, 2 + 2 * n goes on with it;
+            places of a type that the training split does not have are outside.
+    """
 
     folder: Path
     tokenizer: TokenizerFiles
     label: Label
     dataset_digest: str
     classes: tuple[str, ...]
+    types: tuple[str, ...]
     names: tuple[str, ...]
     sizes: dict[str, dict[str, Any]]
 
@@ -122,7 +132,10 @@ class Examples:
         labels = None
         if "label" in self.names:
             labels = map_array(self.folder / f"{name}.label", np.dtype("<i4"), count)
-        return ExampleSplit(name, count, parts, labels, size["bytes"])
+        tags = None
+        if "spans" in self.names:
+            tags = map_array(self.folder / f"{name}.tags", np.dtype("<i2"), size["tokens"]["text"])
+        return ExampleSplit(name, count, parts, labels, tags, size["bytes"])
 
 
 def encode_examples(
@@ -157,6 +170,7 @@ def _open(folder: Path, tokenizer: TokenizerFiles) -> Examples:
             label=Label.from_list(meta["label"]),
             dataset_digest=meta["dataset_digest"],
             classes=tuple(meta["classes"]),
+            types=tuple(meta["types"]),
             names=tuple(meta["names"]),
             sizes=meta["splits"],
         )
@@ -167,17 +181,18 @@ def _open(folder: Path, tokenizer: TokenizerFiles) -> Examples:
 def _encode(
     version: PartsVersion, tokenizer: TokenizerFiles, names: Sequence[PartName], folder: Path, progress: Progress | None
 ) -> None:
-    classes = _classes(version) if "label" in names else ()
+    marks = Marks.of(version, names)
     encoder = load_encoder(tokenizer.folder)
     sizes = {}
     for split in SPLITS:
         records = _checked(version, split, names)
-        sizes[split] = _encode_split(records, encoder, names, classes, folder / split, progress)
+        sizes[split] = _encode_split(records, encoder, names, marks, folder / split, progress)
     meta = {
         "dataset_digest": version.digest,
         "tokenizer_digest": tokenizer.digest,
         "label": (version.label | tokenizer.label).to_list(),
-        "classes": list(classes),
+        "classes": list(marks.classes),
+        "types": list(marks.types),
         "names": list(names),
         "splits": sizes,
     }
@@ -196,29 +211,60 @@ def _checked(version: PartsVersion, split: str, names: Sequence[PartName]) -> It
         yield parts
 
 
-def _classes(version: PartsVersion) -> tuple[str, ...]:
-    return tuple(sorted({parts["label"] for parts in _checked(version, "train", ["label"])}))
+@dataclass(frozen=True)
+class Marks:
+    """The classes and types of marked places that the training split has."""
+
+    classes: tuple[str, ...]
+    types: tuple[str, ...]
+
+    @classmethod
+    def of(cls, version: PartsVersion, names: Sequence[PartName]) -> Marks:
+        classes: set[str] = set()
+        types: set[str] = set()
+        if "label" in names or "spans" in names:
+            for parts in _checked(version, "train", names):
+                classes |= {parts["label"]} if "label" in names else set()
+                types |= {span.type for span in read_spans(parts["spans"])} if "spans" in names else set()
+        return cls(tuple(sorted(classes)), tuple(sorted(types)))
+
+    def tags(self, parts: dict[str, str], places: Sequence[tuple[int, int]]) -> npt.NDArray[np.int16]:
+        """int16 [tokens]: a token belongs to the place that it shares a character with, spaces not counted."""
+        import numpy as np
+
+        text, tags = parts["text"], np.zeros(len(places), "<i2")
+        number = {kind: index for index, kind in enumerate(self.types)}
+        for span in read_spans(parts["spans"]):
+            if span.type not in number:
+                continue
+            begun = False
+            for token, (start, end) in enumerate(places):
+                if text[max(start, span.start) : min(end, span.end)].strip() and not tags[token]:
+                    tags[token] = 1 + 2 * number[span.type] + begun
+                    begun = True
+        return tags
 
 
 def _encode_split(
     records: Iterable[dict[str, str]],
     encoder: Encoder,
     names: Sequence[PartName],
-    classes: Sequence[str],
+    marks: Marks,
     path: Path,
     progress: Progress | None,
 ) -> dict[str, Any]:
     import numpy as np
 
     texts = [name for name in names if is_text(name)]
-    index = {name: number for number, name in enumerate(classes)}
+    index = {name: number for number, name in enumerate(marks.classes)}
     width = id_dtype(encoder.vocab_size)
     sizes: dict[str, Any] = {"examples": 0, "tokens": dict.fromkeys(texts, 0), "bytes": dict.fromkeys(texts, 0)}
     for name in texts:
         _path(path, f"{name}.ids").write_bytes(b"")
         _path(path, f"{name}.offsets").write_bytes(np.zeros(1, "<i8").tobytes())
-    if "label" in names:
-        _path(path, "label").write_bytes(b"")
+    for mark, suffix in (("label", "label"), ("spans", "tags")):
+        if mark in names:
+            _path(path, suffix).write_bytes(b"")
     for batch in _batches(records):
         for name in texts:
             contents = [parts[name] for parts in batch]
@@ -230,6 +276,9 @@ def _encode_split(
             sizes["bytes"][name] += sum(len(content.encode()) for content in contents)
         if "label" in names:
             _append(_path(path, "label"), np.array([index.get(parts["label"], -1) for parts in batch], "<i4"))
+        if "spans" in names:
+            tags = [marks.tags(parts, encoder.places(parts["text"])) for parts in batch]
+            _append(_path(path, "tags"), np.concatenate(tags))
         sizes["examples"] += len(batch)
         if progress is not None:
             progress(path.name, sizes["examples"])

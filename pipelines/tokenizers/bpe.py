@@ -46,6 +46,10 @@ class BytePairEncoder(Encoder):
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         return [one.ids for one in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
+    def places(self, text: str) -> list[tuple[int, int]]:
+        places: list[tuple[int, int]] = self.tokenizer.encode(text, add_special_tokens=False).offsets
+        return places
+
     def decode(self, ids: Sequence[int]) -> str:
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=False)
         return text

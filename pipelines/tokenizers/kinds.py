@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from governance.errors import ConfigError
+
 if TYPE_CHECKING:
     from pipelines.tokenizers.words import WordTable
 
@@ -133,6 +135,18 @@ class Encoder(ABC):
     @abstractmethod
     def decode(self, ids: Sequence[int]) -> str:
         """The text of some ids; special tokens among them are written out."""
+
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """Where each id of `encode([text])[0]` stands: characters [start, end).
+
+        Raises:
+            ConfigError: this algorithm does not say.
+        """
+        raise ConfigError(
+            f"a tokenizer of the kind {self.lexicon.kind.name} does not say where its words stand",
+            where="tokenizer.kind",
+            fix="mark places for a family with another tokenizer: see `zoo families`",
+        )
 
     @property
     def frame(self) -> Frame:

@@ -31,7 +31,7 @@ class Setting:
     """What a task needs to know of a training.
 
     Attributes:
-        classes: names, in the order of their numbers; empty for tasks without any.
+        classes: names, in the order of their numbers: of classes, or of types of marked places.
         context: tokens of an example at most; longer ones are cut as the task says.
     """
 

@@ -29,12 +29,22 @@ class Scored:
     probability: float
 
 
+@dataclass(frozen=True)
+class Place:
+    """Characters [start, end) of a text, and what they are."""
+
+    start: int
+    end: int
+    type: str
+    text: str
+
+
 class HeadModel:
     """A trained head and its tokenizer.
 
     Args:
         model: the head on its backbone.
-        name: of the task, "classify" or "reward".
+        name: of the task, "classify", "tag" or "reward".
         classes: names by number; empty for a reward model.
         temperature: by which logits are divided before they become probabilities.
         context: tokens that a text may have.
@@ -86,6 +96,31 @@ class HeadModel:
             [Scored(self.classes[number], float(row[number])) for number in order]
             for row, order in zip(probabilities, best, strict=True)
         ]
+
+    def tag(self, text: str) -> list[Place]:
+        """The places of a text that are part of something, in order.
+
+        Raises:
+            ConfigError: this is no tagger.
+            DataError: the text does not fit into the context, or is not UTF-8.
+        """
+        import numpy as np
+
+        from zoo.tasks.tag import runs
+
+        if self.name != "tag":
+            raise ConfigError(f"this model was tuned to {self.name}", where="model", fix="load a tagger")
+        check_utf8([text])
+        ids = np.asarray(self.encoder.encode([text])[0], np.int32)
+        self._check_length(len(ids) + AROUND)
+        tags = self.outputs([framed(ids, self.setting)])[0, 1 : len(ids) + 1].argmax(axis=-1)
+        places = self.encoder.places(text)
+        found = []
+        for first, end, kind in runs(tags):
+            start, stop = places[first][0], places[end - 1][1]
+            start += len(text[start:stop]) - len(text[start:stop].lstrip())
+            found.append(Place(start, stop, self.classes[kind], text[start:stop]))
+        return found
 
     def reward(self, prompts: Sequence[str], answers: Sequence[str]) -> npt.NDArray[np.float32]:
         """How good each answer to its prompt is, float32 [answers]; only differences mean something.

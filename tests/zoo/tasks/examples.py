@@ -11,6 +11,7 @@ from typing import Any
 
 from governance.labels import Label
 from pipelines.examples import Examples, ExampleSplit, encode_examples
+from pipelines.parts import Span, is_text, write_spans
 from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
 from tests.pipelines.tiny import TinyVersion
 from tests.zoo.toy import TOYS
@@ -32,6 +33,9 @@ def rows(count: int, first: int = 0) -> Iterator[dict[str, str]]:
         yield {
             "text": text,
             "label": colour,
+            "spans": write_spans(
+                [Span(4, 4 + len(thing), "THING"), Span(len(text) - len(colour), len(text), "COLOUR")]
+            ),
             "similar": f"{colour} {thing}",
             "prompt": text,
             "answer": f"it is {colour}",
@@ -45,17 +49,19 @@ class ToyVersion:
     """Quacks like a dataset version of parts."""
 
     train: int = 120
+    without: str = ""
     digest: str = "e" * 64
     label: Label = Label.of("tax")
 
     def parts(self, split: str) -> Iterator[tuple[str, dict[str, str]]]:
         first, count = {"train": (0, self.train), "validation": (1000, 24), "test": (2000, 4)}[split]
-        yield from ((str(number), one) for number, one in enumerate(rows(count, first)))
+        for number, one in enumerate(rows(count, first)):
+            yield str(number), {name: content for name, content in one.items() if name != self.without}
 
 
 @functools.cache
 def tokenizer(kind: str) -> TokenizerFiles:
-    texts = [" ".join(one.values()) for one in rows(60)]
+    texts = [" ".join(content for name, content in one.items() if is_text(name)) for one in rows(60)]
     version = TinyVersion({"train": texts})
     return train_tokenizer(version, kind=kind, vocab_size=330, storage=Path(mkdtemp(prefix="zoo-toy-")))
 
@@ -82,7 +88,7 @@ class ToyTraining:
         size = replace(TOYS[family_name], context=context, dropout=0.0, width=32)
         task = tasks.get(name, family)
         data = examples(family.tokenizer, task.parts)
-        setting = Setting(family, load_encoder(data.tokenizer.folder), data.classes, context, seed=5)
+        setting = Setting(family, load_encoder(data.tokenizer.folder), data.classes or data.types, context, seed=5)
         return cls(task, family, size, setting, task.objective(setting), data)
 
     def model(self) -> Any:

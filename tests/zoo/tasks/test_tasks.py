@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from governance import ConfigError, DataError
 from pipelines.bucketed import Rows
 from pipelines.examples import encode_examples
-from tests.zoo.tasks.examples import ToyTraining, ToyVersion, tokenizer
+from tests.zoo.tasks.examples import COLOURS, THINGS, ToyTraining, ToyVersion, tokenizer
 from zoo import families, tasks
 from zoo.tasks.chat import Template
 from zoo.tasks.classify import calibration_error, temperature
 from zoo.tasks.embed import TEMPERATURE
 from zoo.tasks.preference import BETA
+from zoo.tasks.tag import runs
 
 Array = npt.NDArray[np.float32]
 
@@ -61,12 +62,12 @@ def log_softmax(logits: Any) -> Array:
 def test_wrong_tasks_say_what_there_is(name: str, family: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         tasks.get(name, families.get(family))
-    assert tasks.names("encoder") == ["classify", "embed"]
+    assert tasks.names("encoder") == ["classify", "embed", "tag"]
 
 
 def test_a_missing_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match='record "0" has no part spans'):
-        encode_examples(ToyVersion(), tokenizer("bpe"), ("text", "spans"), storage=tmp_path)
+        encode_examples(ToyVersion(without="spans"), tokenizer("bpe"), ("text", "spans"), storage=tmp_path)
     assert not list((tmp_path / "examples").glob("*/meta.json"))
 
 
@@ -217,6 +218,7 @@ LEARNED = [
     ("instruct", "llama", 0.7),
     ("preference", "gpt", 0.5),
     ("reward", "gpt", 0.5),
+    ("tag", "roberta", 0.4),
 ]
 
 
@@ -254,3 +256,36 @@ def test_measures_are_of_the_model_and_of_real_rows_alone() -> None:
         model, split = training.model(), training.split("validation")
         by_seven, by_eight = (measure(model, training.family, split, batch_size=size)[figure] for size in (7, 8))
         assert by_seven == pytest.approx(by_eight) and 0 <= by_seven <= 1
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ([0, 1, 2, 0], [(1, 3, 0)]),
+        ([1, 1, 2], [(0, 1, 0), (1, 3, 0)]),
+        ([2, 2, 4], [(0, 2, 0), (2, 3, 1)]),
+        ([3, 2, 0], [(0, 1, 1), (1, 2, 0)]),
+        ([], []),
+    ],
+)
+def test_runs_of_tags(tags: list[int], expected: list[tuple[int, int, int]]) -> None:
+    assert list(runs(tags)) == expected
+
+
+def test_tags_stand_at_the_marked_words() -> None:
+    training = ToyTraining.of("tag", "roberta")
+    assert training.data.types == ("COLOUR", "THING")
+    batch = training.objective.batch(training.split(), some_rows(training))
+    encoder = training.setting.encoder
+    for row in range(5):
+        counted = batch["weights"][row] > 0
+        found = [
+            (encoder.decode(batch["inputs"][row][counted][first:end].tolist()).strip(), training.data.types[kind])
+            for first, end, kind in runs(batch["targets"][row][counted])
+        ]
+        assert [kind for _, kind in found] == ["THING", "COLOUR"]
+        assert found[0][0] in THINGS and found[1][0] in COLOURS
+    figures = training.objective.figures([(batch, batch["targets"])])
+    assert figures == {"span_precision": 1, "span_recall": 1, "span_f1": 1}
+    nothing = training.objective.figures([(batch, np.zeros_like(batch["targets"]))])
+    assert nothing["span_f1"] == 0

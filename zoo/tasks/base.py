@@ -56,8 +56,18 @@ class TaskObjective(ABC):
         self.setting = setting
 
     @abstractmethod
+    def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
+        """int64 [examples], tokens of each one with what stands around its parts, before anything is cut."""
+
     def lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
-        """int64 [examples], tokens of each one with what stands around its parts, cut to the context."""
+        """int64 [examples], tokens of each one, cut to the context."""
+        import numpy as np
+
+        return np.minimum(self.whole_lengths(split), self.setting.context)
+
+    def cut(self, split: ExampleSplit) -> int:
+        """Examples that are too long for the context, of which a part is lost."""
+        return int((self.whole_lengths(split) > self.setting.context).sum())
 
     @abstractmethod
     def batch(self, split: ExampleSplit, rows: Rows) -> Batch:

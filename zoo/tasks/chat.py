@@ -51,30 +51,12 @@ class Template:
 
         return np.concatenate([self.before, ids, self.between]).astype(np.int32)
 
-    def cut(self, prompt: npt.NDArray[np.int64], answer: npt.NDArray[np.int64], context: int) -> Cut:
-        """What fits into the context, one token more for the last target: a long prompt loses its beginning,
-        down to half of the room, then a long answer its end.
-
-        Args:
-            prompt, answer: int64 [examples], tokens.
-        """
-        import numpy as np
-
+    def kept(self, prompt: int, answer: int, context: int) -> tuple[int, int]:
+        """Tokens of a prompt and of its answer that fit into the context, one more for the last target: a long
+        prompt loses its beginning, down to half of the room, then a long answer its end."""
         room = context + 1 - self.around
-        kept_prompt = np.minimum(prompt, np.maximum(room - answer, room // 2))
-        return Cut(kept_prompt, np.minimum(answer, room - kept_prompt))
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Tokens that are kept of each prompt and of each answer, int64 [examples]."""
-
-    prompt: npt.NDArray[np.int64]
-    answer: npt.NDArray[np.int64]
-
-    def total(self, template: Template) -> npt.NDArray[np.int64]:
-        """Inputs of each example: everything but the last token, which is a target alone."""
-        return self.prompt + self.answer + template.around - 1
+        kept_prompt = min(prompt, max(room - answer, room // 2))
+        return kept_prompt, min(answer, room - kept_prompt)
 
 
 @dataclass(frozen=True)
@@ -86,16 +68,16 @@ class Dialogues:
     answers: PartIds
     context: int
 
-    def lengths(self) -> npt.NDArray[np.int64]:
-        """int64 [examples], inputs of each example."""
-        return self.template.cut(self.prompts.lengths, self.answers.lengths, self.context).total(self.template)
+    def whole_lengths(self) -> npt.NDArray[np.int64]:
+        """int64 [examples], inputs of each example: everything but the last token, which is a target alone."""
+        return self.prompts.lengths + self.answers.lengths + self.template.around - 1
 
     def __call__(self, example: int) -> tuple[npt.NDArray[np.int32], int]:
         """A whole sequence, and how many of its last tokens are the answer with its end."""
         import numpy as np
 
         prompt, answer = self.prompts[example], self.answers[example]
-        cut = self.template.cut(np.array([len(prompt)]), np.array([len(answer)]), self.context)
-        kept = answer[: int(cut.answer[0])]
-        begin = self.template.prompt(prompt[len(prompt) - int(cut.prompt[0]) :])
+        of_prompt, of_answer = self.template.kept(len(prompt), len(answer), self.context)
+        kept = answer[:of_answer]
+        begin = self.template.prompt(prompt[len(prompt) - of_prompt :])
         return np.concatenate([begin, kept, [self.template.end]]).astype(np.int32), len(kept) + 1

@@ -29,8 +29,8 @@ class Classify(TaskObjective):
     name: ClassVar[str] = "classify"
     unit: ClassVar[Unit] = "example"
 
-    def lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
-        return framed_lengths(split.parts["text"], self.setting.context)
+    def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
+        return framed_lengths(split.parts["text"])
 
     def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
         import numpy as np

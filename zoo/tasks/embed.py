@@ -34,11 +34,10 @@ class Embed(TaskObjective):
     name: ClassVar[str] = "embed"
     unit: ClassVar[Unit] = "example"
 
-    def lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
+    def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
         import numpy as np
 
-        context = self.setting.context
-        return np.maximum(framed_lengths(split.parts["text"], context), framed_lengths(split.parts["similar"], context))
+        return np.maximum(*(framed_lengths(split.parts[name]) for name in ("text", "similar")))
 
     def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
         import numpy as np

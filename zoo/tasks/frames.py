@@ -31,8 +31,6 @@ def framed(ids: npt.NDArray[np.int32], setting: Setting) -> npt.NDArray[np.int32
     return np.concatenate([[first], ids[: setting.context - AROUND], [lexicon.frame.end_id]]).astype(np.int32)
 
 
-def framed_lengths(part: PartIds, context: int) -> npt.NDArray[np.int64]:
+def framed_lengths(part: PartIds) -> npt.NDArray[np.int64]:
     """int64 [examples], tokens of each text with what stands around it."""
-    import numpy as np
-
-    return np.minimum(part.lengths + AROUND, context)
+    return part.lengths + AROUND

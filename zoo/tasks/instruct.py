@@ -34,8 +34,8 @@ class Instruct(TaskObjective):
         self.template = Template.of(setting.encoder)
         self._bytes = setting.encoder.lexicon.words.bytes
 
-    def lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
-        return self._dialogues(split).lengths()
+    def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
+        return self._dialogues(split).whole_lengths()
 
     def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
         sequences = [self._dialogues(split)(example) for example in rows.index]

@@ -39,11 +39,10 @@ class _Pairs(TaskObjective):
         super().__init__(setting)
         self.template = Template.of(setting.encoder)
 
-    def lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
+    def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
         import numpy as np
 
-        chosen, rejected = (dialogues.lengths() for dialogues in self._dialogues(split))
-        return np.maximum(chosen, rejected)
+        return np.maximum(*(dialogues.whole_lengths() for dialogues in self._dialogues(split)))
 
     def sequences(self, split: ExampleSplit, rows: Rows) -> list[tuple[npt.NDArray[np.int32], int]]:
         chosen, rejected = self._dialogues(split)
@@ -158,10 +157,8 @@ class Reward(_Pairs):
             "weights": rows.weights,
         }
 
-    def lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
-        import numpy as np
-
-        return np.minimum(super().lengths(split) + 1, self.setting.context)  # the end is read, not predicted
+    def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
+        return super().whole_lengths(split) + 1  # the end is read, not predicted
 
     def margins(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
         from keras import ops

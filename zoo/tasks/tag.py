@@ -28,8 +28,8 @@ class Tag(TaskObjective):
     name: ClassVar[str] = "tag"
     unit: ClassVar[Unit] = "token"
 
-    def lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
-        return framed_lengths(split.parts["text"], self.setting.context)
+    def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
+        return framed_lengths(split.parts["text"])
 
     def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
         import numpy as np

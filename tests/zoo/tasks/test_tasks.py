@@ -142,15 +142,24 @@ def test_headers_are_tokens_where_there_are_some() -> None:
 @given(prompt=st.integers(0, 80), answer=st.integers(0, 80), context=st.integers(20, 90))
 def test_what_is_too_long_is_cut_at_the_right_end(prompt: int, answer: int, context: int) -> None:
     template = Template((1, 2, 3), (4, 5), 6)
-    cut = template.cut(np.array([prompt]), np.array([answer]), context)
-    total = int(cut.total(template)[0])
+    kept_prompt, kept_answer = template.kept(prompt, answer, context)
     room = context + 1 - template.around
-    assert total <= context
+    assert kept_prompt + kept_answer <= room
     if prompt + answer <= room:
-        assert (cut.prompt[0], cut.answer[0]) == (prompt, answer)
+        assert (kept_prompt, kept_answer) == (prompt, answer)
     else:
-        assert total == context
-        assert cut.answer[0] == answer or cut.prompt[0] == min(prompt, room // 2)
+        assert kept_prompt + kept_answer == room
+        assert kept_answer == answer or kept_prompt == min(prompt, room // 2)
+
+
+def test_examples_that_lose_something_are_counted() -> None:
+    cases = (("classify", "gpt", 8), ("instruct", "gpt", 24), ("reward", "gpt", 24), ("embed", "roberta", 8))
+    for name, family, context in cases:
+        whole, short = ToyTraining.of(name, family), ToyTraining.of(name, family, context=context)
+        assert whole.objective.cut(whole.split()) == 0
+        assert 0 < short.objective.cut(short.split()) <= len(short.split())
+        batch = short.objective.batch(short.split(), some_rows(short))
+        assert batch["inputs"].shape[1] == context
 
 
 def answers_by_hand(model: Any, family: Any, batch: Any) -> Array:

@@ -163,7 +163,7 @@ class Architecture:
         content |= {fixed.name: fixed.values[0] for fixed in self.fixed}
         for setting in self.settings:
             value = arguments[setting.keras]
-            content |= {name: value + setting.plus if setting.plus else value for name in setting.names}
+            content |= dict.fromkeys(setting.names, value + setting.plus if setting.plus else value)
         return content | self.more_to(arguments)
 
     def is_ignored(self, name: str) -> bool:

@@ -103,7 +103,9 @@ def _refuse_plain(task: keras_hub.models.Task) -> str | None:
 def _refuse_other_epsilon(task: keras_hub.models.Task) -> str | None:
     """In DistilBERT it is no setting."""
     if getattr(task.backbone, "layer_norm_epsilon", 1e-12) != 1e-12:
-        return f"Hugging Face's DistilBERT normalises with 1e-12 alone, this one with {task.backbone.layer_norm_epsilon}"
+        return (
+            f"Hugging Face's DistilBERT normalises with 1e-12 alone, this one with {task.backbone.layer_norm_epsilon}"
+        )
     return _refuse_plain(task)
 
 

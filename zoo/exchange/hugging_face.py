@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from pipelines.tokenizers import Lexicon
 from zoo.exchange.architecture import Architecture
 from zoo.exchange.architectures import ARCHITECTURES, of_model_type
 from zoo.exchange.safetensors_files import WEIGHTS, read_tensors, write_tensors
-from zoo.exchange.weights import Weight, check_complete, fill, tensors_of
+from zoo.exchange.weights import check_complete, fill, tensors_of
 from zoo.families.llama_model import remember_tying
 from zoo.families.weights import initialise
 
@@ -112,12 +112,20 @@ def architecture_of(task: keras_hub.models.Task) -> Architecture:
     raise DataError(f"Hugging Face has no counterpart of {type(task.backbone).__name__}", fix="export it to keras")
 
 
-def write_model(task: keras_hub.models.Task, folder: Path, *, lexicon: Lexicon | None, context: int) -> None:
+def write_model(
+    task: keras_hub.models.Task,
+    folder: Path,
+    *,
+    lexicon: Lexicon | None,
+    context: int,
+    without: Collection[str] = (),
+) -> None:
     """Writes config.json and model.safetensors (float32) into an existing folder.
 
     Args:
         lexicon: of the model's tokenizer, for the ids of special tokens.
         context: tokens that the model can look at.
+        without: parts that the model does not have ("head", "pooler"), as `Checkpoint.fresh` names them.
 
     Raises:
         DataError: transformers has no such model.
@@ -132,11 +140,15 @@ def write_model(task: keras_hub.models.Task, folder: Path, *, lexicon: Lexicon |
         config |= _special_ids(lexicon, architecture)
     tables = architecture.tables(arguments)
     check_complete(task, (line for table in tables.values() for line in table))
-    body = {"body", *architecture.extras}
-    table = [_prefixed(line, architecture) if name in body else line for name in tables for line in tables[name]]
-    tensors = tensors_of(task, table)
-    tensors |= _zeros(architecture.zeros(arguments), "")
-    tensors |= _zeros(architecture.added(arguments), architecture.prefix)
+    prefix = architecture.prefix
+    if "head" in without:
+        prefix, config["architectures"] = "", [architecture.classes[1]]
+    tensors = {}
+    for name, table in tables.items():
+        if name not in without:
+            own = table if name == "head" else [replace(line, tensor=prefix + line.tensor) for line in table]
+            tensors |= tensors_of(task, own)
+    tensors |= _zeros(architecture.zeros(arguments)) | _zeros(architecture.added(arguments), prefix)
     config["dtype"] = config["torch_dtype"] = "float32"  # its name in transformers 5, and before
     (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     write_tensors(tensors, folder / WEIGHTS)
@@ -171,7 +183,7 @@ def _account_for(
         if other is not None and other in tensors:
             if not np.array_equal(tensors[name], tensors[other]):
                 raise DataError(
-                    f"the tensors {name} and {other} differ, and keras-hub's {architecture.task} has one weight for both",
+                    f"the tensors {name} and {other} differ, and {architecture.task} has one weight for both",
                     where=where,
                     fix="this model cannot be read without changing its answers",
                 )
@@ -193,11 +205,7 @@ def _account_for(
     return tuple(left_out)
 
 
-def _prefixed(line: Weight, architecture: Architecture) -> Weight:
-    return replace(line, tensor=architecture.prefix + line.tensor)
-
-
-def _zeros(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> dict[str, npt.NDArray[Any]]:
+def _zeros(shapes: Mapping[str, tuple[int, ...]], prefix: str = "") -> dict[str, npt.NDArray[Any]]:
     import numpy as np
 
     return {prefix + name: np.zeros(shape, np.float32) for name, shape in shapes.items()}

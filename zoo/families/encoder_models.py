@@ -57,9 +57,7 @@ class _ExactHead:
         super().__init__(backbone, preprocessor=preprocessor, **kwargs)  # type: ignore[call-arg]
         head = self.masked_lm_head  # type: ignore[attr-defined]
         layers = [head._intermediate_dense, head._intermediate_layer_norm]
-        _set(
-            layers, self.head_activation or backbone.activation, self.head_epsilon or backbone.layer_norm_epsilon
-        )
+        _set(layers, self.head_activation or backbone.activation, self.head_epsilon or backbone.layer_norm_epsilon)
 
 
 @_register

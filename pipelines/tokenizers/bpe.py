@@ -107,9 +107,18 @@ def write_files(vocabulary: Mapping[str, int], merges: Iterable[str], folder: Pa
 
 def open_files(folder: Path, kind: Kind) -> BytePairEncoder:
     """Raises OSError or ValueError for files that are missing or damaged."""
-    vocabulary = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+    return BytePairEncoder(kind, *read_files(folder))
+
+
+def read_files(folder: Path) -> tuple[dict[str, int], list[str]]:
+    """Vocabulary and merges, of this module's files or of those that keras-hub made of them.
+
+    Raises:
+        OSError, ValueError: they are missing or damaged.
+    """
+    vocabulary: dict[str, int] = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
     merges = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
-    return BytePairEncoder(kind, vocabulary, merges)
+    return vocabulary, [merge for merge in merges if merge and not merge.startswith("#version")]
 
 
 def surface(token: str) -> bytes:

@@ -20,7 +20,7 @@ from pipelines.tokenizers import KINDS, TokenizerFiles, adopt_tokenizer
 from registry import Tracking, model_folder, resolve
 from zoo.backend import prepare_backend
 from zoo.exchange.architectures import FAMILIES, of_family, of_model_type
-from zoo.exchange.tokenizer_files import find_tokenizer
+from zoo.exchange.tokenizer_files import find_tokenizer, preset_tokenizer
 from zoo.families.base import Family, Size
 from zoo.preset import ABOUT
 from zoo.workspace import Workspace
@@ -248,16 +248,10 @@ def _tokenizer(base: Base, family: Family, storage: Path) -> TokenizerFiles:
     origin = hashlib.sha256(base.name.encode()).hexdigest()
     if base.layout == "hf":
         found = find_tokenizer(base.folder, family.tokenizer)
-        kind, write = found.kind, found.write
     else:
-        assets = base.folder / "assets" / "tokenizer"
         kind = str(base.about.get("tokenizer") or _published_kind(family))
-
-        def write(folder: Path) -> None:
-            for file in sorted(assets.iterdir()):
-                (folder / file.name).write_bytes(file.read_bytes())
-
-    tokenizer = adopt_tokenizer(write, kind=kind, label=base.label, origin=origin, storage=storage)
+        found = preset_tokenizer(base.folder / "assets" / "tokenizer", kind)
+    tokenizer = adopt_tokenizer(found.write, kind=found.kind, label=base.label, origin=origin, storage=storage)
     expected = base.about.get("tokenizer_digest")
     if expected is not None and expected != tokenizer.digest:
         raise DataError(

@@ -59,9 +59,10 @@ def read_tensors(folder: Path) -> dict[str, npt.NDArray[Any]]:
 
 def write_tensors(tensors: Mapping[str, npt.NDArray[np.float32]], path: Path) -> None:
     """Writes one file, names in order: the same tensors give the same bytes."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    save_file(dict(sorted(tensors.items())), path, metadata={"format": "pt"})  # transformers asks for that
+    # transformers asks for the format. `save_file` would make a file that its owner alone can read.
+    path.write_bytes(save(dict(sorted(tensors.items())), metadata={"format": "pt"}))
 
 
 def _index(path: Path) -> dict[str, str]:

@@ -61,6 +61,16 @@ def find_tokenizer(folder: Path, kind: str) -> Found:
     )
 
 
+def preset_tokenizer(folder: Path, kind: str) -> Found:
+    """The tokenizer among the assets of a keras-hub preset, of a kind that is known.
+
+    keras-hub writes the files of a tokenizer anew, with other bytes; here they become those of training again,
+    so that the digest is the same.
+    """
+    rewrite = _REWRITERS.get(KINDS[kind].algorithm, _copy)
+    return Found(kind, lambda target: rewrite(folder, target))
+
+
 def write_tokenizer(encoder: Encoder, folder: Path, *, context: int) -> None:
     """Writes what `AutoTokenizer.from_pretrained` opens; special tokens stand around a text as in training.
 
@@ -165,6 +175,15 @@ def _write_bpe(encoder: Encoder, folder: Path) -> None:
     tokenizer.save(str(folder / _TOKENIZER))
 
 
+def _copy(folder: Path, target: Path) -> None:
+    for file in sorted(folder.iterdir()):
+        (target / file.name).write_bytes(file.read_bytes())
+
+
+def _rewrite_bpe(folder: Path, target: Path) -> None:
+    bpe.write_files(*bpe.read_files(folder), target)
+
+
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -178,3 +197,4 @@ def _json(path: Path) -> dict[str, Any]:
 #: By the algorithm's name in tokenizer.json, and by ours.
 _READERS: dict[str, Callable[[Mapping[str, Any], str, str], Found]] = {"BPE": _read_bpe}
 _WRITERS: dict[str, Callable[[Encoder, Path], None]] = {"bpe": _write_bpe}
+_REWRITERS: dict[str, Callable[[Path, Path], None]] = {"bpe": _rewrite_bpe}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -100,7 +101,7 @@ class OpenedBase:
 
     @property
     def parameters(self) -> int:
-        return sum(int(weight.size) for weight in self.task.trainable_weights)
+        return sum(math.prod(weight.shape) for weight in self.task.trainable_weights)
 
     @property
     def vocabulary_size(self) -> int:

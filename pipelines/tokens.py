@@ -118,7 +118,15 @@ class Tokens:
         return TokenSplit(name, ids, offsets, size["bytes"], self.eos_id)
 
 
-def tokenize(version: Texts, *, kind: str, vocab_size: int, storage: Path, progress: Progress | None = None) -> Tokens:
+def tokenize(
+    version: Texts,
+    *,
+    kind: str,
+    vocab_size: int,
+    storage: Path,
+    progress: Progress | None = None,
+    tokenizer: TokenizerFiles | None = None,
+) -> Tokens:
     """Trains the tokenizer on the training split and encodes all splits; each only once.
 
     Args:
@@ -127,6 +135,7 @@ def tokenize(version: Texts, *, kind: str, vocab_size: int, storage: Path, progr
         vocab_size: words at most, special ones included.
         storage: folder under which "tokenizers/" and "tokens/" lie.
         progress: called after each batch of documents.
+        tokenizer: encodes the text instead of a new one; `kind` and `vocab_size` are its own then.
 
     Raises:
         ConfigError: unknown kind, or a vocabulary that is too small.
@@ -135,7 +144,8 @@ def tokenize(version: Texts, *, kind: str, vocab_size: int, storage: Path, progr
     """
     if not any((storage / "tokens").glob(f"{version.digest[:16]}-*")):
         version.verify()  # everything from here on is named after the digest: it must be true once
-    tokenizer = train_tokenizer(version, kind=kind, vocab_size=vocab_size, storage=storage)
+    if tokenizer is None:
+        tokenizer = train_tokenizer(version, kind=kind, vocab_size=vocab_size, storage=storage)
     folder = storage / "tokens" / f"{version.digest[:16]}-{tokenizer.digest[:16]}"
     if not folder.exists():
         with folder_made_once(folder) as temporary:
@@ -153,7 +163,8 @@ def open_tokens(folder: Path, tokenizer: TokenizerFiles) -> Tokens:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         if meta["tokenizer_digest"] != tokenizer.digest:
             raise ValueError(f"they were made by tokenizer {meta['tokenizer_digest'][:16]}")
-        label = Label.from_list(meta["label"])
+        # The same words may have come with another label when the files were made.
+        label = Label.from_list(meta["label"]) | tokenizer.label
         return Tokens(folder, tokenizer, label, meta["dataset_digest"], meta["splits"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from None

@@ -28,7 +28,8 @@ class CardFacts:
     """What a card says. No text of a record belongs in here.
 
     `pii_rules` maps an entity type (or "default") to its operator, `pii_counts` an entity type to
-    the number of replaced spans in the dataset version. `shape` is "encoder", "decoder" or "seq2seq".
+    the number of replaced spans in the dataset version. `shape` is "encoder", "decoder" or "seq2seq", `base`
+    what its training continued from, if anything.
     """
 
     model: str
@@ -46,6 +47,7 @@ class CardFacts:
     training: Mapping[str, object] = field(default_factory=dict)
     limits: Sequence[str] = ()
     shape: str = "decoder"
+    base: str | None = None
 
 
 def model_card(facts: CardFacts) -> str:
@@ -79,8 +81,9 @@ def version_description(card: str, limit: int = _DESCRIPTION) -> str:
 
 def _what(facts: CardFacts) -> str:
     purposes = ", ".join(facts.purposes) or "none given"
+    start = "trained from scratch" if facts.base is None else f"trained further from {facts.base}"
     return (
-        f"A language model of the family **{facts.family}**, size **{facts.size}**, trained from scratch "
+        f"A language model of the family **{facts.family}**, size **{facts.size}**, {start} "
         f"for the domain **{facts.domain}**. Purposes that the policy allows: {purposes}."
     )
 

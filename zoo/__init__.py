@@ -23,10 +23,12 @@ _PUBLIC = {
     "Answer": "zoo.query",
     "load": "zoo.load",
     "retrain": "zoo.retrain",
+    "export": "zoo.exchange.export",
     "Workspace": "zoo.workspace",
 }
 
 if TYPE_CHECKING:
+    from zoo.exchange.export import export as export
     from zoo.load import LoadedModel as LoadedModel
     from zoo.load import load as load
     from zoo.query import Answer as Answer
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from zoo.train import train as train
     from zoo.workspace import Workspace as Workspace
 
-__all__ = ["Answer", "Run", "Workspace", "load", "query", "retrain", "train"]
+__all__ = ["Answer", "Run", "Workspace", "export", "load", "query", "retrain", "train"]
 
 
 def __getattr__(name: str) -> Any:

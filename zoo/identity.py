@@ -47,8 +47,13 @@ def training_identity(
     plan: Mapping[str, Any],
     policy_digest: str,
     backend: str,
+    base_digest: str | None = None,
 ) -> Identity:
-    """The identity of a training run, as the design has it; the plan's dtype must be a resolved one."""
+    """The identity of a training run, as the design has it; the plan's dtype must be a resolved one.
+
+    Args:
+        base_digest: SHA-256 over the weights and the tokenizer that it continues from, if any.
+    """
     parts = {
         "dataset": dataset_digest,
         "tokenizer": tokenizer_digest,
@@ -59,6 +64,8 @@ def training_identity(
         "backend": backend,
         "code": f"{zoo.__version__}+{_code_digest()}",
     }
+    if base_digest is not None:
+        parts |= {"start": "base", "base": base_digest}
     return Identity(parts | {f"plan.{name}": value for name, value in plan.items()})
 
 

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from governance.errors import DataError
+from governance.labels import Label
 from pipelines.atomic import atomic_path
-from pipelines.tokenizers import open_encoder
+from pipelines.tokenizers import open_encoder, open_tokenizer
 from zoo import families
 from zoo.encode import EncoderModel
 from zoo.families.base import Family
+from zoo.families.llama_model import remember_tying
 from zoo.generate import TextModel
 
 if TYPE_CHECKING:
     import keras_hub
 
-_ABOUT = "zoo.json"
+ABOUT = "zoo.json"
+_OWN_CLASSES = ("zoo.families.encoder_models",)
 #: keras-hub's base class of the tasks of a shape.
 _TASKS = {"encoder": "MaskedLM", "decoder": "CausalLM", "seq2seq": "Seq2SeqLM"}
 
 
 def save_preset(
-    task: keras_hub.models.Task, tokenizer_dir: Path, folder: Path, *, family: Family, context: int
+    task: keras_hub.models.Task,
+    tokenizer_dir: Path,
+    folder: Path,
+    *,
+    family: Family,
+    context: int,
+    label: Label | None = None,
 ) -> None:
     """Writes a keras-hub preset: `keras_hub.models.CausalLM.from_preset(folder)`, or `MaskedLM` of an
     encoder, loads it without us.
@@ -35,6 +45,7 @@ def save_preset(
         tokenizer_dir: holds the files of a tokenizer of the family's kind.
         context: tokens that the model can look at.
         folder: must not exist; written to a temporary name and renamed.
+        label: the domains that the model was derived from; joined to the tokenizer's.
 
     Raises:
         DataError: the folder exists, or the disk is full or not writable.
@@ -42,13 +53,28 @@ def save_preset(
     if folder.exists():
         raise DataError("the folder exists already", where=str(folder), fix="choose another one")
     with atomic_path(folder) as temporary:
+        remember_tying(task.backbone)
         task.preprocessor = family.preprocessor(tokenizer_dir, context)
         try:
             task.save_to_preset(str(temporary))
         finally:
             task.preprocessor = None
-        about = {"family": family.name, "tokenizer": family.tokenizer, "context": context}
-        (temporary / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        write_about(temporary, tokenizer_dir, family=family, context=context, label=label)
+
+
+def write_about(folder: Path, tokenizer_dir: Path, *, family: Family, context: int, label: Label | None = None) -> None:
+    """Writes beside a model what its own files do not say: family, context, tokenizer, and the label, which
+    goes wherever the model goes."""
+    tokenizer = open_tokenizer(tokenizer_dir)
+    joined = tokenizer.label if label is None else tokenizer.label | label
+    about = {
+        "family": family.name,
+        "tokenizer": tokenizer.kind,
+        "tokenizer_digest": tokenizer.digest,
+        "context": context,
+        "label": joined.to_list(),
+    }
+    (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
 def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel]:
@@ -57,15 +83,12 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel]:
     Raises:
         DataError: the folder is no such preset.
     """
-    import keras_hub
-
     try:
-        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         family = families.get(about["family"])
-        family.prepare()
         context = int(about["context"])
         encoder = open_encoder(folder / "assets" / "tokenizer", about["tokenizer"])
-        task = getattr(keras_hub.models, _TASKS[family.shape]).from_preset(str(folder), preprocessor=None)
+        task = load_task(folder, family)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"this is no saved model: {type(error).__name__}", where=str(folder), fix="register it again"
@@ -73,3 +96,21 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel]:
     if family.shape == "encoder":
         return family, EncoderModel(task, encoder, family=family, context=context)
     return family, TextModel(task, encoder, context=context)
+
+
+def load_task(folder: Path, family: Family) -> keras_hub.models.Task:
+    """The task of a keras-hub preset, without preprocessor.
+
+    Raises:
+        OSError, ValueError, KeyError: the folder is no preset of the family's shape.
+    """
+    import keras_hub
+
+    family.prepare()
+    # Where keras-hub has no class for a model its configuration names a module of ours; no other is imported.
+    module = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("module")
+    if module in _OWN_CLASSES:
+        importlib.import_module(module)
+    task = getattr(keras_hub.models, _TASKS[family.shape]).from_preset(str(folder), preprocessor=None)
+    remember_tying(task.backbone)
+    return task

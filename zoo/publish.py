@@ -30,6 +30,10 @@ from zoo.slot import Slot
 #: Tag of a version: the arguments that it was trained with, for its retraining.
 OPTIONS_TAG = "zoo.options"
 
+#: Tags of a run and of a version: what it was continued from, by name and by SHA-256.
+BASE_TAG = "zoo.base"
+BASE_DIGEST_TAG = "zoo.base_digest"
+
 #: What loading a model needs beside this package, at the versions that it was trained with.
 _REQUIREMENTS = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "tokenizers", "mlflow")
 _LATENCY_PROMPT = "The"
@@ -51,11 +55,12 @@ def begin_run(tracking: Tracking, job: Job) -> RunLog:
         dataset_digest=job.data.version.digest,
         policy_digest=job.workspace.policy.digest,
         code_version=code_version(),
+        tags=_base_tags(job),
     )
     if log.finished:
         return log
     shape = {"layers": job.size.layers, "width": job.size.width, "heads": job.size.heads}
-    vocabulary = {"vocab_size": job.tokens.vocab_size, "tokenizer": job.family.tokenizer}
+    vocabulary = {"vocab_size": job.tokens.vocab_size, "tokenizer": job.tokens.tokenizer.kind}
     log.log_params(
         {"family": job.family.name, "size": job.size.name, "objective": job.family.objective}
         | shape
@@ -73,7 +78,14 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
     from zoo.preset import save_preset
 
     if not slot.preset.exists():
-        save_preset(task, job.tokens.tokenizer_dir, slot.preset, family=job.family, context=job.size.context)
+        save_preset(
+            task,
+            job.tokens.tokenizer_dir,
+            slot.preset,
+            family=job.family,
+            context=job.size.context,
+            label=job.label,
+        )
     loaded = open_folder(slot.preset)
     measured = {
         **result.metrics,
@@ -96,12 +108,18 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
         params={"family": job.family.name, "size": job.size.name},
         inference_params={} if is_encoder else {"max_tokens": 64, "temperature": 0.0, "seed": 0, "truncate": False},
         gives="embedding" if is_encoder else "text",
-        tags={OPTIONS_TAG: json.dumps(dict(job.options), sort_keys=True)},
+        tags={OPTIONS_TAG: json.dumps(dict(job.options), sort_keys=True)} | _base_tags(job),
         label=job.label,
         card=card,
         step=result.steps,
     )
     return version, loaded
+
+
+def _base_tags(job: Job) -> dict[str, str]:
+    if job.base is None:
+        return {}
+    return {BASE_TAG: job.base.base.name, BASE_DIGEST_TAG: job.base.digest}
 
 
 def _latency_ms(loaded: LoadedModel) -> float:
@@ -147,6 +165,7 @@ def _card_facts(job: Job, measured: dict[str, float]) -> CardFacts:
         pii_rules={"default": domain.pii.default, **domain.pii.rules},
         pii_counts=job.data.version.pii,
         shape=job.family.shape,
+        base=None if job.base is None else f"{job.base.base.name} (`{job.base.digest[:16]}`)",
         training={"steps": plan.steps, "tokens a step": plan.tokens_per_step, "seed": plan.seed},
     )
 

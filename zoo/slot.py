@@ -21,9 +21,10 @@ RESUME = ("auto", "never")
 
 
 #: What changes without anybody asking for another training: the data and what follows from it, the
-#: rules, the code and the machine. A stopped training that differs in nothing else is out of date.
+#: weights behind an alias that it continues from, the rules, the code and the machine. A stopped training
+#: that differs in nothing else is out of date.
 _CIRCUMSTANCES = frozenset(
-    {"dataset", "tokenizer", "plan.steps", "plan.warmup", "plan.evaluate_every", "plan.checkpoint_every"}
+    {"dataset", "tokenizer", "base", "plan.steps", "plan.warmup", "plan.evaluate_every", "plan.checkpoint_every"}
     | {"policy", "code", "backend", "plan.dtype"}
 )
 

@@ -74,10 +74,12 @@ def train(
     family: str,
     *,
     pipeline: str,
-    size: str = "nano",
+    size: str | None = None,
     steps: int | None = None,
     seed: int = 0,
     resume: str = "auto",
+    init: str | None = None,
+    init_label: str | None = None,
     screen: Screen | None = None,
     workspace: Workspace | None = None,
     **changes: Any,
@@ -87,11 +89,17 @@ def train(
     Args:
         family: a name that `zoo families` lists, such as "gpt".
         pipeline: name of a `pipelines/*.yaml` file.
-        size: "nano" (about 1 M weights beside the embeddings) to "xl" (1.5 B).
+        size: "nano" (about 1 M weights beside the embeddings, the default) to "xl" (1.5 B); that of the base,
+            if there is one.
         steps: updates; by default they follow from the sizes of model and data.
         seed: of initial weights, data order, dropout.
         resume: "auto" continues a training that was stopped, "never" discards its
             checkpoints and starts at step 0. A finished run with the same settings is never repeated.
+        init: what to continue from instead of starting from scratch: a registered version
+            ("tax_domain.gpt@champion", "tax_domain.gpt/3"), a keras-hub preset folder, or a Hugging Face folder
+            with safetensors. Its tokenizer is used, and its label joins the new model's.
+        init_label: domains that a folder's model was derived from, such as "public", if the folder does not
+            say them.
         changes: other fields of `zoo.fit.TrainPlan`, such as `learning_rate` or `batch_size`.
 
     Raises:
@@ -109,9 +117,11 @@ def train(
         changes=changes,
         workspace=workspace,
         screen=screen,
+        init=init,
+        init_label=init_label,
     )
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root, say=screen.say)
-    with training_slot(workspace.storage, job.model_name, size, job.identity, resume=resume) as slot:
+    with training_slot(workspace.storage, job.model_name, job.size.name, job.identity, resume=resume) as slot:
         with begin_run(tracking, job) as log:
             reused = log.finished
             if not reused:
@@ -131,8 +141,7 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     prepare_backend()
     from zoo.fit import fit
 
-    plan = job.plan
-    task = job.family.build(job.size, job.tokens.vocab_size, seed=plan.seed, dropout=plan.dropout, dtype=plan.dtype)
+    task = job.task()
     result = fit(
         task,
         job.tokens,

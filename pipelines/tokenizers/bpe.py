@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,15 @@ FILES = ("vocabulary.json", "merges.txt")
 
 #: See above. Letters and signs take one space before them along, as in GPT-2.
 SPLIT = r" ?\p{L}+| ?[^\s\p{L}\p{N}]+|\p{N}|[\r\n]+|\s"
+#: By the names in `Kind.split`: those of vocabularies that came from elsewhere, as published.
+SPLITS = {
+    None: SPLIT,
+    "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "llama3": (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ),
+}
 #: Changes with whatever changes the files that the same text gives.
 VERSION = hashlib.sha256(SPLIT.encode()).hexdigest()[:8]
 
@@ -40,8 +49,10 @@ class BytePairEncoder(Encoder):
 
         pairs = [(left, right) for left, right in (merge.split(" ") for merge in merges)]
         self.lexicon = Lexicon(kind, vocabulary)
-        self.tokenizer: Tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs))
-        _configure(self.tokenizer)
+        # Llama 3 takes a piece that is a word of its vocabulary as a whole, whatever its merges would make.
+        whole = kind.split == "llama3"
+        self.tokenizer: Tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs, ignore_merges=whole))
+        _configure(self.tokenizer, SPLITS[kind.split])
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         return [one.ids for one in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
@@ -76,7 +87,7 @@ def train(texts: Iterable[str], vocab_size: int, kind: Kind, folder: Path) -> No
             fix=f"use {smallest} or more",
         )
     tokenizer = Tokenizer(models.BPE())
-    _configure(tokenizer)
+    _configure(tokenizer, SPLITS[kind.split])
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=special_tokens,
@@ -87,6 +98,12 @@ def train(texts: Iterable[str], vocab_size: int, kind: Kind, folder: Path) -> No
     content: dict[str, Any] = json.loads(tokenizer.to_str())
     vocabulary: dict[str, int] = content["model"]["vocab"]
     merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in content["model"]["merges"]]
+    write_files(vocabulary, merges, folder)
+
+
+def write_files(vocabulary: Mapping[str, int], merges: Iterable[str], folder: Path) -> None:
+    """Writes the files of a tokenizer, from "left right" pairs in order of their rank; the same vocabulary and
+    merges give the same bytes."""
     in_order = dict(sorted(vocabulary.items(), key=lambda item: item[1]))
     _write_text(folder / "vocabulary.json", json.dumps(in_order, ensure_ascii=False))
     _write_text(folder / "merges.txt", "".join(f"{merge}\n" for merge in merges))
@@ -94,9 +111,18 @@ def train(texts: Iterable[str], vocab_size: int, kind: Kind, folder: Path) -> No
 
 def open_files(folder: Path, kind: Kind) -> BytePairEncoder:
     """Raises OSError or ValueError for files that are missing or damaged."""
-    vocabulary = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+    return BytePairEncoder(kind, *read_files(folder))
+
+
+def read_files(folder: Path) -> tuple[dict[str, int], list[str]]:
+    """Vocabulary and merges, of this module's files or of those that keras-hub made of them.
+
+    Raises:
+        OSError, ValueError: they are missing or damaged.
+    """
+    vocabulary: dict[str, int] = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
     merges = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
-    return BytePairEncoder(kind, vocabulary, merges)
+    return vocabulary, [merge for merge in merges if merge and not merge.startswith("#version")]
 
 
 def surface(token: str) -> bytes:
@@ -104,12 +130,12 @@ def surface(token: str) -> bytes:
     return bytes(map(_BYTE_OF.__getitem__, token))
 
 
-def _configure(tokenizer: Tokenizer) -> None:
+def _configure(tokenizer: Tokenizer, split: str) -> None:
     from tokenizers import Regex, decoders, pre_tokenizers
 
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
+            pre_tokenizers.Split(Regex(split), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from governance.errors import ConfigError
@@ -27,6 +27,8 @@ class Kind:
         end: stands after each document.
         start: stands before each document, if any.
         special_tokens: all of them; they get the first ids.
+        split: how a text is cut into the pieces that merges stay in, of a vocabulary that came from
+            elsewhere: a name in `pipelines.tokenizers.bpe.SPLITS`. None: our own way.
         first: stands before each input of an encoder, if any.
         pad, mask: fill up an input, and hide a word; where the kind has them.
     """
@@ -39,6 +41,7 @@ class Kind:
     first: str | None = None
     pad: str | None = None
     mask: str | None = None
+    split: str | None = None
 
 
 #: `bpe` as GPT-2 has it (keras-hub's `GPT2Tokenizer`), the others as their namesakes (`Llama3Tokenizer`,
@@ -64,6 +67,21 @@ KINDS = {
             pad="<pad>",
             mask="<mask>",
         ),
+    )
+}
+
+#: The same for vocabularies that were made elsewhere: a model that came with one knows its pieces alone.
+KINDS |= {
+    kind.name: kind
+    for kind in (
+        replace(KINDS["bpe"], name="bpe-gpt2", split="gpt2"),
+        replace(
+            KINDS["roberta"],
+            name="roberta-gpt2",
+            split="gpt2",
+            special_tokens=(*KINDS["roberta"].special_tokens, "<unk>"),
+        ),
+        replace(KINDS["llama3"], name="llama3-original", split="llama3"),
     )
 }
 

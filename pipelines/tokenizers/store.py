@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,7 +102,43 @@ def train_tokenizer(version: Texts, *, kind: str, vocab_size: int, storage: Path
     if not folder.exists():
         with folder_made_once(folder) as temporary:
             algorithm.train(_train_texts(version), vocab_size, KINDS[kind], temporary)
-            _describe(version, KINDS[kind], temporary)
+            _describe(temporary, KINDS[kind], version.label, version.digest)
+    return open_tokenizer(folder)
+
+
+def adopt_tokenizer(
+    write: Callable[[Path], None], *, kind: str, label: Label, origin: str, storage: Path
+) -> TokenizerFiles:
+    """Gives a tokenizer that was not trained here a folder like those that were.
+
+    Args:
+        write: writes the files of the kind's algorithm into an empty folder.
+        label: the domains that its text came from.
+        origin: SHA-256 (hex) of what it came with; stands where a trained one has its dataset's digest.
+
+    Raises:
+        DataError: the files are not those of a tokenizer of this kind, or cannot be written.
+    """
+    files = storage / "tokenizers"
+    try:
+        files.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".adopt-", dir=files) as temporary:
+            write(Path(temporary))
+            digest = _digest(Path(temporary), KINDS[kind])
+            # The same files with another label are another tokenizer: a label never goes over to others.
+            owner = hashlib.sha256(str(label).encode()).hexdigest()
+            folder = files / f"adopted-{digest[:16]}-{kind}-{owner[:8]}"
+            if not folder.exists():
+                _describe(Path(temporary), KINDS[kind], label, origin)
+                with folder_made_once(folder) as final:
+                    for file in sorted(Path(temporary).iterdir()):
+                        shutil.copyfile(file, final / file.name)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"this is no tokenizer of kind {kind}: {type(error).__name__}: {error}",
+            where=f"tokenizer of {origin[:16]}",
+            fix="name a base that comes with its own tokenizer",
+        ) from None
     return open_tokenizer(folder)
 
 
@@ -166,15 +204,15 @@ def _train_texts(version: Texts) -> Iterator[str]:
         raise DataError("the training split has no records", where=f"dataset {version.digest[:16]}")
 
 
-def _describe(version: Texts, kind: Kind, folder: Path) -> None:
+def _describe(folder: Path, kind: Kind, label: Label, dataset_digest: str) -> None:
     lexicon = open_encoder(folder, kind.name).lexicon
     meta = {
         "kind": kind.name,
         "vocab_size": len(lexicon),
         "eos_id": lexicon.frame.end_id,
         "start_id": lexicon.frame.start_id,
-        "label": version.label.to_list(),
-        "dataset_digest": version.digest,
+        "label": label.to_list(),
+        "dataset_digest": dataset_digest,
         "digest": _digest(folder, kind),
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")

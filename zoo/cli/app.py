@@ -48,7 +48,7 @@ def init(folder: Path, json: Json = False) -> None:
 def train(
     family: Annotated[str, typer.Argument(help="Family of the model, such as gpt: see `zoo families`.")],
     pipeline: PipelineOption,
-    size: Annotated[str, typer.Option(help="nano, micro, … xl")] = "nano",
+    size: Annotated[str | None, typer.Option(help="nano (the default), micro, … xl; that of --init.")] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Training steps; follows from size and data if absent.")
     ] = None,
@@ -57,12 +57,33 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Windows a step.")] = None,
     window: Annotated[int | None, typer.Option(min=8, help="Tokens a window.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Continue from NAME@champion, NAME/3, a keras-hub or a Hugging Face folder.")
+    ] = None,
+    init_label: Annotated[
+        str | None, typer.Option(help="Domains that a folder's model was derived from, such as public.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Curate, train, evaluate, gate and register a model."""
     from zoo.cli.commands import run_train
 
-    run_train(family, pipeline, size, steps, seed, resume, learning_rate, batch_size, window, json)
+    run_train(family, pipeline, size, steps, seed, resume, learning_rate, batch_size, window, init, init_label, json)
+
+
+@app.command()
+def export(
+    reference: Annotated[str, typer.Argument(help="NAME@champion, NAME/3, or a model's folder.")],
+    folder: Annotated[Path, typer.Argument(help="To write; must not exist.")],
+    to: Annotated[str, typer.Option("--to", help="hf, keras or saved_model")],
+    family: Annotated[str | None, typer.Option(help="Of a folder that does not say it.")] = None,
+    label: Annotated[str | None, typer.Option(help="Of a folder that does not say it, such as public.")] = None,
+    json: Json = False,
+) -> None:
+    """Write a model as a folder for other programs."""
+    from zoo.cli.commands import run_export
+
+    run_export(reference, folder, to, family, label, json)
 
 
 @data_app.command("build")

@@ -33,19 +33,22 @@ Next:
 def run_train(
     family: str,
     pipeline: str,
-    size: str,
+    size: str | None,
     steps: int | None,
     seed: int,
     resume: str,
     learning_rate: float | None,
     batch_size: int | None,
     window: int | None,
+    init: str | None,
+    init_label: str | None,
     as_json: bool,
 ) -> None:
     from zoo.train import train
 
     changes = {"learning_rate": learning_rate, "batch_size": batch_size, "window": window}
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+    given |= {"init": init, "init_label": init_label}
     given |= {"pipeline": pipeline, "size": size, "steps": steps, "seed": seed, "resume": resume}
     with terminal_screen() as screen:
         try:
@@ -59,6 +62,16 @@ def run_train(
     from zoo.cli.summary import print_run
 
     print_run(run)
+
+
+def run_export(reference: str, folder: Path, to: Any, family: str | None, label: str | None, as_json: bool) -> None:
+    from zoo.exchange.export import export
+
+    written = export(reference, folder, to=to, family=family, label=label)
+    if as_json:
+        print_json(written.to_json())
+        return
+    _print_facts({**written.to_json(), "fresh": ", ".join(written.fresh) or "nothing"})
 
 
 def run_data_build(pipeline: str, processes: int | None, as_json: bool) -> None:

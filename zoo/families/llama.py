@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.families.base import Family, Size
+from zoo.families.llama_model import remember_tying
 from zoo.families.weights import initialise, transformer_deviation
 
 if TYPE_CHECKING:
@@ -86,10 +87,7 @@ def build(
         dtype=dtype,
         name="llama_backbone",
     )
-    # keras-hub 0.32 leaves this out of the configuration, so that a saved model would come back with
-    # a second, empty table.
-    config = {**backbone.get_config(), "tie_word_embeddings": True}
-    backbone.get_config = lambda: config
+    remember_tying(backbone)
     task = keras_hub.models.Llama3CausalLM(backbone, preprocessor=None, name="llama_causal_lm")
     initialise(task, seed, transformer_deviation(size.layers, _INTO_RESIDUAL))
     return task

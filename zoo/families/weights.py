@@ -45,6 +45,13 @@ def initialise(
             draw = np.random.Generator(np.random.Philox(key=[seed & 0xFFFFFFFFFFFFFFFF, index]))
             value = draw.standard_normal(shape, np.float32) * np.float32(deviation(weight.path, shape))
         weight.assign(value)
+    set_dropout_seeds(task, seed)
+
+
+def set_dropout_seeds(task: keras.Model, seed: int) -> None:
+    """Makes dropout a function of the seed and not of what was built before."""
+    import numpy as np
+
     generators = [v for v in task.non_trainable_variables if "seed_generator" in v.path]
     for index, state in enumerate(generators):
         state.assign(np.array([seed & 0x7FFFFFFF, index], np.uint32))

@@ -12,12 +12,15 @@ from pipelines import BuildResult, PipelineSpec, Tokens, build, tokenize
 from zoo import families, objectives
 from zoo.backend import dtype_policy, keras_backend
 from zoo.families.base import Family, Size
+from zoo.fit.duration import Duration
 from zoo.fit.plan import TrainPlan, check_window
 from zoo.identity import Identity, training_identity
 from zoo.objectives import Objective
 from zoo.screen import Screen
 from zoo.workspace import Workspace
 
+#: Bits per byte of fewer validation records than this depend on which ones they happen to be.
+_FEW_RECORDS = 20
 _CHANGEABLE = frozenset(TrainPlan.model_fields) - {"steps", "seed"}
 
 
@@ -64,6 +67,7 @@ def prepare(
     pipeline: str,
     size: str,
     steps: int | None,
+    duration: Duration | str | None,
     seed: int,
     changes: Mapping[str, Any],
     workspace: Workspace,
@@ -80,7 +84,12 @@ def prepare(
         check_window(window, shape.context)
     spec = workspace.pipeline(pipeline)
     workspace.policy.check(spec.label, sink=spec.domain, purpose="train")
-    _check_changes(changes)
+    check_settings(changes)
+    length = None if duration is None else Duration.parse(duration)
+    if length is not None and steps is not None:
+        raise ConfigError("steps and duration are both given", where="duration", fix="leave one of them out")
+    if changes.get("lora") is not None:
+        screen.say("lora trains small matrices beside weights that stay as they are, and here these are random")
     data = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
     total = data.version.total_records
     tokens = tokenize(
@@ -91,16 +100,18 @@ def prepare(
         progress=lambda split, documents: screen.progress(f"tokenize {split}", documents, total),
     )
     workspace.policy.check(tokens.label, sink=spec.domain, purpose="train")
-    plan = TrainPlan.of(
+    _warn_of_small_sources(tokens, screen)
+    asked = TrainPlan.of(
         shape,
         parameters=recipe.non_embedding_parameters(shape, tokens.vocab_size),
         train_tokens=len(tokens.split("train")),
         validation_tokens=len(tokens.split("validation")),
         steps=steps,
+        duration=length,
         seed=seed,
         **changes,
     )
-    plan = plan.model_copy(update={"dtype": dtype_policy(plan.dtype)})
+    plan = asked.model_copy(update={"dtype": dtype_policy(asked.dtype)})
     identity = training_identity(
         dataset_digest=data.version.digest,
         tokenizer_digest=tokens.tokenizer_digest,
@@ -111,11 +122,25 @@ def prepare(
         policy_digest=workspace.policy.data_digest(spec.domain),
         backend=keras_backend(),
     )
-    options = {"size": size, "steps": steps, "seed": seed, **changes}
+    options = {"size": size, "steps": steps, "seed": seed, **_plain(asked, changes)}
+    options |= {} if length is None else {"duration": str(length)}
     return Job(workspace, spec, recipe, shape, data, tokens, plan, identity, options)
 
 
-def _check_changes(changes: Mapping[str, Any]) -> None:
+def _plain(asked: TrainPlan, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as the plan read them, in types of JSON: a retraining gives them again."""
+    return asked.model_dump(mode="json", include=set(changes), exclude_none=True)
+
+
+def _warn_of_small_sources(tokens: Tokens, screen: Screen) -> None:
+    sources = tokens.split("validation").sources
+    for name, count in ({} if sources is None else sources.documents()).items():
+        if count < _FEW_RECORDS:
+            screen.say(f"warning: the source {name} has {count} validation records; its figure says little")
+
+
+def check_settings(changes: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a name that is no setting of a training."""
     for name in changes:
         if name not in _CHANGEABLE:
             raise ConfigError(

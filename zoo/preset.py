@@ -13,6 +13,7 @@ from zoo import families
 from zoo.encode import EncoderModel
 from zoo.families.base import Family
 from zoo.generate import TextModel
+from zoo.lora import ADAPTER_FILE, Adapter
 
 if TYPE_CHECKING:
     import keras_hub
@@ -23,7 +24,13 @@ _TASKS = {"encoder": "MaskedLM", "decoder": "CausalLM", "seq2seq": "Seq2SeqLM"}
 
 
 def save_preset(
-    task: keras_hub.models.Task, tokenizer_dir: Path, folder: Path, *, family: Family, context: int
+    task: keras_hub.models.Task,
+    tokenizer_dir: Path,
+    folder: Path,
+    *,
+    family: Family,
+    context: int,
+    adapter: Adapter | None = None,
 ) -> None:
     """Writes a keras-hub preset: `keras_hub.models.CausalLM.from_preset(folder)`, or `MaskedLM` of an
     encoder, loads it without us.
@@ -34,6 +41,7 @@ def save_preset(
         task: its preprocessor is set while it is saved.
         tokenizer_dir: holds the files of a tokenizer of the family's kind.
         context: tokens that the model can look at.
+        adapter: what was merged into the task, kept beside it.
         folder: must not exist; written to a temporary name and renamed.
 
     Raises:
@@ -48,6 +56,8 @@ def save_preset(
         finally:
             task.preprocessor = None
         about = {"family": family.name, "tokenizer": family.tokenizer, "context": context}
+        if adapter is not None:
+            adapter.save(temporary / ADAPTER_FILE)
         (temporary / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 

@@ -73,7 +73,14 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
     from zoo.preset import save_preset
 
     if not slot.preset.exists():
-        save_preset(task, job.tokens.tokenizer_dir, slot.preset, family=job.family, context=job.size.context)
+        save_preset(
+            task,
+            job.tokens.tokenizer_dir,
+            slot.preset,
+            family=job.family,
+            context=job.size.context,
+            adapter=result.adapter,
+        )
     loaded = open_folder(slot.preset)
     measured = {
         **result.metrics,
@@ -83,7 +90,7 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
     }
     _log_plots(job, result, log)
     is_encoder = job.family.shape == "encoder"
-    card = model_card(_card_facts(job, measured))
+    card = model_card(_card_facts(job, measured, result.best_step))
     log.log_card(card)
     version = register(
         log,
@@ -130,7 +137,7 @@ def _log_plots(job: Job, result: FitResult, log: RunLog) -> None:
     log.log_figure("personal_data", pii_by_type(job.data.version.pii))
 
 
-def _card_facts(job: Job, measured: dict[str, float]) -> CardFacts:
+def _card_facts(job: Job, measured: dict[str, float], steps: int) -> CardFacts:
     domain = job.workspace.policy.domains[job.spec.domain]
     plan = job.plan
     return CardFacts(
@@ -147,7 +154,7 @@ def _card_facts(job: Job, measured: dict[str, float]) -> CardFacts:
         pii_rules={"default": domain.pii.default, **domain.pii.rules},
         pii_counts=job.data.version.pii,
         shape=job.family.shape,
-        training={"steps": plan.steps, "tokens a step": plan.tokens_per_step, "seed": plan.seed},
+        training={"steps": steps, "tokens a step": plan.tokens_per_step, "seed": plan.seed},
     )
 
 

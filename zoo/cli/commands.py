@@ -34,22 +34,26 @@ def run_train(
     family: str,
     pipeline: str,
     size: str,
-    steps: int | None,
+    length: dict[str, Any],
     seed: int,
     resume: str,
-    learning_rate: float | None,
-    batch_size: int | None,
-    window: int | None,
+    given: dict[str, Any],
+    settings: list[str],
     as_json: bool,
 ) -> None:
+    from zoo.cli.settings import parse_settings, set_at
+    from zoo.job import check_settings
     from zoo.train import train
 
-    changes = {"learning_rate": learning_rate, "batch_size": batch_size, "window": window}
-    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
-    given |= {"pipeline": pipeline, "size": size, "steps": steps, "seed": seed, "resume": resume}
+    changes = parse_settings(settings)
+    for name, value in given.items():
+        if value is not None:
+            set_at(changes, name.split("."), value)
+    check_settings(changes)
+    common: dict[str, Any] = {"pipeline": pipeline, "size": size, "seed": seed, "resume": resume}
     with terminal_screen() as screen:
         try:
-            run = train(family, screen=screen, **given)
+            run = train(family, screen=screen, **common, **length, **changes)
         except KeyboardInterrupt:
             print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
             sys.exit(130)

@@ -7,7 +7,7 @@ drawn inside a compiled graph are not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +23,10 @@ Batch = Mapping[str, "npt.NDArray[np.int32] | npt.NDArray[np.float32]"]
 """Arrays of static shapes by name. "weights", float32, says how much each position counts; without it
 all count the same."""
 
+SOURCE = "source"
+"""Name of an int32 array that a batch of a validation may have beside "weights", of the same shape: the number of
+the pipeline's source that a predicted position came from. It is not for the forward pass."""
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -31,11 +35,13 @@ class Validation:
     Attributes:
         tokens: that are predicted.
         bytes: of UTF-8 text that these tokens stand for, the denominator of bits per byte.
+        bytes_by_source: the same for each source of the pipeline; empty where batches have no `SOURCE`.
     """
 
     batches: Iterator[Batch]
     tokens: int
     bytes: int
+    bytes_by_source: Sequence[int] = ()
 
 
 class Objective(Protocol):

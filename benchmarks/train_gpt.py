@@ -172,7 +172,7 @@ def ours(options: argparse.Namespace) -> Runner:
 
     def evaluate(batches: list[Batch]) -> float:
         weights = np.ones(batches[0][0].shape, np.float32)
-        total = sum(compiled.nats({**named(batch), "weights": weights}) for batch in batches)
+        total = sum(float(compiled.nats({**named(batch), "weights": weights}).sum()) for batch in batches)
         return total / (len(batches) * weights.size)
 
     return Runner(steps, evaluate)

@@ -37,6 +37,7 @@ class FinalRecord:
     subject: str | None
     file: str
     row: int
+    source: int
     pii_types: list[str]
     pii_hashes: list[bytes]
 
@@ -51,10 +52,14 @@ class _Tally:
     stored_bytes: Counter[str] = field(default_factory=Counter)
     pii: Counter[str] = field(default_factory=Counter)
     shard_digests: dict[str, bytes] = field(default_factory=dict)
+    sources: Any = field(default_factory=hashlib.sha256)
 
 
 def assemble(spec: PipelineSpec, selected: Path, cache: Path, datasets: Path) -> DatasetVersion:
     """Writes a dataset version and renames it into `datasets/<digest>`; an equal one is kept as it is.
+
+    The digest says what the text is, not which source it came from: a version of the same text from other
+    sources is replaced.
 
     Raises:
         DataError: the disk is full, the folder is read-only.
@@ -74,12 +79,18 @@ def assemble(spec: PipelineSpec, selected: Path, cache: Path, datasets: Path) ->
         digest = _digest(spec, tally)
         _write_metadata(spec, digest, tally, folder)
     final = datasets / digest[:16]
+    if final.is_dir() and DatasetVersion.open(final).sources == DatasetVersion.open(building).sources:
+        _remove_tree(building)
+        return DatasetVersion.open(final)
+    replaced = datasets / f".replaced-{os.getpid()}"
     try:
+        if final.is_dir():
+            os.rename(final, replaced)
         os.rename(building, final)
     except OSError as error:
-        if not final.is_dir():
-            raise DataError(f"cannot write: {error.strerror}", where=str(final)) from None
-        _remove_tree(building)
+        raise DataError(f"cannot write: {error.strerror}", where=str(final)) from None
+    if replaced.is_dir():
+        _remove_tree(replaced)
     return DatasetVersion.open(final)
 
 
@@ -95,7 +106,7 @@ def final_records(bucket: int, selected: Path, cache: Path) -> Iterator[FinalRec
     import pyarrow.parquet as pq
 
     with pa.OSFile(str(bucket_path(selected, bucket, "arrow")), "rb") as file:
-        table = pa.ipc.open_file(file).read_all().select(["id", "text_key", "subject", "file", "row"])
+        table = pa.ipc.open_file(file).read_all().select(["id", "text_key", "subject", "file", "row", "source"])
         rows = table.to_pylist()
     if not rows:
         return
@@ -109,6 +120,7 @@ def final_records(bucket: int, selected: Path, cache: Path) -> Iterator[FinalRec
             subject=row["subject"],
             file=row["file"],
             row=row["row"],
+            source=row["source"],
             pii_types=content["pii_types"],
             pii_hashes=content["pii_hashes"],
         )
@@ -166,6 +178,7 @@ def _write_shard(
                 tally.text_bytes[split] += len(record.text.encode())
                 tally.stored_bytes[split] += len(example)
                 tally.pii.update(record.pii_types)
+                tally.sources.update(f"{record.source}\0{record.id}\0".encode())
                 tables.add(record, split, name)
     tally.shard_lengths[split][shard] = len(digests)
     if digests:
@@ -210,7 +223,7 @@ class _Tables:
         text, hashes = pa.string(), pa.binary(16)
         manifest = [("record_id", text), ("content_sha256", pa.binary(32)), ("subject", text), ("split", text)]
         manifest += [("label", pa.list_(text)), ("shard", text), ("file", text), ("row", pa.int64())]
-        manifest += [("bytes", pa.int64()), ("personal_data", pa.int32())]
+        manifest += [("source", pa.uint16()), ("bytes", pa.int64()), ("personal_data", pa.int32())]
         self._label = spec.label
         self._schemas = (pa.schema(manifest), pa.schema([("record_id", text), ("type", text), ("hash", hashes)]))
         names = (MANIFEST_FILE, PII_FILE)
@@ -241,6 +254,7 @@ class _Tables:
                 "shard": shard,
                 "file": record.file,
                 "row": record.row,
+                "source": record.source,
                 "bytes": len(content),
                 "personal_data": len(record.pii_types),
             }
@@ -295,6 +309,7 @@ def _write_metadata(spec: PipelineSpec, digest: str, tally: _Tally, folder: Path
         "records": {split: tally.records[split] for split in SPLITS},
         "bytes": {split: tally.text_bytes[split] for split in SPLITS},
         "personal_data": dict(sorted(tally.pii.items())),
+        "sources": {"names": spec.source_names, "digest": tally.sources.hexdigest()},
         "shards": {name: value.hex() for name, value in sorted(tally.shard_digests.items())},
         "files": files,
     }

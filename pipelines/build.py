@@ -156,7 +156,7 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
     sources = [(source, file) for source in spec.sources for file in list_files(source, spec.folder)]
     content = source_digest([file for _, file in sources], place.stamps)
     fingerprint = parts_fingerprint(filter_fingerprint(rules, keys.derive(spec.domain, "pseudonyms")))
-    digest = hashlib.sha256("\0".join(["1", repair_version(), content, spec.digest, fingerprint]).encode()).hexdigest()
+    digest = hashlib.sha256("\0".join(["2", repair_version(), content, spec.digest, fingerprint]).encode()).hexdigest()
     return Inputs(sources, digest, fingerprint)
 
 

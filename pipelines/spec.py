@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import string
@@ -33,6 +34,7 @@ SUFFIXES: dict[str, Format] = {
 }
 
 
+_WILDCARD = re.compile(r"[*?\[]")
 _FIELD = re.compile(r"[^\W\d][\w-]*")
 
 
@@ -48,6 +50,7 @@ class SourceSpec(StrictModel):
     """
 
     path: str = Field(min_length=1)
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$", description="in figures by source")
     format: Format | None = None
     text: str = "text"
     parts: dict[PartName, str] | None = None
@@ -90,6 +93,13 @@ class SourceSpec(StrictModel):
         texts = [self.text] if self.parts is None else list(self.parts.values())
         templates = [*texts, self.id, self.subject]
         return frozenset(name for t in templates if t is not None for name in template_fields(t))
+
+
+def _name_of(path: str) -> str:
+    """`data/tax/*.jsonl` is "tax", `letters.jsonl.gz` is "letters"."""
+    parts = [part for part in path.split("/") if part and not _WILDCARD.search(part)]
+    word = re.sub(r"[^A-Za-z0-9_-]+", "-", parts[-1].split(".")[0] if parts else "").strip("-")
+    return word[:64] or "source"
 
 
 def template_fields(template: str) -> list[str]:
@@ -182,6 +192,16 @@ class PipelineSpec(StrictModel):
     @property
     def label(self) -> Label:
         return Label.of(self.domain)
+
+    @property
+    def source_names(self) -> list[str]:
+        """One for each source: its own, or the last part of its path that is no pattern; numbered where two agree."""
+        names: list[str] = []
+        for source in self.sources:
+            name = source.name or _name_of(source.path)
+            numbered = (f"{name}-{number}" for number in itertools.count(2))
+            names.append(name if name not in names else next(other for other in numbered if other not in names))
+        return names
 
     @property
     def digest(self) -> str:

@@ -1,9 +1,10 @@
 """Token files: a dataset version, encoded once, memory-mapped ever after.
 
-    storage/tokens/<dataset>-<tokenizer>/
+    storage/tokens/<dataset>-<tokenizer>-<sources>/
         meta.json                 sizes, label, both digests in full
         <split>.ids               little-endian uint16 (uint32 above 65,535 words), each document in its frame
         <split>.offsets           little-endian int64 [documents + 1], where each document starts
+        <split>.sources           little-endian uint16 [documents], number of the pipeline's source
 
 The folder's name says what is in it, so a second call has nothing to do, and a change of data or
 tokenizer can never be mistaken for the old one.
@@ -45,6 +46,28 @@ Progress = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
+class Sources:
+    """Which source of its pipeline each document came from.
+
+    Attributes:
+        names: of the sources, by their number.
+        numbers: uint16 [documents]; memory-mapped.
+        bytes: UTF-8 bytes of the text of each source.
+    """
+
+    names: tuple[str, ...]
+    numbers: npt.NDArray[np.uint16]
+    bytes: tuple[int, ...]
+
+    def documents(self) -> dict[str, int]:
+        """Number of documents of each source."""
+        import numpy as np
+
+        counts = np.bincount(self.numbers, minlength=len(self.names)).tolist()
+        return dict(zip(self.names, counts, strict=True))
+
+
+@dataclass(frozen=True)
 class TokenSplit:
     """The tokens of one split.
 
@@ -54,6 +77,7 @@ class TokenSplit:
         offsets: int64 [documents + 1]; document i is ids[offsets[i]:offsets[i + 1]].
         bytes: UTF-8 bytes of the text, the denominator of bits per byte.
         eos_id: the id that ends each document.
+        sources: of the documents; None for text that belongs to no pipeline.
     """
 
     name: str
@@ -61,6 +85,20 @@ class TokenSplit:
     offsets: npt.NDArray[np.int64]
     bytes: int
     eos_id: int
+    sources: Sources | None = None
+
+    def source_of(self, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Numbers of the sources that the tokens at these positions came from, in the same shape.
+
+        Raises:
+            DataError: the split's documents have no known sources.
+        """
+        import numpy as np
+
+        if self.sources is None:
+            raise DataError(f'the documents of "{self.name}" have no known sources', where="tokens")
+        documents = np.searchsorted(self.offsets, tokens, side="right") - 1
+        return self.sources.numbers[documents].astype(np.int32)
 
     @property
     def documents(self) -> int:
@@ -79,7 +117,8 @@ class Tokens:
     tokenizer: TokenizerFiles
     label: Label
     dataset_digest: str
-    sizes: dict[str, dict[str, int]]
+    sizes: dict[str, dict[str, Any]]
+    source_names: tuple[str, ...]
 
     @property
     def tokenizer_dir(self) -> Path:
@@ -115,7 +154,9 @@ class Tokens:
         size = self.sizes[name]
         ids = _map(self.folder / f"{name}.ids", _width(self.vocab_size), size["tokens"])
         offsets = _map(self.folder / f"{name}.offsets", np.dtype("<i8"), size["documents"] + 1)
-        return TokenSplit(name, ids, offsets, size["bytes"], self.eos_id)
+        numbers = _map(self.folder / f"{name}.sources", np.dtype("<u2"), size["documents"])
+        sources = Sources(self.source_names, numbers, tuple(size["source_bytes"]))
+        return TokenSplit(name, ids, offsets, size["bytes"], self.eos_id, sources)
 
 
 def tokenize(
@@ -146,7 +187,7 @@ def tokenize(
         version.verify()  # everything from here on is named after the digest: it must be true once
     if tokenizer is None:
         tokenizer = train_tokenizer(version, kind=kind, vocab_size=vocab_size, storage=storage)
-    folder = storage / "tokens" / f"{version.digest[:16]}-{tokenizer.digest[:16]}"
+    folder = storage / "tokens" / f"{version.digest[:16]}-{tokenizer.digest[:16]}-{version.sources.digest[:8]}"
     if not folder.exists():
         with folder_made_once(folder) as temporary:
             _encode_all(version, tokenizer, temporary, progress)
@@ -165,53 +206,56 @@ def open_tokens(folder: Path, tokenizer: TokenizerFiles) -> Tokens:
             raise ValueError(f"they were made by tokenizer {meta['tokenizer_digest'][:16]}")
         # The same words may have come with another label when the files were made.
         label = Label.from_list(meta["label"]) | tokenizer.label
-        return Tokens(folder, tokenizer, label, meta["dataset_digest"], meta["splits"])
+        return Tokens(folder, tokenizer, label, meta["dataset_digest"], meta["splits"], tuple(meta["sources"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from None
 
 
 def _encode_all(version: Texts, tokenizer: TokenizerFiles, folder: Path, progress: Progress | None) -> None:
     encoder = load_encoder(tokenizer.folder)
-    sizes = {
-        split: _encode_split(version.texts(split), encoder, tokenizer, folder / split, progress) for split in SPLITS
-    }
+    sizes = {split: _encode_split(version, split, encoder, tokenizer, folder / split, progress) for split in SPLITS}
     meta = {
         "dataset_digest": version.digest,
         "tokenizer_digest": tokenizer.digest,
         "label": (version.label | tokenizer.label).to_list(),
+        "sources": version.sources.names,
         "splits": sizes,
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
 def _encode_split(
-    records: Iterable[tuple[str, str]],
+    version: Texts,
+    split: str,
     encoder: Encoder,
     tokenizer: TokenizerFiles,
     path: Path,
     progress: Progress | None,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Appends batch by batch, so that memory does not grow with the corpus."""
     import numpy as np
 
     width = _width(tokenizer.vocab_size)
-    tokens = documents = size = 0
+    tokens = documents = 0
+    numbers = version.source_numbers(split)
+    sizes = np.zeros(len(version.sources.names), np.int64)
     with (
         path.with_suffix(".ids").open("wb") as ids_file,
         path.with_suffix(".offsets").open("wb") as offsets_file,
     ):
         offsets_file.write(np.zeros(1, "<i8").tobytes())
-        for texts in _batches(text for _, text in records):
+        for texts in _batches(text for _, text in version.texts(split)):
             ids = [tokenizer.frame.document(one) for one in encoder.encode(texts)]
             ends = tokens + np.cumsum([len(one) for one in ids])
             ids_file.write(np.concatenate([np.asarray(one, width) for one in ids]).tobytes())
             offsets_file.write(ends.astype("<i8").tobytes())
             tokens = int(ends[-1])
+            np.add.at(sizes, numbers[documents : documents + len(texts)], [len(text.encode()) for text in texts])
             documents += len(texts)
-            size += sum(len(text.encode("utf-8")) for text in texts)
             if progress is not None:
                 progress(path.name, documents)
-    return {"tokens": tokens, "documents": documents, "bytes": size}
+    path.with_suffix(".sources").write_bytes(numbers.astype("<u2").tobytes())
+    return {"tokens": tokens, "documents": documents, "bytes": int(sizes.sum()), "source_bytes": sizes.tolist()}
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:

@@ -11,11 +11,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from governance.labels import Label
 from pipelines.parts import plain_text, split_parts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 VERSION_FILE = "version.json"
 MANIFEST_FILE = "manifest.parquet"
@@ -42,6 +46,19 @@ def combine(digests: list[bytes], *, header: str) -> bytes:
 
 
 @dataclass(frozen=True)
+class SourceTable:
+    """The pipeline's sources that a version was built from.
+
+    Attributes:
+        names: by number, as the manifest's column "source" counts.
+        digest: SHA-256 (hex) over which record came from which source; empty in versions that do not say it.
+    """
+
+    names: tuple[str, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True)
 class DatasetVersion:
     """A dataset version on disk; opening one reads only its small `version.json`."""
 
@@ -53,6 +70,7 @@ class DatasetVersion:
     records: dict[str, int]
     text_bytes: dict[str, int]
     pii: dict[str, int]
+    sources: SourceTable = SourceTable()
 
     @classmethod
     def open(cls, path: Path) -> DatasetVersion:
@@ -73,6 +91,7 @@ class DatasetVersion:
                 records=content["records"],
                 text_bytes=content["bytes"],
                 pii=content["personal_data"],
+                sources=_source_table(content.get("sources")),
             )
             files = content["files"]
         except FileNotFoundError:
@@ -120,6 +139,25 @@ class DatasetVersion:
 
         return pq.read_table(self.path / MANIFEST_FILE, columns=columns)
 
+    def source_numbers(self, split: str) -> npt.NDArray[np.uint16]:
+        """uint16 [records of the split], in the order of `texts`: the number of each record's source.
+
+        Raises:
+            DataError: the version was built before sources were noted.
+        """
+        import numpy as np
+        import pyarrow.compute as pc
+
+        if not self.sources.names:
+            raise DataError(
+                "this dataset version does not say which source a record came from",
+                where=str(self.path),
+                fix=f"run `zoo data build {self.pipeline}`",
+            )
+        table = self.manifest(["split", "source"])
+        of_split = table.filter(pc.equal(table.column("split"), split))
+        return np.asarray(of_split.column("source").to_numpy(), np.uint16)
+
     def pii_hashes(self) -> set[bytes]:
         """Keyed hashes (16 bytes) of all strings that were replaced as personal data."""
         import pyarrow.parquet as pq
@@ -146,6 +184,10 @@ class DatasetVersion:
                 where=str(self.path),
                 fix="the files were changed; remove the folder and build again",
             )
+
+
+def _source_table(content: dict[str, Any] | None) -> SourceTable:
+    return SourceTable() if content is None else SourceTable(tuple(content["names"]), content["digest"])
 
 
 def version_header(pipeline: str, label: Label) -> str:

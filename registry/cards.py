@@ -12,7 +12,7 @@ _DESCRIPTION = 5000  # characters: the column of MLflow's database
 _METRICS = {
     "val_bits_per_byte": ("Bits per byte (validation)", "{:.3f}"),
     "untrained_bits_per_byte": ("Bits per byte before training", "{:.3f}"),
-    "best_bits_per_byte": ("Bits per byte at its best", "{:.3f}"),
+    "last_bits_per_byte": ("Bits per byte after the last step", "{:.3f}"),
     "compile_seconds": ("Compile time (s)", "{:.1f}"),
     "val_loss": ("Loss (validation, nats a token)", "{:.3f}"),
     "parameters": ("Parameters", "{:,.0f}"),
@@ -20,7 +20,9 @@ _METRICS = {
     "latency_ms_p50": ("Latency, median (ms)", "{:.1f}"),
     "tokens_per_second": ("Training speed (tokens/s)", "{:,.0f}"),
 }
-_QUALITY = ("val_bits_per_byte", "untrained_bits_per_byte", "best_bits_per_byte", "val_loss")
+_QUALITY = ("val_bits_per_byte", "untrained_bits_per_byte", "last_bits_per_byte", "val_loss")
+#: Followed by the name of one of the pipeline's sources.
+_OF_SOURCE = "val_bits_per_byte."
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,15 @@ def _privacy(facts: CardFacts) -> str:
 
 
 def _quality(facts: CardFacts) -> str:
-    return _table("## Quality", {key: facts.metrics[key] for key in _QUALITY if key in facts.metrics})
+    figures = {key: facts.metrics[key] for key in _QUALITY if key in facts.metrics}
+    of_sources = {key: value for key, value in sorted(facts.metrics.items()) if key.startswith(_OF_SOURCE)}
+    return _table("## Quality", figures | of_sources)
 
 
 def _cost(facts: CardFacts) -> str:
-    figures = {key: value for key, value in facts.metrics.items() if key not in _QUALITY}
+    figures = {
+        key: value for key, value in facts.metrics.items() if key not in _QUALITY and not key.startswith(_OF_SOURCE)
+    }
     table = _table("## Cost", figures)
     if not facts.training:
         return table

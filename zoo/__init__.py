@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 #: Each public name and the module that has it.
 _PUBLIC = {
     "train": "zoo.train",
+    "Duration": "zoo.fit.duration",
     "Run": "zoo.train",
     "query": "zoo.query",
     "Answer": "zoo.query",
@@ -29,6 +30,7 @@ _PUBLIC = {
 
 if TYPE_CHECKING:
     from zoo.exchange.export import export as export
+    from zoo.fit.duration import Duration as Duration
     from zoo.load import LoadedModel as LoadedModel
     from zoo.load import load as load
     from zoo.query import Answer as Answer
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from zoo.train import train as train
     from zoo.workspace import Workspace as Workspace
 
-__all__ = ["Answer", "Run", "Workspace", "export", "load", "query", "retrain", "train"]
+__all__ = ["Answer", "Duration", "Run", "Workspace", "export", "load", "query", "retrain", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -76,9 +76,10 @@ def _code_digest() -> str:
     import pipelines.tokenizers.words
     import zoo.families
     import zoo.fit
+    import zoo.lora
     import zoo.objectives
 
-    files = [Path(pipelines.stream.__file__), Path(pipelines.tokenizers.words.__file__)]
+    files = [Path(module.__file__) for module in (pipelines.stream, pipelines.tokenizers.words, zoo.lora)]
     for package in (zoo.families, zoo.fit, zoo.objectives):
         files += sorted(Path(package.__file__).parent.glob("*.py"))
     total = hashlib.sha256()

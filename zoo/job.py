@@ -13,6 +13,7 @@ from zoo import families, objectives
 from zoo.backend import dtype_policy, keras_backend
 from zoo.exchange.base import OpenedBase, find_base, open_base, rebuilt
 from zoo.families.base import Family, Size
+from zoo.fit.duration import Duration
 from zoo.fit.plan import TrainPlan, check_window
 from zoo.identity import Identity, training_identity
 from zoo.objectives import Objective
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 #: Of a training from scratch; a continued one has the size of its base.
 DEFAULT_SIZE = "nano"
 
+#: Bits per byte of fewer validation records than this depend on which ones they happen to be.
+_FEW_RECORDS = 20
 _CHANGEABLE = frozenset(TrainPlan.model_fields) - {"steps", "seed"}
 
 
@@ -85,6 +88,7 @@ def prepare(
     pipeline: str,
     size: str | None,
     steps: int | None,
+    duration: Duration | str | None,
     seed: int,
     changes: Mapping[str, Any],
     workspace: Workspace,
@@ -110,7 +114,12 @@ def prepare(
         )
     if isinstance(window := changes.get("window"), int):  # anything else is the plan's to refuse
         check_window(window, shape.context)
-    _check_changes(changes)
+    check_settings(changes)
+    length = None if duration is None else Duration.parse(duration)
+    if length is not None and steps is not None:
+        raise ConfigError("steps and duration are both given", where="duration", fix="leave one of them out")
+    if changes.get("lora") is not None and base is None:
+        screen.say("lora trains small matrices beside weights that stay as they are, and here these are random")
     data = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
     total = data.version.total_records
     tokens = tokenize(
@@ -122,16 +131,18 @@ def prepare(
         tokenizer=None if base is None else base.tokenizer,
     )
     workspace.policy.check(tokens.label, sink=spec.domain, purpose="train")
-    plan = TrainPlan.of(
+    _warn_of_small_sources(tokens, screen)
+    asked = TrainPlan.of(
         shape,
         parameters=_non_embedding_parameters(recipe, shape, tokens, base),
         train_tokens=len(tokens.split("train")),
         validation_tokens=len(tokens.split("validation")),
         steps=steps,
+        duration=length,
         seed=seed,
         **changes,
     )
-    plan = plan.model_copy(update={"dtype": dtype_policy(plan.dtype)})
+    plan = asked.model_copy(update={"dtype": dtype_policy(asked.dtype)})
     identity = training_identity(
         dataset_digest=data.version.digest,
         tokenizer_digest=tokens.tokenizer_digest,
@@ -143,7 +154,8 @@ def prepare(
         backend=keras_backend(),
         base_digest=None if base is None else base.digest,
     )
-    options: dict[str, Any] = {"size": size or DEFAULT_SIZE, "steps": steps, "seed": seed, **changes}
+    options: dict[str, Any] = {"size": size or DEFAULT_SIZE, "steps": steps, "seed": seed, **_plain(asked, changes)}
+    options |= {} if length is None else {"duration": str(length)}
     if base is not None:  # asked again at a retraining: an alias may point to another version then
         options |= {"size": size, "init": base.base.reference, "init_label": init_label}
     return Job(workspace, spec, recipe, shape, data, tokens, plan, identity, options, base)
@@ -169,7 +181,20 @@ def _non_embedding_parameters(recipe: Family, shape: Size, tokens: Tokens, base:
     return base.parameters - recipe.embedding_parameters(shape, base.vocabulary_size)
 
 
-def _check_changes(changes: Mapping[str, Any]) -> None:
+def _plain(asked: TrainPlan, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as the plan read them, in types of JSON: a retraining gives them again."""
+    return asked.model_dump(mode="json", include=set(changes), exclude_none=True)
+
+
+def _warn_of_small_sources(tokens: Tokens, screen: Screen) -> None:
+    sources = tokens.split("validation").sources
+    for name, count in ({} if sources is None else sources.documents()).items():
+        if count < _FEW_RECORDS:
+            screen.say(f"warning: the source {name} has {count} validation records; its figure says little")
+
+
+def check_settings(changes: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a name that is no setting of a training."""
     for name in changes:
         if name not in _CHANGEABLE:
             raise ConfigError(

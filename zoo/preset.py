@@ -16,6 +16,7 @@ from zoo.encode import EncoderModel
 from zoo.families.base import Family
 from zoo.families.llama_model import remember_tying
 from zoo.generate import TextModel
+from zoo.lora import ADAPTER_FILE, Adapter
 
 if TYPE_CHECKING:
     import keras_hub
@@ -34,6 +35,7 @@ def save_preset(
     family: Family,
     context: int,
     label: Label | None = None,
+    adapter: Adapter | None = None,
 ) -> None:
     """Writes a keras-hub preset: `keras_hub.models.CausalLM.from_preset(folder)`, or `MaskedLM` of an
     encoder, loads it without us.
@@ -44,6 +46,7 @@ def save_preset(
         task: its preprocessor is set while it is saved.
         tokenizer_dir: holds the files of a tokenizer of the family's kind.
         context: tokens that the model can look at.
+        adapter: what was merged into the task, kept beside it.
         folder: must not exist; written to a temporary name and renamed.
         label: the domains that the model was derived from; joined to the tokenizer's.
 
@@ -59,6 +62,8 @@ def save_preset(
             task.save_to_preset(str(temporary))
         finally:
             task.preprocessor = None
+        if adapter is not None:
+            adapter.save(temporary / ADAPTER_FILE)
         write_about(temporary, tokenizer_dir, family=family, context=context, label=label)
 
 

@@ -85,6 +85,7 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
             family=job.family,
             context=job.size.context,
             label=job.label,
+            adapter=result.adapter,
         )
     loaded = open_folder(slot.preset)
     measured = {
@@ -95,7 +96,7 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
     }
     _log_plots(job, result, log)
     is_encoder = job.family.shape == "encoder"
-    card = model_card(_card_facts(job, measured))
+    card = model_card(_card_facts(job, measured, result.best_step))
     log.log_card(card)
     version = register(
         log,
@@ -148,7 +149,7 @@ def _log_plots(job: Job, result: FitResult, log: RunLog) -> None:
     log.log_figure("personal_data", pii_by_type(job.data.version.pii))
 
 
-def _card_facts(job: Job, measured: dict[str, float]) -> CardFacts:
+def _card_facts(job: Job, measured: dict[str, float], steps: int) -> CardFacts:
     domain = job.workspace.policy.domains[job.spec.domain]
     plan = job.plan
     return CardFacts(
@@ -166,7 +167,7 @@ def _card_facts(job: Job, measured: dict[str, float]) -> CardFacts:
         pii_counts=job.data.version.pii,
         shape=job.family.shape,
         base=None if job.base is None else f"{job.base.base.name} (`{job.base.digest[:16]}`)",
-        training={"steps": plan.steps, "tokens a step": plan.tokens_per_step, "seed": plan.seed},
+        training={"steps": steps, "tokens a step": plan.tokens_per_step, "seed": plan.seed},
     )
 
 

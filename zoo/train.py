@@ -26,6 +26,7 @@ from registry import (
 )
 from zoo.backend import prepare_backend
 from zoo.examine import examine
+from zoo.fit.duration import Duration
 from zoo.job import Job, prepare
 from zoo.publish import begin_run, publish
 from zoo.query import refresh_catalogue
@@ -76,6 +77,7 @@ def train(
     pipeline: str,
     size: str | None = None,
     steps: int | None = None,
+    duration: Duration | str | None = None,
     seed: int = 0,
     resume: str = "auto",
     init: str | None = None,
@@ -92,6 +94,7 @@ def train(
         size: "nano" (about 1 M weights beside the embeddings, the default) to "xl" (1.5 B); that of the base,
             if there is one.
         steps: updates; by default they follow from the sizes of model and data.
+        duration: instead of steps, such as "2 epochs", "50M tokens", "10 minutes" or `zoo.Duration.epochs(2)`.
         seed: of initial weights, data order, dropout.
         resume: "auto" continues a training that was stopped, "never" discards its
             checkpoints and starts at step 0. A finished run with the same settings is never repeated.
@@ -100,7 +103,7 @@ def train(
             with safetensors. Its tokenizer is used, and its label joins the new model's.
         init_label: domains that a folder's model was derived from, such as "public", if the folder does not
             say them.
-        changes: other fields of `zoo.fit.TrainPlan`, such as `learning_rate` or `batch_size`.
+        changes: other fields of `zoo.fit.TrainPlan`, such as `learning_rate`, `ema` or `lora={"rank": 8}`.
 
     Raises:
         ZooError: one line that says what is wrong, where, and what to do.
@@ -113,6 +116,7 @@ def train(
         pipeline=pipeline,
         size=size,
         steps=steps,
+        duration=duration,
         seed=seed,
         changes=changes,
         workspace=workspace,

@@ -58,6 +58,7 @@ def staged_schema() -> Any:
             ("subject", pa.string()),
             ("file", pa.string()),
             ("row", pa.int64()),
+            ("source", pa.uint16()),
         ]
     )
 

@@ -107,7 +107,7 @@ def stage(
     with ExitStack() as stack:
         writers = _BucketWriters(folder, stack)
         quarantine_file = stack.enter_context(quarantine.open("w", encoding="utf-8"))
-        for number, record in enumerate(_read_all(spec, sources, report)):
+        for number, (source, record) in enumerate(_read_all(spec, sources)):
             staged.rows += 1
             if isinstance(record, Unreadable):
                 _set_aside(record, staged, quarantine_file)
@@ -122,7 +122,7 @@ def stage(
             key = _keyed(text_key, text)
             record_id = harmless(record.id) if record.id is not None else key.hex()
             subject = None if record.subject is None else _keyed(subject_key, record.subject).hex()
-            writers.add((record_id, text, key, subject, harmless(record.file), record.row))
+            writers.add((record_id, text, key, subject, harmless(record.file), record.row, source))
             staged.records += 1
             if number % 1000 == 0:
                 report("read", staged.rows, 0)
@@ -148,10 +148,13 @@ class _Names:
 
 
 def _read_all(
-    spec: PipelineSpec, sources: Sequence[tuple[SourceSpec, SourceFile]], report: Report
-) -> Iterator[Record | Unreadable]:
+    spec: PipelineSpec, sources: Sequence[tuple[SourceSpec, SourceFile]]
+) -> Iterator[tuple[int, Record | Unreadable]]:
+    """Records with the numbers of their sources in the pipeline."""
     for source, file in sources:
-        yield from read_records(file, source, domain=spec.domain, max_bytes=spec.curate.max_record_bytes)
+        number = spec.sources.index(source)
+        for record in read_records(file, source, domain=spec.domain, max_bytes=spec.curate.max_record_bytes):
+            yield number, record
 
 
 def _set_aside(record: Unreadable, staged: Staged, quarantine: Any) -> None:

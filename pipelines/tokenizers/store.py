@@ -15,13 +15,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from governance.errors import ConfigError, DataError, did_you_mean
 from governance.labels import Label
 from pipelines.atomic import atomic_path
 from pipelines.tokenizers import bpe
 from pipelines.tokenizers.kinds import KINDS, AlgorithmName, Encoder, Frame, Kind, Lexicon
+from pipelines.versions import SourceTable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,9 @@ class Texts(Protocol):
     def digest(self) -> str: ...
     @property
     def label(self) -> Label: ...
+    @property
+    def sources(self) -> SourceTable: ...
+    def source_numbers(self, split: str) -> npt.NDArray[np.uint16]: ...
     def texts(self, split: str) -> Iterator[tuple[str, str]]: ...
     def verify(self) -> None: ...
 

@@ -6,7 +6,11 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from governance.labels import Label
+from pipelines.versions import SourceTable
 
 TEXT = "the tax return of a dependent spouse is due in April unless section 1234 says 5,000 dollars"
 WORDS = TEXT.split()
@@ -18,6 +22,7 @@ class TinyVersion:
 
     splits: dict[str, list[str]]
     label: Label = field(default_factory=lambda: Label.of("tax"))
+    sources: SourceTable = SourceTable(("odd", "even"), "ab" * 32)
     reads: int = 0
 
     @property
@@ -26,6 +31,9 @@ class TinyVersion:
 
     def verify(self) -> None:
         """Nothing can have changed it."""
+
+    def source_numbers(self, split: str) -> npt.NDArray[np.uint16]:
+        return np.arange(1, len(self.splits.get(split, [])) + 1, dtype=np.uint16) % 2
 
     def texts(self, split: str) -> Iterator[tuple[str, str]]:
         self.reads += 1

@@ -14,7 +14,8 @@ from zoo.fit import CheckpointState, Evaluation
 def state(step: int, fingerprint: str = "aaa") -> CheckpointState:
     arrays = {"00000:w": np.arange(50, dtype=np.float32) + step, "00001:seed": np.array([1, step], np.uint32)}
     evaluations = [Evaluation(0, 9.0, 3.5), Evaluation(step, 4.1, 1.5), Evaluation(step + 1, 4.2, 1.6)]
-    return CheckpointState(step, fingerprint, arrays, [9.1, 1 / 3], evaluations, 12.5)
+    best = {"00000:w": np.full(3, step, np.float32)}
+    return CheckpointState(step, fingerprint, arrays, [9.1, 1 / 3], evaluations, 12.5, best_arrays=best)
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
@@ -23,7 +24,9 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     assert loaded is not None
     for name, value in state(4).arrays.items():
         np.testing.assert_array_equal(loaded.arrays.pop(name), value)
+    np.testing.assert_array_equal(loaded.best_arrays.pop("00000:w"), np.full(3, 4, np.float32))
     expected = state(4)
+    expected.best_arrays = {}
     expected.arrays = {}
     assert loaded == expected
     assert loaded.best == Evaluation(4, 4.1, 1.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,53 @@ def test_rate_rises_linearly_then_falls_like_a_cosine() -> None:
     assert rates[13] == pytest.approx(0.5)
     assert rates[23] == pytest.approx(0, abs=1e-12)
     assert rates[3:] == sorted(rates[3:], reverse=True)
+
+
+def by_numpy(plan: TrainPlan) -> np.ndarray:
+    """The rates of all updates, from the formulas of the papers, with updates counted from 1."""
+    number = np.arange(1, plan.steps + 1, dtype=float)
+    warm = number / plan.warmup
+    share = (number - 1 - plan.warmup) / (plan.steps - plan.warmup)
+    after = {
+        "cosine": (1 + np.cos(np.pi * share)) / 2,
+        "linear": 1 - share,
+        "constant": np.ones(plan.steps),
+        "wsd": np.interp(share, [0, 1 - plan.decay, 1], [1, 1, 0]),
+        "inverse_sqrt": np.sqrt(plan.warmup) * number**-0.5,  # min(n ** -0.5, n * warmup ** -1.5), scaled to its peak
+    }[plan.schedule]
+    low = plan.final_learning_rate
+    return plan.learning_rate * np.where(number <= plan.warmup, warm, low + (1 - low) * after)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "changes"),
+    [
+        ("cosine", {"final_learning_rate": 0.1}),
+        ("linear", {"final_learning_rate": 0.1}),
+        ("linear", {}),
+        ("constant", {}),
+        ("wsd", {"decay": 0.25, "final_learning_rate": 0.1}),
+        ("wsd", {}),
+        ("inverse_sqrt", {}),
+    ],
+)
+def test_schedules_against_numpy(schedule: str, changes: dict[str, float]) -> None:
+    plan = toy_plan(steps=200, warmup=20, learning_rate=0.3, schedule=schedule, **changes)
+    rates = [learning_rate(plan, step) for step in range(plan.steps)]
+    np.testing.assert_allclose(rates, by_numpy(plan), rtol=1e-12)
+    assert max(rates) == pytest.approx(0.3)
+
+
+def test_the_stable_part_of_wsd_is_stable() -> None:
+    plan = toy_plan(steps=110, warmup=10, learning_rate=1.0, schedule="wsd")
+    rates = [learning_rate(plan, step) for step in range(111)]
+    assert rates[9:101] == pytest.approx([1.0] * 92)
+    assert rates[105] == pytest.approx(0.5) and rates[110] == pytest.approx(0)
+
+
+def test_wsd_by_time_decays_at_its_end() -> None:
+    plan = toy_plan(steps=10**6, warmup=0, learning_rate=1.0, minutes=10, schedule="wsd", decay=0.2)
+    assert [learning_rate(plan, 100, minutes) for minutes in (0, 8, 9, 10)] == pytest.approx([1, 1, 0.5, 0])
 
 
 @given(steps=st.integers(1, 300), warmup=st.integers(0, 300), step=st.integers(0, 300), final=st.floats(0, 1))
@@ -55,7 +103,12 @@ def test_evaluation_costs_about_a_tenth(tokens: int) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"steps": 0}, {"learning_rate": 0}, {"nonsense": 1}, {"dropout": 1.0}, {"window": "x"}, {"batch_size": None}],
+    [
+        *({"steps": 0}, {"learning_rate": 0}, {"nonsense": 1}, {"dropout": 1.0}, {"window": "x"}, {"batch_size": None}),
+        *({"accumulate": 0}, {"ema": 1.0}, {"patience": 0}, {"schedule": "step"}, {"lora": {"rank": 0}}),
+        *({"lora": {"rank": 2, "targets": []}}, {"min_improvement": 0.1}, {"decay": 0.3}),
+        {"final_learning_rate": 0.1, "schedule": "constant"},
+    ],
 )
 def test_wrong_values(change: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(change))):

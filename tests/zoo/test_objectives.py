@@ -116,7 +116,7 @@ def test_validation_hides_the_same_words_each_time_and_counts_their_bytes(size: 
 def test_a_split_without_a_word_cannot_be_measured(masked: MaskedLM) -> None:
     split = TokenSplit("validation", np.full(5, 2, np.uint16), np.array([0, 5]), 5, 2)
     with pytest.raises(DataError, match='nothing to predict in the split "validation"'):
-        evaluate(lambda batch: 0.0, masked, split, batch_size=1, window=8, step=0)
+        evaluate(lambda batch: np.zeros(1), masked, split, batch_size=1, window=8, step=0)
 
 
 def test_a_restart_hides_the_same_words() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from pipelines.tokenizers import WordTable
 from pipelines.tokens import TokenSplit
 from zoo import families
+from zoo.cli.settings import parse_settings
 from zoo.families import Size
 from zoo.fit import Callback, FitResult, TrainPlan, fit
 from zoo.objectives import CausalLM, MaskedLM, Objective
@@ -116,6 +117,5 @@ class _Lines(Callback):
 
 
 if __name__ == "__main__":
-    changes = {name: float(value) for name, value in (word.split("=") for word in sys.argv[2:])}
-    result = toy_fit(Path(sys.argv[1]), _Lines(), **LONG | changes)
+    result = toy_fit(Path(sys.argv[1]), _Lines(), **LONG | parse_settings(sys.argv[2:]))
     print(json.dumps({"losses": [loss.hex() for loss in result.losses], "metrics": dict(result.metrics)}))

@@ -52,6 +52,9 @@ def train(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Training steps; follows from size and data if absent.")
     ] = None,
+    duration: Annotated[
+        str | None, typer.Option(help='Instead of --steps: "2 epochs", "50M tokens", "10 minutes".')
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and dropout.")] = 0,
     resume: Annotated[str, typer.Option(help="auto: continue a stopped training; never: discard it.")] = "auto",
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
@@ -63,12 +66,21 @@ def train(
     init_label: Annotated[
         str | None, typer.Option(help="Domains that a folder's model was derived from, such as public.")
     ] = None,
+    lora_rank: Annotated[int | None, typer.Option(min=1, help="Train adapters of this rank alone.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Any other setting, as name=value: accumulate=4, ema=0.999, schedule=wsd, patience=3 …"
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Curate, train, evaluate, gate and register a model."""
     from zoo.cli.commands import run_train
 
-    run_train(family, pipeline, size, steps, seed, resume, learning_rate, batch_size, window, init, init_label, json)
+    length = {"steps": steps, "duration": duration}
+    given = {"learning_rate": learning_rate, "batch_size": batch_size, "window": window, "lora.rank": lora_rank}
+    run_train(family, pipeline, size, init, init_label, length, seed, resume, given, settings or [], json)
 
 
 @app.command()

@@ -34,25 +34,29 @@ def run_train(
     family: str,
     pipeline: str,
     size: str | None,
-    steps: int | None,
-    seed: int,
-    resume: str,
-    learning_rate: float | None,
-    batch_size: int | None,
-    window: int | None,
     init: str | None,
     init_label: str | None,
+    length: dict[str, Any],
+    seed: int,
+    resume: str,
+    given: dict[str, Any],
+    settings: list[str],
     as_json: bool,
 ) -> None:
+    from zoo.cli.settings import parse_settings, set_at
+    from zoo.job import check_settings
     from zoo.train import train
 
-    changes = {"learning_rate": learning_rate, "batch_size": batch_size, "window": window}
-    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
-    given |= {"init": init, "init_label": init_label}
-    given |= {"pipeline": pipeline, "size": size, "steps": steps, "seed": seed, "resume": resume}
+    changes = parse_settings(settings)
+    for name, value in given.items():
+        if value is not None:
+            set_at(changes, name.split("."), value)
+    check_settings(changes)
+    common: dict[str, Any] = {"pipeline": pipeline, "size": size, "seed": seed, "resume": resume}
+    common |= {"init": init, "init_label": init_label}
     with terminal_screen() as screen:
         try:
-            run = train(family, screen=screen, **given)
+            run = train(family, screen=screen, **common, **length, **changes)
         except KeyboardInterrupt:
             print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
             sys.exit(130)

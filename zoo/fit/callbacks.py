@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Validation before the update of `step`: nats per token and bits per UTF-8 byte."""
+    """Validation before the update of `step`: nats per token and bits per UTF-8 byte.
+
+    `by_source` has the bits per byte of each source of the pipeline alone, when there are several.
+    """
 
     step: int
     loss: float
     bits_per_byte: float
+    by_source: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        return {"val_loss": self.loss, "val_bits_per_byte": self.bits_per_byte}
+        sources = {f"val_bits_per_byte.{name}": value for name, value in self.by_source.items()}
+        return {"val_loss": self.loss, "val_bits_per_byte": self.bits_per_byte, **sources}
 
 
 class Callback:

@@ -35,11 +35,12 @@ class CheckpointState:
     Attributes:
         step: the update that comes next.
         fingerprint: of everything that the run stems from.
-        arrays: weights, dropout seeds and optimizer variables by a unique name.
+        arrays: weights, dropout seeds, optimizer variables and moving averages by a unique name.
         losses: training loss of each update before `step`.
         evaluations: made before update `step`, that of `step` itself included.
         elapsed_seconds: of training, over all restarts.
         timed_steps, timed_seconds: updates without those that waited for the compiler.
+        best_arrays: the weights, or their moving averages, that `best` evaluated; empty before it.
     """
 
     step: int
@@ -50,11 +51,12 @@ class CheckpointState:
     elapsed_seconds: float = 0.0
     timed_steps: int = 0
     timed_seconds: float = 0.0
+    best_arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     @property
     def best(self) -> Evaluation | None:
-        """The evaluation with the fewest bits per byte."""
-        return min(self.evaluations, key=lambda e: e.bits_per_byte, default=None)
+        """The first evaluation with the fewest bits per byte, that of the untrained model left out."""
+        return min((e for e in self.evaluations if e.step), key=lambda e: e.bits_per_byte, default=None)
 
     def save(self, folder: Path) -> Path:
         """Writes `folder/step-<step>.npz` and removes all but the last two.
@@ -73,6 +75,7 @@ class CheckpointState:
             "timed_seconds": self.timed_seconds,
         }
         content: dict[str, Any] = {f"array:{name}": value for name, value in self.arrays.items()}
+        content |= {f"best:{name}": value for name, value in self.best_arrays.items()}
         content["losses"] = np.asarray(self.losses, np.float64)
         content["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         path = folder / f"step-{self.step:09d}.npz"
@@ -124,11 +127,11 @@ class CheckpointState:
         try:
             with np.load(path, allow_pickle=False) as file:
                 meta = json.loads(file["meta"].tobytes())
-                names = [name for name in file.files if name.startswith("array:")]
                 return cls(
                     step=int(meta["step"]),
                     fingerprint=str(meta["fingerprint"]),
-                    arrays={name.removeprefix("array:"): file[name] for name in names},
+                    arrays=_with_prefix(file, "array:"),
+                    best_arrays=_with_prefix(file, "best:"),
                     losses=file["losses"].tolist(),
                     evaluations=[Evaluation(**one) for one in meta["evaluations"]],
                     elapsed_seconds=float(meta["elapsed_seconds"]),
@@ -137,6 +140,10 @@ class CheckpointState:
                 )
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return None
+
+
+def _with_prefix(file: Any, prefix: str) -> dict[str, npt.NDArray[Any]]:
+    return {name.removeprefix(prefix): file[name] for name in file.files if name.startswith(prefix)}
 
 
 def snapshot(named: Sequence[tuple[str, Any]]) -> dict[str, npt.NDArray[Any]]:

@@ -3,6 +3,8 @@
 What holds at each turn, and is tested:
 - update `step` reads batch `step` of the stream, which is a function of (seed, step) alone;
 - the evaluation of a step comes before its update, so that step 0 shows the untrained model;
+- the weights that are kept are those of the best evaluation after the first update, of their moving averages if
+  the plan has `ema`;
 - a checkpoint of `step` holds all that updates from `step` on depend on. A training that is killed
   at any moment and started again has the same losses, bit for bit, as one that never was.
 """
@@ -11,7 +13,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,7 +27,9 @@ from zoo.fit.checkpoint import CheckpointState, restore, snapshot
 from zoo.fit.evaluate import evaluate
 from zoo.fit.plan import TrainPlan, check_window
 from zoo.fit.schedule import learning_rate
-from zoo.fit.step import Loss, Steps, make_optimizer, make_steps
+from zoo.fit.step import Loss, Steps, make_averages, make_optimizer, make_steps, share_of_update
+from zoo.lora import Adapter
+from zoo.lora import apply as apply_lora
 from zoo.objectives import Batch, Objective
 
 if TYPE_CHECKING:
@@ -41,21 +46,26 @@ class Splits(Protocol):
 
 @dataclass(frozen=True)
 class FitResult:
-    """A finished training; the task holds the weights after the last update.
+    """A finished training; the task holds the weights of the best evaluation.
 
     Attributes:
         steps: updates made, over all restarts.
+        best_step: updates that these weights had.
         losses: training loss of each update, in nats per token.
         evaluations: on the validation split; the first is of the untrained model.
-        metrics: val_loss, val_bits_per_byte, untrained_bits_per_byte, best_bits_per_byte,
+        metrics: val_loss and val_bits_per_byte of the best evaluation (and val_bits_per_byte.<source>),
+            untrained_bits_per_byte, last_bits_per_byte,
             tokens_per_second (over all restarts, without compiling and evaluating), compile_seconds (of
             this process; 0 when nothing was left to do).
+        adapter: what was trained and is merged into the task, if the plan has `lora`.
     """
 
     steps: int
+    best_step: int
     losses: tuple[float, ...]
     evaluations: tuple[Evaluation, ...]
     metrics: Mapping[str, float]
+    adapter: Adapter | None = None
 
 
 def fit(
@@ -111,10 +121,17 @@ class _Run:
         self.validation = tokens.split("validation")
         self.checkpoints = checkpoints
         self.callbacks = callbacks
-        optimizer = make_optimizer(task, plan)
         self.objective = objective
-        self.steps: Steps = make_steps(Loss(task, family, self.objective), optimizer, jit=plan.jit)
-        self.variables: list[tuple[str, Any]] = [(v.path, v) for v in (*task.variables, *optimizer.variables)]
+        self.adapter = _adapter(task, plan)
+        loss = Loss(task, family, objective, self.adapter)
+        self.trained = loss.trainable
+        self.averages = [] if plan.ema is None else make_averages(self.trained)
+        optimizer = make_optimizer(self.adapter or task, plan)
+        self.steps: Steps = make_steps(
+            loss, optimizer, jit=plan.jit, accumulate=plan.accumulate, averages=self.averages
+        )
+        everything = (*self.trained, *loss.state, *optimizer.variables, *self.averages)
+        self.variables: list[tuple[str, Any]] = [(v.path, v) for v in everything]
         self.state = CheckpointState(step=0, fingerprint=fingerprint, arrays={})
         self.first_seconds: float | None = None
 
@@ -130,9 +147,11 @@ class _Run:
     def train(self) -> FitResult:
         state, plan = self.state, self.plan
         batches = self.objective.stream(self.train_split, plan, state.step)
-        while not self._is_over():
+        while True:
             if state.step % plan.evaluate_every == 0:
                 self._evaluate()
+            if self._is_over():
+                break
             if state.step % plan.checkpoint_every == 0:
                 self._save()
             self._update(next(batches))
@@ -140,18 +159,23 @@ class _Run:
         self._save()
         for callback in self.callbacks:
             callback.on_end(state.step)
+        restore(self._named_trained(), state.best_arrays)
+        if self.adapter is not None:
+            self.adapter.merge()
         return self._result()
 
     def _is_over(self) -> bool:
         minutes = self.plan.minutes
-        out_of_time = minutes is not None and self.state.elapsed_seconds >= 60 * minutes
-        return self.state.step >= self.plan.steps or out_of_time
+        elapsed = self.state.elapsed_seconds if self.state.step else 0.0  # one update at least
+        out_of_time = minutes is not None and elapsed >= 60 * minutes
+        return self.state.step >= self.plan.steps or out_of_time or has_stalled(self.state.evaluations, self.plan)
 
     def _update(self, batch: Batch) -> None:
         state, step = self.state, self.state.step
         rate = learning_rate(self.plan, step, state.elapsed_seconds / 60)
+        share = 0.0 if self.plan.ema is None else share_of_update(self.plan.ema, step + 1)
         start = time.perf_counter()
-        loss = self.steps.train(batch, rate)
+        loss = self.steps.train(batch, rate, share)
         seconds = time.perf_counter() - start
         if not math.isfinite(loss):
             raise ConfigError(
@@ -171,23 +195,43 @@ class _Run:
             callback.on_step(step, loss, self.plan.tokens_per_step / seconds)
 
     def _evaluate(self) -> None:
-        """Evaluates the present weights, unless a checkpoint brought the result along."""
+        """Evaluates the present weights, or their averages, unless a checkpoint brought the result along."""
         state, plan = self.state, self.plan
         if state.evaluations and state.evaluations[-1].step == state.step:
             return
         start = time.perf_counter()
-        result = evaluate(
-            self.steps.nats,
-            self.objective,
-            self.validation,
-            batch_size=plan.batch_size,
-            window=plan.window,
-            step=state.step,
-        )
+        with self._averaged():
+            result = evaluate(
+                self.steps.nats,
+                self.objective,
+                self.validation,
+                batch_size=plan.batch_size,
+                window=plan.window,
+                step=state.step,
+            )
+            state.evaluations.append(result)
+            if state.best is result:
+                state.best_arrays = snapshot(self._named_trained())
         state.elapsed_seconds += time.perf_counter() - start
-        state.evaluations.append(result)
         for callback in self.callbacks:
             callback.on_evaluate(state.step, result.metrics)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Inside, what is trained has the values of its moving averages, if there are any yet."""
+        if not self.averages or self.state.step == 0:
+            yield
+            return
+        present = snapshot(self._named_trained())
+        for variable, average in zip(self.trained, self.averages, strict=True):
+            variable.assign(average.value)
+        try:
+            yield
+        finally:
+            restore(self._named_trained(), present)
+
+    def _named_trained(self) -> list[tuple[str, Any]]:
+        return [(variable.path, variable) for variable in self.trained]
 
     def _save(self) -> None:
         self.state.arrays = snapshot(self.variables)
@@ -202,14 +246,39 @@ class _Run:
         assert best is not None
         a_step = state.timed_seconds / state.timed_steps if state.timed_steps else 0.0
         metrics = {
-            "val_loss": last.loss,
-            "val_bits_per_byte": last.bits_per_byte,
+            **best.metrics,
             "untrained_bits_per_byte": state.evaluations[0].bits_per_byte,
-            "best_bits_per_byte": best.bits_per_byte,
+            "last_bits_per_byte": last.bits_per_byte,
             "tokens_per_second": self.plan.tokens_per_step / a_step if a_step else 0.0,
             "compile_seconds": max(0.0, (self.first_seconds or 0.0) - a_step),
         }
-        return FitResult(state.step, tuple(state.losses), tuple(state.evaluations), metrics)
+        losses, evaluations = tuple(state.losses), tuple(state.evaluations)
+        return FitResult(state.step, best.step, losses, evaluations, metrics, self.adapter)
+
+
+def has_stalled(evaluations: Sequence[Evaluation], plan: TrainPlan) -> bool:
+    """Whether the last `patience` evaluations brought no improvement that counts.
+
+    A function of what a checkpoint holds alone, so that a restart stops where an undisturbed run does. The
+    evaluation of the untrained model sets no mark.
+    """
+    if plan.patience is None:
+        return False
+    mark, waited = math.inf, 0
+    for evaluation in evaluations:
+        if evaluation.step == 0:
+            continue
+        if evaluation.bits_per_byte < mark - plan.min_improvement:
+            mark, waited = evaluation.bits_per_byte, 0
+        else:
+            waited += 1
+    return waited >= plan.patience
+
+
+def _adapter(task: keras.Model, plan: TrainPlan) -> Adapter | None:
+    if plan.lora is None:
+        return None
+    return apply_lora(task, plan.lora.rank, plan.lora.alpha, plan.lora.targets, seed=plan.seed)
 
 
 def _check(task: keras.Model, tokens: Splits, plan: TrainPlan) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from governance.config import StrictModel, validate
 from governance.errors import ConfigError
 from zoo.families.base import Size
+from zoo.fit.duration import Duration
 
 #: A default run reads the training split once, and little text more often: until so many updates …
 _ENOUGH_STEPS = 300
@@ -19,10 +20,29 @@ _FEWEST_STEPS = 20
 _TOKENS_PER_PARAMETER = 20
 #: Evaluations cost about a tenth of the training at most: a token costs a third of what it costs in training.
 _EVALUATION_SHARE = 10
+#: Of wsd: "about 10 % of the tokens are enough" (Hu et al. 2024, section 4.3).
+_DECAY = 0.1
+
+Schedule = Literal["cosine", "linear", "constant", "wsd", "inverse_sqrt"]
+
+
+class LoraPlan(StrictModel):
+    """Low-rank adaptation: what `zoo.lora.apply` is called with."""
+
+    rank: int = Field(ge=1)
+    alpha: float | None = Field(default=None, gt=0, description="twice the rank if absent")
+    targets: tuple[str, ...] | None = Field(default=None, min_length=1, description="patterns of layer paths")
 
 
 class TrainPlan(StrictModel):
     """How to train; defaults follow from the size of the model and of the data (`TrainPlan.of`).
+
+    An update reads `accumulate` micro-batches of `batch_size` windows and takes the mean over all of
+    their predicted tokens.
+
+    Of the evaluations after the first update the one with the fewest bits per byte decides which weights
+    are kept. With `patience`, so many evaluations in a row that are not better than the best one by
+    more than `min_improvement` end the training.
 
     With `minutes`, the training ends after that much time (over all restarts) or after `steps`,
     whichever is first, and the learning rate follows the larger of both shares; its losses then
@@ -30,25 +50,47 @@ class TrainPlan(StrictModel):
     """
 
     steps: int = Field(ge=1, description="updates")
-    batch_size: int = Field(ge=1, description="windows in a step")
+    batch_size: int = Field(ge=1, description="windows in a micro-batch")
+    accumulate: int = Field(default=1, ge=1, description="micro-batches in a step")
     window: int = Field(ge=1, description="tokens in a window")
     learning_rate: float = Field(gt=0, description="peak")
     minutes: float | None = Field(default=None, gt=0)
+    schedule: Schedule = "cosine"
     warmup: int = Field(default=0, ge=0, description="steps")
     final_learning_rate: float = Field(default=0.0, ge=0, le=1, description="share of the peak")
+    decay: float = Field(default=_DECAY, gt=0, le=1, description="wsd: share of the steps after the warm-up")
     weight_decay: float = Field(default=0.1, ge=0)
     beta_2: float = Field(default=0.95, gt=0, lt=1)
     clip: float = Field(default=1.0, gt=0, description="global norm of the gradient")
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    ema: float | None = Field(default=None, gt=0, lt=1, description="decay of the average of the weights")
+    lora: LoraPlan | None = None
+    patience: int | None = Field(default=None, ge=1, description="evaluations")
+    min_improvement: float = Field(default=0.0, ge=0, description="bits per byte")
     seed: int = Field(default=0, ge=0, lt=2**63)
     evaluate_every: int = Field(default=100, ge=1, description="steps")
     checkpoint_every: int = Field(default=100, ge=1, description="steps")
     jit: bool = Field(default=True, description="compile the step with XLA")
     dtype: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
 
+    @model_validator(mode="after")
+    def _says_nothing_without_effect(self) -> Self:
+        if self.final_learning_rate and self.schedule in ("constant", "inverse_sqrt"):
+            raise ValueError(f"final_learning_rate has no meaning for the schedule {self.schedule}")
+        if self.decay != _DECAY and self.schedule != "wsd":
+            raise ValueError(f"decay has no meaning for the schedule {self.schedule}")
+        if self.min_improvement and self.patience is None:
+            raise ValueError("min_improvement has no meaning without patience")
+        return self
+
+    @property
+    def rows_per_step(self) -> int:
+        """Windows that an update reads."""
+        return self.batch_size * self.accumulate
+
     @property
     def tokens_per_step(self) -> int:
-        return self.batch_size * self.window
+        return self.rows_per_step * self.window
 
     @classmethod
     def of(
@@ -59,6 +101,7 @@ class TrainPlan(StrictModel):
         train_tokens: int,
         validation_tokens: int,
         steps: int | None = None,
+        duration: Duration | None = None,
         **changes: object,
     ) -> TrainPlan:
         """The default plan of a size for this much data; a pure function of its arguments.
@@ -69,6 +112,8 @@ class TrainPlan(StrictModel):
             train_tokens: tokens in the training split.
             validation_tokens: tokens in the validation split.
             steps: instead of the default.
+            duration: instead of steps. With one in minutes, the training ends after these or after
+                the default's steps, whichever is first.
             changes: other fields to set.
 
         Raises:
@@ -76,7 +121,12 @@ class TrainPlan(StrictModel):
         """
         window = _count(changes.pop("window", size.context), "window")
         batch_size = _count(changes.pop("batch_size", size.batch_size), "batch_size")
-        per_step = window * batch_size
+        per_step = window * batch_size * _count(changes.get("accumulate", 1), "accumulate")
+        if duration is not None:
+            if steps is not None or (duration.unit == "minutes" and "minutes" in changes):
+                raise ConfigError("the length of the training is given twice", where="duration", fix="leave one out")
+            steps = duration.number_of_steps(tokens_per_step=per_step, train_tokens=train_tokens)
+            changes |= {"minutes": duration.value} if duration.unit == "minutes" else {}
         most = min(size.tokens, _TOKENS_PER_PARAMETER * parameters)
         tokens = max(min(train_tokens, most), min(_EPOCHS * train_tokens, _ENOUGH_STEPS * per_step))
         updates = max(_FEWEST_STEPS, tokens // per_step) if steps is None else steps

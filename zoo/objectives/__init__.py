@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipelines.tokenizers import Lexicon
-from zoo.objectives.base import Batch, Objective, Unit, Validation
+from zoo.objectives.base import SOURCE, Batch, Objective, Unit, Validation
 from zoo.objectives.causal import CausalLM
 from zoo.objectives.masked import MaskedLM
 
-__all__ = ["Batch", "CausalLM", "MaskedLM", "Objective", "Unit", "Validation", "get"]
+__all__ = ["SOURCE", "Batch", "CausalLM", "MaskedLM", "Objective", "Unit", "Validation", "get"]
 
 _OBJECTIVES: dict[str, Callable[[Lexicon], Objective]] = {
     CausalLM.name: lambda lexicon: CausalLM(),

@@ -7,7 +7,7 @@ drawn inside a compiled graph are not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -27,6 +27,10 @@ Unit = Literal["byte", "example", "token"]
 """What losses are given in bits per: language models are compared per byte of text, which does not depend on
 the tokenizer; a task that decides once for each example is, per example."""
 
+SOURCE = "source"
+"""Name of an int32 array that a batch of a validation may have beside "weights", of the same shape: the number of
+the pipeline's source that a predicted position came from. It is not for the forward pass."""
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -36,11 +40,13 @@ class Validation:
         tokens: that are predicted.
         bytes: of UTF-8 text that these tokens stand for, the denominator of bits per byte; or, of an objective
             with another unit, that many units.
+        bytes_by_source: the same for each source of the pipeline; empty where batches have no `SOURCE`.
     """
 
     batches: Iterator[Batch]
     tokens: int
     bytes: int
+    bytes_by_source: Sequence[int] = ()
 
 
 class Objective(Protocol):
@@ -78,7 +84,7 @@ class WindowObjective:
         batches = stream(
             split,
             windows,
-            batch_size=plan.batch_size,
+            batch_size=plan.rows_per_step,
             window=plan.window,
             seed=plan.seed,
             start_step=start_step,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from zoo.objectives.base import Batch, Validation, WindowObjective
+from zoo.objectives.base import SOURCE, Batch, Validation, WindowObjective
 
 if TYPE_CHECKING:
     from pipelines.stream import Signature, Windows
@@ -32,7 +32,8 @@ class CausalLM(WindowObjective):
         return {"inputs": windows.ids[:, :-1], "targets": windows.ids[:, 1:]}
 
     def validation(self, split: TokenSplit, *, batch_size: int, window: int) -> Validation:
-        return Validation(_in_order(split, batch_size, window), tokens=len(split), bytes=split.bytes)
+        by_source = () if split.sources is None else split.sources.bytes
+        return Validation(_in_order(split, batch_size, window), len(split), split.bytes, by_source)
 
     def nats(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
         from keras import ops
@@ -55,9 +56,7 @@ def _in_order(split: TokenSplit, batch_size: int, window: int) -> Iterator[Batch
         targets[: len(chunk)] = chunk
         weights[: len(chunk)] = 1
         previous = int(chunk[-1])
-        shape = (batch_size, window)
-        yield {
-            "inputs": inputs.reshape(shape),
-            "targets": targets.reshape(shape),
-            "weights": weights.reshape(shape),
-        }
+        batch = {"inputs": inputs, "targets": targets, "weights": weights}
+        if split.sources is not None:
+            batch[SOURCE] = split.source_of(np.minimum(start + np.arange(per_batch), len(split) - 1))
+        yield {name: array.reshape(batch_size, window) for name, array in batch.items()}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from governance.errors import ConfigError
 from pipelines.stream import Windows
 from pipelines.tokenizers import Lexicon, WordTable
-from zoo.objectives.base import Batch, Validation, WindowObjective
+from zoo.objectives.base import SOURCE, Batch, Validation, WindowObjective
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,12 +98,18 @@ class MaskedLM(WindowObjective):
 
     def validation(self, split: TokenSplit, *, batch_size: int, window: int) -> Validation:
         """The masks are those of seed 0 and epoch 0, so that evaluations can be compared."""
+        import numpy as np
+
         tokens = size = 0
+        by_source = np.zeros(0 if split.sources is None else len(split.sources.names), np.int64)
         for batch in self._in_order(split, batch_size, window):
-            predicted = batch["targets"][batch["weights"] > 0]
-            tokens += len(predicted)
-            size += int(self.words.bytes[predicted].sum())
-        return Validation(self._in_order(split, batch_size, window), tokens=tokens, bytes=size)
+            predicted = batch["weights"] > 0
+            bytes_of = self.words.bytes[batch["targets"][predicted]]
+            tokens += len(bytes_of)
+            size += int(bytes_of.sum())
+            if SOURCE in batch:
+                np.add.at(by_source, batch[SOURCE][predicted], bytes_of)
+        return Validation(self._in_order(split, batch_size, window), tokens, size, by_source.tolist())
 
     def _in_order(self, split: TokenSplit, batch_size: int, window: int) -> Iterator[Batch]:
         import numpy as np
@@ -115,8 +121,12 @@ class MaskedLM(WindowObjective):
             ids[: len(chunk)] = chunk
             index = start // span + np.arange(batch_size)
             windows = Windows(ids.reshape(batch_size, span), np.zeros(batch_size, np.int64), index, seed=0)
-            batch = self.examples(windows)
-            yield {**batch, "padding_mask": (batch["inputs"] != self.pad_id).astype(np.int32)}
+            batch = {**self.examples(windows)}
+            batch["padding_mask"] = (batch["inputs"] != self.pad_id).astype(np.int32)
+            if split.sources is not None:  # the window's first token is no token of the split
+                token = index[:, None] * span + batch["positions"] - 1
+                batch[SOURCE] = split.source_of(np.clip(token, 0, len(split) - 1))
+            yield batch
 
     def nats(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
         from keras import ops

@@ -103,7 +103,7 @@ class TaskObjective(ABC):
     def stream(self, split: ExampleSplit, plan: TrainPlan, start_step: int) -> Iterator[Batch]:
         """Endless batches, from the one of update `start_step` on."""
         return bucketed_stream(
-            self._order(split, plan.batch_size, plan.seed), self._maker(split), start_step=start_step
+            self._order(split, plan.rows_per_step, plan.seed), self._maker(split), start_step=start_step
         )
 
     def validation(self, split: ExampleSplit, *, batch_size: int, window: int) -> Validation:

@@ -1,0 +1,270 @@
+"""Low-rank adaptation, LoRA (Hu et al. 2021, arXiv:2106.09685), of any weight matrix of any family.
+
+    effective kernel = kernel + alpha / rank * A · B        A: [inputs, rank], B: [rank, outputs]
+
+Unusual: no layer is changed. A forward pass runs in a `keras.StatelessScope` in which the chosen kernels have
+their effective values, so that a recurrent cell or a token table takes an adapter as well as a dense layer
+does, and the task stays a plain one. (Keras' own `enable_lora` gives an EinsumDense [width, heads, head width]
+an A for each head, which is not of the rank that was asked for; keras-hub's changes nothing, and does not say
+so, where a layer has another name, and its files match layers by their number.)
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governance.errors import ConfigError, DataError, did_you_mean
+from pipelines.atomic import atomic_path
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import numpy.typing as npt
+
+#: Layers that are adapted unless others are named: queries and values, as in the paper (section 4.2), by the
+#: names of Keras' attention and of keras-hub's T5, and the cells of recurrent layers.
+DEFAULT_TARGETS = ("query", "value", "query_projector", "value_projector", "cell")
+
+#: Beside the files of a preset.
+ADAPTER_FILE = "adapter.npz"
+
+_KERNELS = ("kernel", "recurrent_kernel", "embeddings", "reverse_embeddings")
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """A weight that can be adapted.
+
+    Attributes:
+        axes: of the weight, those of the inputs first.
+        inputs: how many of them are inputs.
+    """
+
+    layer: str
+    variable: keras.Variable
+    axes: tuple[int, ...]
+    inputs: int
+    is_table: bool
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Inputs and outputs as the matrix that the weight is."""
+        shape = [self.variable.shape[axis] for axis in self.axes]
+        return math.prod(shape[: self.inputs]), math.prod(shape[self.inputs :])
+
+    def shaped(self, matrix: Any) -> Any:
+        """A matrix [inputs, outputs] in the weight's own shape."""
+        from keras import ops
+
+        shape = [self.variable.shape[axis] for axis in self.axes]
+        back = sorted(range(len(shape)), key=lambda position: self.axes[position])
+        return ops.transpose(ops.reshape(matrix, shape), back)
+
+
+class Adapter:
+    """What is trained in place of a task's weights, which are frozen. Make one with `apply` or `load`.
+
+    Attributes:
+        task: the frozen base.
+        trainable_variables: A and B of each adapted weight, float32, in the order of the weights.
+        paths: of the adapted weights.
+        states: the seeds of the task's dropout layers, the one thing in it that still changes.
+    """
+
+    def __init__(self, task: keras.Model, kernels: Sequence[_Kernel], rank: int, alpha: float) -> None:
+        import keras
+
+        self.task = task
+        self.rank = rank
+        self.alpha = alpha
+        self._kernels = list(kernels)
+        self.trainable_variables: list[keras.Variable] = []
+        for kernel in kernels:
+            rows, columns = kernel.sizes
+            for name, shape in (("lora_a", (rows, rank)), ("lora_b", (rank, columns))):
+                self.trainable_variables.append(keras.Variable(keras.ops.zeros(shape), dtype="float32", name=name))
+        weights = {id(weight) for weight in task.weights}
+        self.states = [variable for variable in task.variables if id(variable) not in weights]
+        task.trainable = False
+
+    @property
+    def paths(self) -> list[str]:
+        return [kernel.variable.path for kernel in self._kernels]
+
+    @property
+    def parameters(self) -> int:
+        """Weights that are trained."""
+        return sum(math.prod(variable.shape) for variable in self.trainable_variables)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Inside, the task computes with the effective kernels, on each backend and also in a compiled function."""
+        import keras
+
+        values = {id(variable): variable.value for variable in self.task.variables}
+        for kernel, change in self._changes():
+            values[id(kernel.variable)] = kernel.variable.value + keras.ops.cast(change, kernel.variable.dtype)
+        scope = keras.StatelessScope([(variable, values[id(variable)]) for variable in self.task.variables])
+        before = [scope.get_current_value(state) for state in self.states]
+        with scope:
+            yield
+        for state, old in zip(self.states, before, strict=True):
+            new = scope.get_current_value(state)
+            if new is not old:
+                state.assign(new)
+
+    def merge(self) -> keras.Model:
+        """Adds A · B to the kernels and gives back the task, a plain one again; the adapter is used up."""
+        for kernel, change in self._changes():
+            kernel.variable.assign(kernel.variable.value + change)
+        self.task.trainable = True
+        return self.task
+
+    def save(self, path: Path) -> None:
+        """Writes an .npz of plain arrays, "<path of the weight>:a" and ":b", with rank and alpha as JSON.
+
+        Raises:
+            DataError: the disk is full or not writable.
+        """
+        import numpy as np
+        from keras import ops
+
+        meta = np.frombuffer(json.dumps({"rank": self.rank, "alpha": self.alpha}).encode(), np.uint8)
+        names = [f"{path}:{part}" for path in self.paths for part in "ab"]
+        arrays = dict(zip(names, map(ops.convert_to_numpy, self.trainable_variables), strict=True))
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, meta=meta, **arrays)
+
+    def _changes(self) -> Iterator[tuple[_Kernel, Any]]:
+        from keras import ops
+
+        pairs = zip(self.trainable_variables[::2], self.trainable_variables[1::2], strict=True)
+        for kernel, (a, b) in zip(self._kernels, pairs, strict=True):
+            yield kernel, kernel.shaped(self.alpha / self.rank * ops.matmul(a.value, b.value))
+
+
+def apply(
+    task: keras.Model,
+    rank: int,
+    alpha: float | None = None,
+    targets: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+) -> Adapter:
+    """Freezes a task and makes a new adapter for it, which changes nothing yet: B is zero.
+
+    Args:
+        task: a Keras model that is built.
+        rank: of each change.
+        alpha: the change is A · B * alpha / rank; twice the rank if None.
+        targets: patterns of layer paths. "query" means each layer of that name, "*layer_3/*" all that is in
+            that layer, "token_embedding" the table. `DEFAULT_TARGETS` if None.
+        seed: of A, which is normal with the variance of a kernel that keeps its inputs'.
+
+    Raises:
+        ConfigError: a pattern matches no layer that has a matrix.
+    """
+    import numpy as np
+
+    kernels = _chosen(_kernels(task), targets)
+    adapter = Adapter(task, kernels, rank, 2 * rank if alpha is None else alpha)
+    for index, kernel in enumerate(kernels):
+        draw = np.random.Generator(np.random.Philox(key=[seed & 0xFFFFFFFFFFFFFFFF, index]))
+        a = adapter.trainable_variables[2 * index]
+        deviation = 1.0 if kernel.is_table else a.shape[0] ** -0.5
+        a.assign(draw.standard_normal(a.shape, np.float32) * np.float32(deviation))
+    return adapter
+
+
+def load(path: Path, task: keras.Model) -> Adapter:
+    """Freezes a task and puts a saved adapter on it, weight by weight by their paths.
+
+    Raises:
+        DataError: the file is no adapter, or not one for this task.
+    """
+    rank, alpha, arrays = _read(path)
+    known = {kernel.variable.path: kernel for kernel in _kernels(task)}
+    wanted = [name.removesuffix(":a") for name in arrays if name.endswith(":a")]
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise DataError(
+            f'the model has no weight "{missing[0]}"{did_you_mean(missing[0], known)}',
+            where=str(path),
+            fix="load the adapter into the family and size that it was trained on",
+        )
+    adapter = Adapter(task, [known[name] for name in wanted], rank, alpha)
+    names = [f"{name}:{part}" for name in wanted for part in "ab"]
+    for name, variable in zip(names, adapter.trainable_variables, strict=True):
+        if name not in arrays or arrays[name].shape != tuple(variable.shape):
+            found = arrays[name].shape if name in arrays else "no"
+            raise DataError(f'"{name}" has {found} instead of {tuple(variable.shape)} numbers', where=str(path))
+        variable.assign(arrays[name])
+    return adapter
+
+
+def _read(path: Path) -> tuple[int, float, dict[str, npt.NDArray[np.float32]]]:
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            meta = json.loads(file["meta"].tobytes())
+            arrays = {name: file[name] for name in file.files if name != "meta"}
+            return int(meta["rank"]), float(meta["alpha"]), arrays
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"this is no adapter: {type(error).__name__}", where=str(path)) from None
+
+
+def _kernels(task: keras.Model) -> list[_Kernel]:
+    """All weights that can be adapted, each once."""
+    found: dict[int, _Kernel] = {}
+    for layer in task._flatten_layers(include_self=False):
+        own = {id(variable): variable for variable in layer._trainable_variables}
+        for key, variable in own.items():
+            if variable.name in _KERNELS and len(variable.shape) > 1 and key not in found:
+                path, name = variable.path.rpartition("/")[::2]
+                found[key] = _Kernel(path, variable, *_axes(layer, len(variable.shape)), is_table=name == "embeddings")
+    return list(found.values())
+
+
+def _axes(layer: keras.layers.Layer, dimensions: int) -> tuple[tuple[int, ...], int]:
+    """Axes of a layer's kernel, those that are summed over with its input first, and their number."""
+    import keras
+
+    if not isinstance(layer, keras.layers.EinsumDense):
+        return tuple(range(dimensions)), dimensions - 1
+    operands, output = layer.equation.replace(" ", "").split("->")
+    kernel = operands.split(",")[1]
+    summed = [axis for axis, letter in enumerate(kernel) if letter not in output]
+    kept = [axis for axis, letter in enumerate(kernel) if letter in output]
+    return (*summed, *kept), len(summed)
+
+
+def _chosen(kernels: Sequence[_Kernel], targets: Sequence[str] | None) -> list[_Kernel]:
+    patterns = DEFAULT_TARGETS if targets is None else targets
+    matched = {pattern: [kernel for kernel in kernels if _matches(kernel.layer, pattern)] for pattern in patterns}
+    empty = [pattern for pattern, found in matched.items() if not found]
+    if empty and (targets is not None or len(empty) == len(patterns)):
+        raise _nothing(empty[0], kernels)
+    chosen = {id(kernel) for found in matched.values() for kernel in found}
+    return [kernel for kernel in kernels if id(kernel) in chosen]
+
+
+def _matches(layer: str, pattern: str) -> bool:
+    return fnmatchcase(layer, pattern) or fnmatchcase(layer, f"*/{pattern}")
+
+
+def _nothing(pattern: str, kernels: Iterable[_Kernel]) -> ConfigError:
+    names = sorted({kernel.layer.rpartition("/")[2] for kernel in kernels})
+    return ConfigError(
+        f'no layer matches "{pattern}"{did_you_mean(pattern, names)}',
+        where="lora.targets",
+        fix=f"layers that have a matrix: {', '.join(names)}",
+    )

@@ -47,8 +47,13 @@ def training_identity(
     plan: Mapping[str, Any],
     policy_digest: str,
     backend: str,
+    others: Mapping[str, str] | None = None,
 ) -> Identity:
-    """The identity of a training run, as the design has it; the plan's dtype must be a resolved one."""
+    """The identity of a training run, as the design has it; the plan's dtype must be a resolved one.
+
+    Args:
+        others: further parts that some families have, such as the teacher of a distillation.
+    """
     parts = {
         "dataset": dataset_digest,
         "tokenizer": tokenizer_digest,
@@ -59,7 +64,7 @@ def training_identity(
         "backend": backend,
         "code": f"{zoo.__version__}+{_code_digest()}",
     }
-    return Identity(parts | {f"plan.{name}": value for name, value in plan.items()})
+    return Identity(parts | dict(others or {}) | {f"plan.{name}": value for name, value in plan.items()})
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from zoo.fit.plan import TrainPlan, check_window
 from zoo.identity import Identity, training_identity
 from zoo.objectives import Objective
 from zoo.screen import Screen
+from zoo.teacher import Teacher, find_teacher
 from zoo.workspace import Workspace
 
 _CHANGEABLE = frozenset(TrainPlan.model_fields) - {"steps", "seed"}
@@ -34,6 +35,7 @@ class Job:
     plan: TrainPlan
     identity: Identity
     options: Mapping[str, Any]
+    teacher: Teacher | None = None
 
     @property
     def model_name(self) -> str:
@@ -42,7 +44,8 @@ class Job:
     @property
     def label(self) -> Label:
         """Of the model: joins those of everything that it is made from."""
-        return self.spec.label | self.data.version.label | self.tokens.label
+        made_from = self.spec.label | self.data.version.label | self.tokens.label
+        return made_from if self.teacher is None else made_from | self.teacher.version.label
 
     @property
     def objective(self) -> Objective:
@@ -68,6 +71,7 @@ def prepare(
     changes: Mapping[str, Any],
     workspace: Workspace,
     screen: Screen,
+    teacher: str | None = None,
 ) -> Job:
     """Checks everything that can be checked at once, then brings data and tokens up to date.
 
@@ -81,6 +85,9 @@ def prepare(
     spec = workspace.pipeline(pipeline)
     workspace.policy.check(spec.label, sink=spec.domain, purpose="train")
     _check_changes(changes)
+    taught_by = find_teacher(workspace, recipe, shape, pipeline=pipeline, reference=teacher)
+    if taught_by is not None:
+        workspace.policy.check(taught_by.version.label, sink=spec.domain, purpose="train")
     data = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
     total = data.version.total_records
     tokens = tokenize(
@@ -89,7 +96,10 @@ def prepare(
         vocab_size=spec.tokenizer.vocab_size,
         storage=workspace.storage,
         progress=lambda split, documents: screen.progress(f"tokenize {split}", documents, total),
+        entity_spans=recipe.entity_spans,
     )
+    if taught_by is not None:
+        taught_by.check_tokenizer(recipe.tokenizer, tokens.tokenizer_digest)
     workspace.policy.check(tokens.label, sink=spec.domain, purpose="train")
     plan = TrainPlan.of(
         shape,
@@ -101,6 +111,7 @@ def prepare(
         **changes,
     )
     plan = plan.model_copy(update={"dtype": dtype_policy(plan.dtype)})
+    others = {"spans": tokens.spans_fingerprint, "teacher": taught_by and taught_by.version.model_id}
     identity = training_identity(
         dataset_digest=data.version.digest,
         tokenizer_digest=tokens.tokenizer_digest,
@@ -110,9 +121,12 @@ def prepare(
         plan=plan.model_dump(mode="json"),
         policy_digest=workspace.policy.data_digest(spec.domain),
         backend=keras_backend(),
+        others={name: value for name, value in others.items() if value is not None},
     )
     options = {"size": size, "steps": steps, "seed": seed, **changes}
-    return Job(workspace, spec, recipe, shape, data, tokens, plan, identity, options)
+    if teacher is not None:
+        options["teacher"] = teacher
+    return Job(workspace, spec, recipe, shape, data, tokens, plan, identity, options, taught_by)
 
 
 def _check_changes(changes: Mapping[str, Any]) -> None:

@@ -26,6 +26,7 @@ from zoo.fit import FitResult
 from zoo.job import Job
 from zoo.load import LoadedModel, open_folder
 from zoo.slot import Slot
+from zoo.teacher import TEACHER_TAG
 
 #: Tag of a version: the arguments that it was trained with, for its retraining.
 OPTIONS_TAG = "zoo.options"
@@ -51,6 +52,7 @@ def begin_run(tracking: Tracking, job: Job) -> RunLog:
         dataset_digest=job.data.version.digest,
         policy_digest=job.workspace.policy.digest,
         code_version=code_version(),
+        tags=_teacher_tag(job),
     )
     if log.finished:
         return log
@@ -96,12 +98,16 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
         params={"family": job.family.name, "size": job.size.name},
         inference_params={} if is_encoder else {"max_tokens": 64, "temperature": 0.0, "seed": 0, "truncate": False},
         gives="embedding" if is_encoder else "text",
-        tags={OPTIONS_TAG: json.dumps(dict(job.options), sort_keys=True)},
+        tags={OPTIONS_TAG: json.dumps(dict(job.options), sort_keys=True), **_teacher_tag(job)},
         label=job.label,
         card=card,
         step=result.steps,
     )
     return version, loaded
+
+
+def _teacher_tag(job: Job) -> dict[str, str]:
+    return {} if job.teacher is None else {TEACHER_TAG: str(job.teacher.version)}
 
 
 def _latency_ms(loaded: LoadedModel) -> float:

@@ -24,7 +24,7 @@ RESUME = ("auto", "never")
 #: rules, the code and the machine. A stopped training that differs in nothing else is out of date.
 _CIRCUMSTANCES = frozenset(
     {"dataset", "tokenizer", "plan.steps", "plan.warmup", "plan.evaluate_every", "plan.checkpoint_every"}
-    | {"policy", "code", "backend", "plan.dtype"}
+    | {"policy", "code", "backend", "plan.dtype", "teacher", "spans"}
 )
 
 

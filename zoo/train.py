@@ -32,6 +32,7 @@ from zoo.query import refresh_catalogue
 from zoo.reporting import MlflowMetrics, TrainingProgress
 from zoo.screen import Screen
 from zoo.slot import Slot, check_resume, training_slot
+from zoo.teacher import learn_from
 from zoo.workspace import Workspace
 
 
@@ -78,6 +79,7 @@ def train(
     steps: int | None = None,
     seed: int = 0,
     resume: str = "auto",
+    teacher: str | None = None,
     screen: Screen | None = None,
     workspace: Workspace | None = None,
     **changes: Any,
@@ -92,6 +94,8 @@ def train(
         seed: of initial weights, data order, dropout.
         resume: "auto" continues a training that was stopped, "never" discards its
             checkpoints and starts at step 0. A finished run with the same settings is never repeated.
+        teacher: for a family that is distilled from another one, the version to learn from, such as
+            "support_domain.bert/3"; by default the champion of the same pipeline.
         changes: other fields of `zoo.fit.TrainPlan`, such as `learning_rate` or `batch_size`.
 
     Raises:
@@ -109,6 +113,7 @@ def train(
         changes=changes,
         workspace=workspace,
         screen=screen,
+        teacher=teacher,
     )
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root, say=screen.say)
     with training_slot(workspace.storage, job.model_name, size, job.identity, resume=resume) as slot:
@@ -133,12 +138,15 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
 
     plan = job.plan
     task = job.family.build(job.size, job.tokens.vocab_size, seed=plan.seed, dropout=plan.dropout, dtype=plan.dtype)
+    objective = job.objective
+    if job.teacher is not None:
+        objective = learn_from(job.teacher, task, job.family, objective)
     result = fit(
         task,
         job.tokens,
         job.plan,
         family=job.family,
-        objective=job.objective,
+        objective=objective,
         fingerprint=job.identity.fingerprint,
         checkpoints=slot.checkpoints,
         callbacks=[MlflowMetrics(log), TrainingProgress(screen, job.plan.steps)],

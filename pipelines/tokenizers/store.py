@@ -18,7 +18,7 @@ from typing import Protocol
 from governance.errors import ConfigError, DataError, did_you_mean
 from governance.labels import Label
 from pipelines.atomic import atomic_path
-from pipelines.tokenizers import bpe
+from pipelines.tokenizers import bpe, wordpiece
 from pipelines.tokenizers.kinds import KINDS, AlgorithmName, Encoder, Frame, Kind, Lexicon
 
 
@@ -32,6 +32,7 @@ class Algorithm:
         train: (texts, words at most, kind, folder) writes the files. Raises ConfigError for too few words.
         open: (folder, kind) reads them. Raises OSError or ValueError.
         surface: the UTF-8 bytes of text that an ordinary token stands for.
+        is_rest: where tokens say so themselves, whether one continues the word of the token before it.
     """
 
     files: tuple[str, ...]
@@ -39,10 +40,19 @@ class Algorithm:
     train: Callable[[Iterable[str], int, Kind, Path], None]
     open: Callable[[Path, Kind], Encoder]
     surface: Callable[[str], bytes]
+    is_rest: Callable[[str], bool] | None = None
 
 
 ALGORITHMS: dict[AlgorithmName, Algorithm] = {
     "bpe": Algorithm(bpe.FILES, bpe.VERSION, bpe.train, bpe.open_files, bpe.surface),
+    "wordpiece": Algorithm(
+        wordpiece.FILES,
+        wordpiece.VERSION,
+        wordpiece.train,
+        wordpiece.open_files,
+        wordpiece.surface,
+        wordpiece.is_rest,
+    ),
 }
 
 
@@ -112,7 +122,7 @@ def open_tokenizer(folder: Path) -> TokenizerFiles:
     """
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        found = _digest(folder, KINDS[meta["kind"]])
+        found = files_digest(folder, KINDS[meta["kind"]])
         if found != meta["digest"]:
             raise ValueError(f"its SHA-256 is {found[:16]} and not {meta['digest'][:16]}")
         return TokenizerFiles(
@@ -175,12 +185,13 @@ def _describe(version: Texts, kind: Kind, folder: Path) -> None:
         "start_id": lexicon.frame.start_id,
         "label": version.label.to_list(),
         "dataset_digest": version.digest,
-        "digest": _digest(folder, kind),
+        "digest": files_digest(folder, kind),
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
-def _digest(folder: Path, kind: Kind) -> str:
+def files_digest(folder: Path, kind: Kind) -> str:
+    """SHA-256 (hex) over the files of a kind: a tokenizer's digest, also among the assets of a preset."""
     digest = hashlib.sha256()
     for name in ALGORITHMS[kind.algorithm].files:
         digest.update(hashlib.sha256((folder / name).read_bytes()).digest())

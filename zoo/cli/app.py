@@ -57,12 +57,15 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Windows a step.")] = None,
     window: Annotated[int | None, typer.Option(min=8, help="Tokens a window.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="For distilbert: the version to learn from; the pipeline's champion if absent.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Curate, train, evaluate, gate and register a model."""
     from zoo.cli.commands import run_train
 
-    run_train(family, pipeline, size, steps, seed, resume, learning_rate, batch_size, window, json)
+    run_train(family, pipeline, size, steps, seed, resume, learning_rate, batch_size, window, teacher, json)
 
 
 @data_app.command("build")

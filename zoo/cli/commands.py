@@ -40,13 +40,14 @@ def run_train(
     learning_rate: float | None,
     batch_size: int | None,
     window: int | None,
+    teacher: str | None,
     as_json: bool,
 ) -> None:
     from zoo.train import train
 
     changes = {"learning_rate": learning_rate, "batch_size": batch_size, "window": window}
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
-    given |= {"pipeline": pipeline, "size": size, "steps": steps, "seed": seed, "resume": resume}
+    given |= {"pipeline": pipeline, "size": size, "steps": steps, "seed": seed, "resume": resume, "teacher": teacher}
     with terminal_screen() as screen:
         try:
             run = train(family, screen=screen, **given)

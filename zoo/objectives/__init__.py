@@ -7,12 +7,16 @@ from collections.abc import Callable
 from pipelines.tokenizers import Lexicon
 from zoo.objectives.base import Batch, Objective, Validation
 from zoo.objectives.causal import CausalLM
+from zoo.objectives.distilled import DistilledLM
+from zoo.objectives.entity import EntityMaskedLM
 from zoo.objectives.masked import MaskedLM
 
-__all__ = ["Batch", "CausalLM", "MaskedLM", "Objective", "Validation", "get"]
+__all__ = ["Batch", "CausalLM", "DistilledLM", "EntityMaskedLM", "MaskedLM", "Objective", "Validation", "get"]
 
 _OBJECTIVES: dict[str, Callable[[Lexicon], Objective]] = {
     CausalLM.name: lambda lexicon: CausalLM(),
+    DistilledLM.name: DistilledLM.of,
+    EntityMaskedLM.name: EntityMaskedLM.of,
     MaskedLM.name: MaskedLM.of,
 }
 

@@ -50,12 +50,15 @@ class Windows:
         epoch: int64 [rows], how often the split was gone through before.
         index: int64 [rows], numbers of the windows within the split.
         seed: of the stream.
+        joined: bool, of the shape of `ids`: whether a token goes on with the span of the one before it; None
+            where the split has no spans.
     """
 
     ids: npt.NDArray[np.int32]
     epoch: npt.NDArray[np.int64]
     index: npt.NDArray[np.int64]
     seed: int
+    joined: npt.NDArray[np.bool_] | None = None
 
 
 Signature = Mapping[str, tuple[str, tuple[int, ...]]]
@@ -134,7 +137,8 @@ def stream(
 
     def make(epoch: npt.NDArray[np.int64], index: npt.NDArray[np.int64]) -> list[npt.NDArray[Any]]:
         ids = gather_windows(split.ids, index, span, examples.overlap)
-        made = examples.examples(Windows(ids, epoch, index, seed))
+        joined = None if split.spans is None else gather_joined(split, index, span, examples.overlap)
+        made = examples.examples(Windows(ids, epoch, index, seed, joined))
         return [made[name] for name in signature]
 
     def batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -160,6 +164,15 @@ def gather_windows(
     for row, start in enumerate(index * window):
         out[row] = ids[start : start + window + overlap]
     return out
+
+
+def gather_joined(
+    split: TokenSplit, index: npt.NDArray[np.int64], window: int, overlap: int = 1
+) -> npt.NDArray[np.bool_]:
+    """`TokenSplit.joined` of the windows with these numbers: bool [len(index), window + overlap]."""
+    import numpy as np
+
+    return np.stack([split.joined(start, start + window + overlap) for start in (index * window).tolist()])
 
 
 def _check(batch_size: int, window: int, start_step: int, worker: int, num_workers: int) -> None:

@@ -5,6 +5,7 @@
         <split>.ids               little-endian uint16 (uint32 above 65,535 words), each document in its frame
         <split>.offsets           little-endian int64 [documents + 1], where each document starts
         <split>.sources           little-endian uint16 [documents], number of the pipeline's source
+        <split>.spans             little-endian int64 [spans, 2], where entities start and end; if asked for
 
 The folder's name says what is in it, so a second call has nothing to do, and a change of data or
 tokenizer can never be mistaken for the old one.
@@ -12,14 +13,18 @@ tokenizer can never be mistaken for the old one.
 
 from __future__ import annotations
 
+import bisect
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from governance.labels import Label
+from pipelines.arrays import damaged, id_dtype, map_array
+from pipelines import spans
 from pipelines.tokenizers import (
     Encoder,
     Lexicon,
@@ -29,6 +34,7 @@ from pipelines.tokenizers import (
     load_encoder,
     train_tokenizer,
 )
+from pipelines.tokenizers.wordpiece import WordPieceEncoder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,6 +84,8 @@ class TokenSplit:
         bytes: UTF-8 bytes of the text, the denominator of bits per byte.
         eos_id: the id that ends each document.
         sources: of the documents; None for text that belongs to no pipeline.
+        spans: int64 [spans, 2], first token of each entity and the one after its last, in order; None when
+            nobody looked for them.
     """
 
     name: str
@@ -86,6 +94,7 @@ class TokenSplit:
     bytes: int
     eos_id: int
     sources: Sources | None = None
+    spans: npt.NDArray[np.int64] | None = None
 
     def source_of(self, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Numbers of the sources that the tokens at these positions came from, in the same shape.
@@ -99,6 +108,19 @@ class TokenSplit:
             raise DataError(f'the documents of "{self.name}" have no known sources', where="tokens")
         documents = np.searchsorted(self.offsets, tokens, side="right") - 1
         return self.sources.numbers[documents].astype(np.int32)
+
+    def joined(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
+        """Whether each of these tokens goes on with the span of the one before it, bool [stop - start]."""
+        import numpy as np
+
+        joined = np.zeros(stop - start, bool)
+        if self.spans is not None:
+            number = bisect.bisect_right(self.spans, start, key=lambda span: int(span[1]))
+            while number < len(self.spans) and self.spans[number][0] < stop:
+                first, end = self.spans[number]
+                joined[max(first + 1 - start, 0) : end - start] = True
+                number += 1
+        return joined
 
     @property
     def documents(self) -> int:
@@ -119,6 +141,7 @@ class Tokens:
     dataset_digest: str
     sizes: dict[str, dict[str, Any]]
     source_names: tuple[str, ...]
+    spans_fingerprint: str | None = None
 
     @property
     def tokenizer_dir(self) -> Path:
@@ -152,11 +175,14 @@ class Tokens:
             known = ", ".join(self.sizes)
             raise DataError(f'no split "{name}"', where=str(self.folder), fix=f"there are {known}")
         size = self.sizes[name]
-        ids = _map(self.folder / f"{name}.ids", _width(self.vocab_size), size["tokens"])
-        offsets = _map(self.folder / f"{name}.offsets", np.dtype("<i8"), size["documents"] + 1)
-        numbers = _map(self.folder / f"{name}.sources", np.dtype("<u2"), size["documents"])
+        ids = map_array(self.folder / f"{name}.ids", id_dtype(self.vocab_size), size["tokens"])
+        offsets = map_array(self.folder / f"{name}.offsets", np.dtype("<i8"), size["documents"] + 1)
+        numbers = map_array(self.folder / f"{name}.sources", np.dtype("<u2"), size["documents"])
         sources = Sources(self.source_names, numbers, tuple(size["source_bytes"]))
-        return TokenSplit(name, ids, offsets, size["bytes"], self.eos_id, sources)
+        found = None
+        if self.spans_fingerprint is not None:
+            found = map_array(self.folder / f"{name}.spans", np.dtype("<i8"), 2 * size["spans"]).reshape(-1, 2)
+        return TokenSplit(name, ids, offsets, size["bytes"], self.eos_id, sources, found)
 
 
 def tokenize(
@@ -167,6 +193,7 @@ def tokenize(
     storage: Path,
     progress: Progress | None = None,
     tokenizer: TokenizerFiles | None = None,
+    entity_spans: bool = False,
 ) -> Tokens:
     """Trains the tokenizer on the training split and encodes all splits; each only once.
 
@@ -177,9 +204,11 @@ def tokenize(
         storage: folder under which "tokenizers/" and "tokens/" lie.
         progress: called after each batch of documents.
         tokenizer: encodes the text instead of a new one; `kind` and `vocab_size` are its own then.
+        entity_spans: also finds entities (see `pipelines.spans`); for WordPiece alone.
 
     Raises:
         ConfigError: unknown kind, or a vocabulary that is too small.
+        DetectorError: entities are asked for, and the model that finds them is missing.
         DataError: no training text, files that are damaged or were changed, or a disk that cannot
             be written.
     """
@@ -187,10 +216,12 @@ def tokenize(
         version.verify()  # everything from here on is named after the digest: it must be true once
     if tokenizer is None:
         tokenizer = train_tokenizer(version, kind=kind, vocab_size=vocab_size, storage=storage)
-    folder = storage / "tokens" / f"{version.digest[:16]}-{tokenizer.digest[:16]}-{version.sources.digest[:8]}"
+    name = f"{version.digest[:16]}-{tokenizer.digest[:16]}-{version.sources.digest[:8]}"
+    fingerprint = spans.fingerprint() if entity_spans else None
+    folder = storage / "tokens" / (name if fingerprint is None else f"{name}-{fingerprint[:16]}")
     if not folder.exists():
         with folder_made_once(folder) as temporary:
-            _encode_all(version, tokenizer, temporary, progress)
+            _encode_all(version, tokenizer, temporary, progress, fingerprint)
     return open_tokens(folder, tokenizer)
 
 
@@ -206,95 +237,114 @@ def open_tokens(folder: Path, tokenizer: TokenizerFiles) -> Tokens:
             raise ValueError(f"they were made by tokenizer {meta['tokenizer_digest'][:16]}")
         # The same words may have come with another label when the files were made.
         label = Label.from_list(meta["label"]) | tokenizer.label
-        return Tokens(folder, tokenizer, label, meta["dataset_digest"], meta["splits"], tuple(meta["sources"]))
+        names, fingerprint = tuple(meta["sources"]), meta.get("spans_fingerprint")
+        return Tokens(folder, tokenizer, label, meta["dataset_digest"], meta["splits"], names, fingerprint)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(folder, f"{type(error).__name__}: {error}") from None
+        raise damaged(folder, f"{type(error).__name__}: {error}") from None
 
 
-def _encode_all(version: Texts, tokenizer: TokenizerFiles, folder: Path, progress: Progress | None) -> None:
+def _encode_all(
+    version: Texts, tokenizer: TokenizerFiles, folder: Path, progress: Progress | None, fingerprint: str | None
+) -> None:
     encoder = load_encoder(tokenizer.folder)
-    sizes = {split: _encode_split(version, split, encoder, tokenizer, folder / split, progress) for split in SPLITS}
+    finder = None if fingerprint is None else spans.EntityFinder.create()
+    sizes = {}
+    for split in SPLITS:
+        texts = (text for _, text in version.texts(split))
+        encoded = _encoded(texts, encoder) if finder is None else _encoded_with_spans(texts, encoder, finder)
+        sizes[split] = _write_split(
+            encoded,
+            version.source_numbers(split),
+            len(version.sources.names),
+            tokenizer,
+            folder / split,
+            progress,
+            with_spans=finder is not None,
+        )
+            encoded,
+            version.source_numbers(split),
+            len(version.sources.names),
+            tokenizer,
+            folder / split,
+            progress,
+            with_spans=finder is not None,
+        )
     meta = {
         "dataset_digest": version.digest,
         "tokenizer_digest": tokenizer.digest,
         "label": (version.label | tokenizer.label).to_list(),
         "sources": version.sources.names,
         "splits": sizes,
+        "spans_fingerprint": fingerprint,
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
-def _encode_split(
-    version: Texts,
-    split: str,
-    encoder: Encoder,
+#: The texts of a batch, the ids of each without its frame, and ranges of these ids that are entities.
+_Encoded = tuple[list[str], list[list[int]], list[spans.Spans]]
+
+
+def _encoded(texts: Iterable[str], encoder: Encoder) -> Iterator[_Encoded]:
+    for batch in _batches(texts, _BATCH_CHARACTERS):
+        yield batch, encoder.encode(batch), [[] for _ in batch]
+
+
+def _encoded_with_spans(texts: Iterable[str], encoder: Encoder, finder: spans.EntityFinder) -> Iterator[_Encoded]:
+    assert isinstance(encoder, WordPieceEncoder)
+    for batch in _batches(texts, _BATCH_CHARACTERS // 20):  # slower by far: progress is shown more often
+        parts = [encoder.encode_parts(*one) for one in zip(batch, finder.find(batch), strict=True)]
+        yield batch, [ids for ids, _ in parts], [found for _, found in parts]
+
+
+def _write_split(
+    encoded: Iterable[_Encoded],
+    numbers: npt.NDArray[np.uint16],
+    sources: int,
     tokenizer: TokenizerFiles,
     path: Path,
     progress: Progress | None,
+    *,
+    with_spans: bool,
 ) -> dict[str, Any]:
     """Appends batch by batch, so that memory does not grow with the corpus."""
     import numpy as np
 
-    width = _width(tokenizer.vocab_size)
-    tokens = documents = 0
-    numbers = version.source_numbers(split)
-    sizes = np.zeros(len(version.sources.names), np.int64)
-    with (
-        path.with_suffix(".ids").open("wb") as ids_file,
-        path.with_suffix(".offsets").open("wb") as offsets_file,
-    ):
-        offsets_file.write(np.zeros(1, "<i8").tobytes())
-        for texts in _batches(text for _, text in version.texts(split)):
-            ids = [tokenizer.frame.document(one) for one in encoder.encode(texts)]
-            ends = tokens + np.cumsum([len(one) for one in ids])
-            ids_file.write(np.concatenate([np.asarray(one, width) for one in ids]).tobytes())
-            offsets_file.write(ends.astype("<i8").tobytes())
-            tokens = int(ends[-1])
-            np.add.at(sizes, numbers[documents : documents + len(texts)], [len(text.encode()) for text in texts])
-            documents += len(texts)
+    width = id_dtype(tokenizer.vocab_size)
+    before = 0 if tokenizer.frame.start_id is None else 1  # tokens of the frame
+    sizes = dict.fromkeys(("tokens", "documents", "spans"), 0)
+    of_sources = np.zeros(sources, np.int64)
+    with ExitStack() as stack:
+        names = ("ids", "offsets", "spans") if with_spans else ("ids", "offsets")
+        files = {name: stack.enter_context(path.with_suffix(f".{name}").open("wb")) for name in names}
+        files["offsets"].write(np.zeros(1, "<i8").tobytes())
+        for texts, all_ids, all_spans in encoded:
+            ids = [tokenizer.frame.document(one) for one in all_ids]
+            ends = sizes["tokens"] + np.cumsum([len(one) for one in ids])
+            files["ids"].write(np.concatenate([np.asarray(one, width) for one in ids]).tobytes())
+            files["offsets"].write(ends.astype("<i8").tobytes())
+            if with_spans:
+                starts = [sizes["tokens"] + before, *(ends[:-1] + before).tolist()]
+                found = [(a + start, b + start) for start, some in zip(starts, all_spans, strict=True) for a, b in some]
+                files["spans"].write(np.asarray(found, "<i8").tobytes())
+                sizes["spans"] += len(found)
+            sizes["tokens"] = int(ends[-1])
+            done = sizes["documents"]
+            np.add.at(of_sources, numbers[done : done + len(texts)], [len(text.encode()) for text in texts])
+            sizes["documents"] += len(texts)
             if progress is not None:
-                progress(path.name, documents)
+                progress(path.name, sizes["documents"])
     path.with_suffix(".sources").write_bytes(numbers.astype("<u2").tobytes())
-    return {"tokens": tokens, "documents": documents, "bytes": int(sizes.sum()), "source_bytes": sizes.tolist()}
+    return {**sizes, "bytes": int(of_sources.sum()), "source_bytes": of_sources.tolist()}
 
 
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+def _batches(texts: Iterable[str], most: int) -> Iterator[list[str]]:
     batch: list[str] = []
     characters = 0
     for text in texts:
         batch.append(text)
         characters += len(text)
-        if len(batch) == _BATCH_DOCUMENTS or characters >= _BATCH_CHARACTERS:
+        if len(batch) == _BATCH_DOCUMENTS or characters >= most:
             yield batch
             batch, characters = [], 0
     if batch:
         yield batch
-
-
-def _width(vocab_size: int) -> np.dtype[Any]:
-    import numpy as np
-
-    return np.dtype("<u2" if vocab_size <= 65_536 else "<u4")
-
-
-def _map(path: Path, dtype: np.dtype[Any], length: int) -> npt.NDArray[Any]:
-    """Memory-maps a file whose length must be the one that was recorded."""
-    import numpy as np
-
-    try:
-        found = path.stat().st_size
-    except OSError as error:
-        raise _damaged(path, str(error.strerror)) from None
-    if found != length * dtype.itemsize:
-        raise _damaged(path, f"{found} bytes instead of {length * dtype.itemsize}")
-    if length == 0:  # an empty file cannot be mapped
-        return np.empty(0, dtype)
-    return np.memmap(path, dtype=dtype, mode="r", shape=(length,))
-
-
-def _damaged(path: Path, reason: str) -> DataError:
-    return DataError(
-        f"the token files are damaged: {reason}",
-        where=str(path),
-        fix="delete the folder; it is made again from the same text",
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-#: What stands for a hidden word in a text that is to be filled in.
+#: What stands for a hidden word in a text that is to be filled in; a tokenizer's own sign does so as well.
 MASK = "<mask>"
 
 #: Masks of one text are asked for in groups of at most so many.
@@ -50,13 +51,14 @@ class EncoderModel:
         self._family = family
         lexicon = encoder.lexicon
         self._start_id, self._pad_id, self._mask_id = map(lexicon.special, ("first", "pad", "mask"))
+        self._masks = re.compile("|".join(map(re.escape, {MASK, lexicon.kind.mask or MASK})))
         self._words = lexicon.words
         self._pooled: Callable[..., Any] = compiled(task, self._mean_of_states)
         self._probabilities: Callable[..., Any] = compiled(task, self._probabilities_at)
 
     def embed(self, texts: Sequence[str], *, truncate: bool = False) -> npt.NDArray[np.float32]:
-        """Embeddings of texts: the mean of the last layer's states over all tokens of `<s> text </s>`,
-        normalised to length 1 (Reimers & Gurevych 2019, arXiv:1908.10084).
+        """Embeddings of texts: the mean of the last layer's states over all tokens of `<s> text </s>` (`[CLS]` and
+        `[SEP]` with BERT's tokenizer), normalised to length 1 (Reimers & Gurevych 2019, arXiv:1908.10084).
 
         Args:
             truncate: a text that is too long loses its end; otherwise it is refused.
@@ -75,7 +77,8 @@ class EncoderModel:
         return np.concatenate(pooled) if pooled else np.empty((0, width), np.float32)
 
     def fill(self, text: str, *, top_k: int = 5) -> list[list[Filled]]:
-        """The likeliest tokens for each `<mask>` in a text, the likeliest first.
+        """The likeliest tokens for each `<mask>` in a text, the likeliest first. BERT's `[MASK]` is understood by
+        the families with its tokenizer.
 
         Raises:
             ConfigError: there is no mask in the text, or more than 32, or top_k is below 1.
@@ -84,7 +87,7 @@ class EncoderModel:
         import numpy as np
 
         check_utf8([text])
-        parts = text.split(MASK)
+        parts = self._masks.split(text)
         if top_k < 1:
             raise ConfigError("must be at least 1", where="top_k")
         if not 1 <= len(parts) - 1 <= _MASKS:
@@ -192,7 +195,7 @@ class EncoderModel:
     def _mean_of_states(self, ids: Any, mask: Any) -> Any:
         from keras import ops
 
-        states = ops.cast(self.task.backbone({"token_ids": ids, "padding_mask": mask}, training=False), "float32")
+        states = ops.cast(self._family.states(self.task, ids, mask, False), "float32")  # type: ignore[misc]
         weights = ops.cast(mask, "float32")[:, :, None]
         mean = ops.sum(states * weights, axis=1) / ops.sum(weights, axis=1)
         return mean / ops.maximum(ops.norm(mean, axis=-1, keepdims=True), 1e-12)

@@ -48,9 +48,10 @@ def _personal_data(job: Job, model: LoadedModel) -> GateResult:
     from governance.pii import Detector, leaked
 
     samples = sample_generations(job, model)
+    texts = samples if model.cased else [*samples, *map(str.title, samples)]  # a name is told by its capitals
     key = job.workspace.keys.derive(job.spec.domain, "pii-hashes")
     detector = Detector.create()
-    found = leaked(samples, job.data.version.pii_hashes(), key, detector=detector)
+    found = leaked(texts, job.data.version.pii_hashes(), key, detector=detector)
     by_type = Counter(leak.type for leak in found)
     return no_training_pii(by_type, generations=len(samples))
 

@@ -47,12 +47,12 @@ def training_identity(
     plan: Mapping[str, Any],
     policy_digest: str,
     backend: str,
-    base_digest: str | None = None,
+    others: Mapping[str, str] | None = None,
 ) -> Identity:
     """The identity of a training run, as the design has it; the plan's dtype must be a resolved one.
 
     Args:
-        base_digest: SHA-256 over the weights and the tokenizer that it continues from, if any.
+        others: further parts that some families have, such as what it continues from or learns from.
     """
     parts = {
         "dataset": dataset_digest,
@@ -64,9 +64,7 @@ def training_identity(
         "backend": backend,
         "code": f"{zoo.__version__}+{_code_digest()}",
     }
-    if base_digest is not None:
-        parts |= {"start": "base", "base": base_digest}
-    return Identity(parts | {f"plan.{name}": value for name, value in plan.items()})
+    return Identity(parts | dict(others or {}) | {f"plan.{name}": value for name, value in plan.items()})
 
 
 @functools.cache

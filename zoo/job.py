@@ -18,6 +18,7 @@ from zoo.fit.plan import TrainPlan, check_window
 from zoo.identity import Identity, training_identity
 from zoo.objectives import Objective
 from zoo.screen import Screen
+from zoo.teacher import Teacher, find_teacher
 from zoo.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Job:
     identity: Identity
     options: Mapping[str, Any]
     base: OpenedBase | None = None
+    teacher: Teacher | None = None
 
     @property
     def model_name(self) -> str:
@@ -53,8 +55,10 @@ class Job:
     @property
     def label(self) -> Label:
         """Of the model: joins those of everything that it is made from."""
-        own = self.spec.label | self.data.version.label | self.tokens.label
-        return own if self.base is None else own | self.base.label
+        label = self.spec.label | self.data.version.label | self.tokens.label
+        for label_of in (self.base and self.base.label, self.teacher and self.teacher.version.label):
+            label = label if label_of is None else label | label_of
+        return label
 
     @property
     def objective(self) -> Objective:
@@ -95,6 +99,7 @@ def prepare(
     screen: Screen,
     init: str | None = None,
     init_label: str | None = None,
+    teacher: str | None = None,
 ) -> Job:
     """Checks everything that can be checked at once, then brings data and tokens up to date.
 
@@ -120,6 +125,9 @@ def prepare(
         raise ConfigError("steps and duration are both given", where="duration", fix="leave one of them out")
     if changes.get("lora") is not None and base is None:
         screen.say("lora trains small matrices beside weights that stay as they are, and here these are random")
+    taught_by = find_teacher(workspace, recipe, shape, pipeline=pipeline, reference=teacher)
+    if taught_by is not None:
+        workspace.policy.check(taught_by.version.label, sink=spec.domain, purpose="train")
     data = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
     total = data.version.total_records
     tokens = tokenize(
@@ -129,7 +137,10 @@ def prepare(
         storage=workspace.storage,
         progress=lambda split, documents: screen.progress(f"tokenize {split}", documents, total),
         tokenizer=None if base is None else base.tokenizer,
+        entity_spans=recipe.entity_spans,
     )
+    if taught_by is not None:
+        taught_by.check_tokenizer(recipe.tokenizer, tokens.tokenizer_digest)
     workspace.policy.check(tokens.label, sink=spec.domain, purpose="train")
     _warn_of_small_sources(tokens, screen)
     asked = TrainPlan.of(
@@ -143,6 +154,12 @@ def prepare(
         **changes,
     )
     plan = asked.model_copy(update={"dtype": dtype_policy(asked.dtype)})
+    others = {
+        "spans": tokens.spans_fingerprint,
+        "teacher": taught_by and taught_by.version.model_id,
+        "start": base and "base",
+        "base": base and base.digest,
+    }
     identity = training_identity(
         dataset_digest=data.version.digest,
         tokenizer_digest=tokens.tokenizer_digest,
@@ -152,13 +169,15 @@ def prepare(
         plan=plan.model_dump(mode="json"),
         policy_digest=workspace.policy.data_digest(spec.domain),
         backend=keras_backend(),
-        base_digest=None if base is None else base.digest,
+        others={name: value for name, value in others.items() if value is not None},
     )
     options: dict[str, Any] = {"size": size or DEFAULT_SIZE, "steps": steps, "seed": seed, **_plain(asked, changes)}
     options |= {} if length is None else {"duration": str(length)}
     if base is not None:  # asked again at a retraining: an alias may point to another version then
         options |= {"size": size, "init": base.base.reference, "init_label": init_label}
-    return Job(workspace, spec, recipe, shape, data, tokens, plan, identity, options, base)
+    if teacher is not None:
+        options["teacher"] = teacher
+    return Job(workspace, spec, recipe, shape, data, tokens, plan, identity, options, base, taught_by)
 
 
 def _open_base(

@@ -76,6 +76,11 @@ class LoadedModel:
         """Sampled continuations of texts; an encoder fills masks that stand after them."""
         return self.text_model.sample(texts, seed=seed)
 
+    @property
+    def cased(self) -> bool:
+        """Whether its tokenizer keeps capital letters."""
+        return self.text_model.encoder.lexicon.kind.cased
+
     def _encoder(self, what: str) -> EncoderModel:
         from zoo.encode import EncoderModel
 

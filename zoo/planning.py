@@ -251,6 +251,11 @@ def training_speed(family: Family, size: Size, vocab_size: int, *, steps: int = 
 
     plan = TrainPlan.of(size, parameters=1, train_tokens=1, validation_tokens=1, dropout=size.dropout)
     objective = objectives.get(family.objective, made_up_lexicon(family.tokenizer, vocab_size))
+    if family.teacher is not None:
+        teacher = families.get(family.teacher)
+        objective = replace(
+            objective, teacher=(teacher.build(replace(size, layers=2 * size.layers), vocab_size), teacher)
+        )
     task = family.build(size, vocab_size, dropout=size.dropout, dtype=dtype_policy("auto"))
     compiled = make_steps(Loss(task, family, objective), make_optimizer(task, plan), jit=plan.jit)
     rows, length = size.batch_size, objective.span(size.context) + objective.overlap

@@ -26,6 +26,7 @@ from zoo.fit import FitResult
 from zoo.job import Job
 from zoo.load import LoadedModel, open_folder
 from zoo.slot import Slot
+from zoo.teacher import TEACHER_TAG
 
 #: Tag of a version: the arguments that it was trained with, for its retraining.
 OPTIONS_TAG = "zoo.options"
@@ -55,7 +56,7 @@ def begin_run(tracking: Tracking, job: Job) -> RunLog:
         dataset_digest=job.data.version.digest,
         policy_digest=job.workspace.policy.digest,
         code_version=code_version(),
-        tags=_base_tags(job),
+        tags=_origin_tags(job),
     )
     if log.finished:
         return log
@@ -109,7 +110,7 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
         params={"family": job.family.name, "size": job.size.name},
         inference_params={} if is_encoder else {"max_tokens": 64, "temperature": 0.0, "seed": 0, "truncate": False},
         gives="embedding" if is_encoder else "text",
-        tags={OPTIONS_TAG: json.dumps(dict(job.options), sort_keys=True)} | _base_tags(job),
+        tags={OPTIONS_TAG: json.dumps(dict(job.options), sort_keys=True), **_origin_tags(job)},
         label=job.label,
         card=card,
         step=result.steps,
@@ -117,10 +118,12 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
     return version, loaded
 
 
-def _base_tags(job: Job) -> dict[str, str]:
-    if job.base is None:
-        return {}
-    return {BASE_TAG: job.base.base.name, BASE_DIGEST_TAG: job.base.digest}
+def _origin_tags(job: Job) -> dict[str, str]:
+    """What the model was continued from, and what it learned from."""
+    tags = {} if job.teacher is None else {TEACHER_TAG: str(job.teacher.version)}
+    if job.base is not None:
+        tags |= {BASE_TAG: job.base.base.name, BASE_DIGEST_TAG: job.base.digest}
+    return tags
 
 
 def _latency_ms(loaded: LoadedModel) -> float:

@@ -33,6 +33,7 @@ from zoo.query import refresh_catalogue
 from zoo.reporting import MlflowMetrics, TrainingProgress
 from zoo.screen import Screen
 from zoo.slot import Slot, check_resume, training_slot
+from zoo.teacher import learn_from
 from zoo.workspace import Workspace
 
 
@@ -82,6 +83,7 @@ def train(
     resume: str = "auto",
     init: str | None = None,
     init_label: str | None = None,
+    teacher: str | None = None,
     screen: Screen | None = None,
     workspace: Workspace | None = None,
     **changes: Any,
@@ -103,6 +105,8 @@ def train(
             with safetensors. Its tokenizer is used, and its label joins the new model's.
         init_label: domains that a folder's model was derived from, such as "public", if the folder does not
             say them.
+        teacher: for a family that is distilled from another one, the version to learn from, such as
+            "support_domain.bert/3"; by default the champion of the same pipeline.
         changes: other fields of `zoo.fit.TrainPlan`, such as `learning_rate`, `ema` or `lora={"rank": 8}`.
 
     Raises:
@@ -123,6 +127,7 @@ def train(
         screen=screen,
         init=init,
         init_label=init_label,
+        teacher=teacher,
     )
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root, say=screen.say)
     with training_slot(workspace.storage, job.model_name, job.size.name, job.identity, resume=resume) as slot:
@@ -146,12 +151,15 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     from zoo.fit import fit
 
     task = job.task()
+    objective = job.objective
+    if job.teacher is not None:
+        objective = learn_from(job.teacher, task, job.family, objective)
     result = fit(
         task,
         job.tokens,
         job.plan,
         family=job.family,
-        objective=job.objective,
+        objective=objective,
         fingerprint=job.identity.fingerprint,
         checkpoints=slot.checkpoints,
         callbacks=[MlflowMetrics(log), TrainingProgress(screen, job.plan.steps)],

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 END_OF_TEXT = "<|endoftext|>"
 
-AlgorithmName = Literal["bpe"]
+AlgorithmName = Literal["bpe", "wordpiece"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Kind:
             elsewhere: a name in `pipelines.tokenizers.bpe.SPLITS`. None: our own way.
         first: stands before each input of an encoder, if any.
         pad, mask: fill up an input, and hide a word; where the kind has them.
+        cased: whether capital letters come back when ids are decoded.
     """
 
     name: str
@@ -42,10 +43,11 @@ class Kind:
     pad: str | None = None
     mask: str | None = None
     split: str | None = None
+    cased: bool = True
 
 
 #: `bpe` as GPT-2 has it (keras-hub's `GPT2Tokenizer`), the others as their namesakes (`Llama3Tokenizer`,
-#: `RobertaTokenizer`). An encoder's first token stands before each input, not before each document.
+#: `RobertaTokenizer`, `BertTokenizer`). An encoder's first token stands before each input, not before each document.
 KINDS = {
     kind.name: kind
     for kind in (
@@ -66,6 +68,17 @@ KINDS = {
             first="<s>",
             pad="<pad>",
             mask="<mask>",
+        ),
+        Kind(
+            "bert",
+            "wordpiece",
+            "[SEP]",
+            None,
+            ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
+            first="[CLS]",
+            pad="[PAD]",
+            mask="[MASK]",
+            cased=False,
         ),
     )
 }

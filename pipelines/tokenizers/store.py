@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from governance.errors import ConfigError, DataError, did_you_mean
 from governance.labels import Label
 from pipelines.atomic import atomic_path
-from pipelines.tokenizers import bpe
+from pipelines.tokenizers import bpe, wordpiece
 from pipelines.tokenizers.kinds import KINDS, AlgorithmName, Encoder, Frame, Kind, Lexicon
 from pipelines.versions import SourceTable
 
@@ -39,6 +39,7 @@ class Algorithm:
         train: (texts, words at most, kind, folder) writes the files. Raises ConfigError for too few words.
         open: (folder, kind) reads them. Raises OSError or ValueError.
         surface: the UTF-8 bytes of text that an ordinary token stands for.
+        is_rest: where tokens say so themselves, whether one continues the word of the token before it.
     """
 
     files: tuple[str, ...]
@@ -46,10 +47,19 @@ class Algorithm:
     train: Callable[[Iterable[str], int, Kind, Path], None]
     open: Callable[[Path, Kind], Encoder]
     surface: Callable[[str], bytes]
+    is_rest: Callable[[str], bool] | None = None
 
 
 ALGORITHMS: dict[AlgorithmName, Algorithm] = {
     "bpe": Algorithm(bpe.FILES, bpe.VERSION, bpe.train, bpe.open_files, bpe.surface),
+    "wordpiece": Algorithm(
+        wordpiece.FILES,
+        wordpiece.VERSION,
+        wordpiece.train,
+        wordpiece.open_files,
+        wordpiece.surface,
+        wordpiece.is_rest,
+    ),
 }
 
 
@@ -132,7 +142,7 @@ def adopt_tokenizer(
         files.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".adopt-", dir=files) as temporary:
             write(Path(temporary))
-            digest = _digest(Path(temporary), KINDS[kind])
+            digest = files_digest(Path(temporary), KINDS[kind])
             # The same files with another label are another tokenizer: a label never goes over to others.
             owner = hashlib.sha256(str(label).encode()).hexdigest()
             folder = files / f"adopted-{digest[:16]}-{kind}-{owner[:8]}"
@@ -158,7 +168,7 @@ def open_tokenizer(folder: Path) -> TokenizerFiles:
     """
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        found = _digest(folder, KINDS[meta["kind"]])
+        found = files_digest(folder, KINDS[meta["kind"]])
         if found != meta["digest"]:
             raise ValueError(f"its SHA-256 is {found[:16]} and not {meta['digest'][:16]}")
         return TokenizerFiles(
@@ -221,12 +231,13 @@ def _describe(folder: Path, kind: Kind, label: Label, dataset_digest: str) -> No
         "start_id": lexicon.frame.start_id,
         "label": label.to_list(),
         "dataset_digest": dataset_digest,
-        "digest": _digest(folder, kind),
+        "digest": files_digest(folder, kind),
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
-def _digest(folder: Path, kind: Kind) -> str:
+def files_digest(folder: Path, kind: Kind) -> str:
+    """SHA-256 (hex) over the files of a kind: a tokenizer's digest, also among the assets of a preset."""
     digest = hashlib.sha256()
     for name in ALGORITHMS[kind.algorithm].files:
         digest.update(hashlib.sha256((folder / name).read_bytes()).digest())

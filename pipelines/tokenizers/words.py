@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_LETTERS, _DIGITS, _SIGNS, _SPACE, _SPECIAL = range(1, 6)
+_LETTERS, _DIGITS, _SIGNS, _SPACE, _SPECIAL, _REST = range(1, 7)
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class WordTable:
 
     Attributes:
         bytes: int32 [vocab], UTF-8 bytes of text that the id stands for; 0 for special tokens.
-        kinds: int8 [vocab], of the last character: letters, digits, signs, white space, special.
-        leads: bool [vocab], whether the id begins with a space or a line break.
+        kinds: int8 [vocab], of the last character: letters, digits, signs, white space, special; or that the
+            id is the rest of a word, where tokens say so themselves (WordPiece).
+        leads: bool [vocab], whether the id begins with a space or a line break, or says that it begins a word.
     """
 
     bytes: npt.NDArray[np.int32]
@@ -38,29 +39,33 @@ class WordTable:
         import numpy as np
 
         special = set(lexicon.kind.special_tokens)
-        surface = ALGORITHMS[lexicon.kind.algorithm].surface
+        algorithm = ALGORITHMS[lexicon.kind.algorithm]
         size = max(lexicon.ids.values()) + 1
         lengths, kinds, leads = np.zeros(size, np.int32), np.full(size, _SPECIAL, np.int8), np.zeros(size, bool)
         for token, index in lexicon.ids.items():
             if token not in special:
-                raw = surface(token)
+                raw = algorithm.surface(token)
+                rest = algorithm.is_rest is not None and algorithm.is_rest(token)
                 lengths[index] = len(raw)
-                kinds[index] = _kind(raw)
-                leads[index] = raw[:1].isspace()
+                kinds[index] = _REST if rest else _kind(raw)
+                leads[index] = raw[:1].isspace() if algorithm.is_rest is None else not rest
         return cls(lengths, kinds, leads)
 
     def word_starts(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Whether a word begins at each of these ids, bool [..., length]; special tokens are words.
 
         A word is a run of letters with the space before it, or a run of digits. Each sign is one. A
-        character of several bytes counts as a letter, whichever it is.
+        character of several bytes counts as a letter, whichever it is. Where tokens say themselves which of
+        them continue a word, that alone counts. (The rest of a word that a window cuts off belongs to
+        whatever stands before it: to the window's first token, which is never hidden.)
         """
         import numpy as np
 
         kinds, leads = self.kinds[ids], self.leads[ids]
         starts = np.ones(ids.shape, bool)
         runs = (kinds[..., 1:] == _LETTERS) | (kinds[..., 1:] == _DIGITS)
-        starts[..., 1:] = ~((kinds[..., 1:] == kinds[..., :-1]) & runs & ~leads[..., 1:])
+        joined = (kinds[..., 1:] == kinds[..., :-1]) & runs & ~leads[..., 1:]
+        starts[..., 1:] = ~(joined | (kinds[..., 1:] == _REST))
         return starts
 
     def is_special(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:

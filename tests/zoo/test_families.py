@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +15,12 @@ from zoo.families import Family, Size
 from zoo.families.llama import inner_width, kv_heads
 
 GPT, LLAMA, LSTM, ROBERTA = map(families.get, ("gpt", "llama", "lstm", "roberta"))
+BERT, DISTILBERT, ERNIE = map(families.get, ("bert", "distilbert", "ernie"))
 VOCABULARY = 8192
 
-every_family = pytest.mark.parametrize("family", [GPT, LLAMA, LSTM, ROBERTA], ids=lambda family: family.name)
+every_family = pytest.mark.parametrize(
+    "family", [BERT, DISTILBERT, ERNIE, GPT, LLAMA, LSTM, ROBERTA], ids=lambda family: family.name
+)
 
 
 def test_wrong_names_say_what_was_meant() -> None:
@@ -24,7 +28,7 @@ def test_wrong_names_say_what_was_meant() -> None:
         families.get("gtp")
     with pytest.raises(ConfigError, match='did you mean "nano"'):
         GPT.size("nanno")
-    assert families.names() == ["gpt", "llama", "lstm", "roberta"]
+    assert families.names() == ["bert", "distilbert", "ernie", "gpt", "llama", "lstm", "roberta"]
 
 
 def test_a_name_is_given_once() -> None:
@@ -49,7 +53,7 @@ def test_the_dial_turns_one_way(family: Family) -> None:
     assert 0.8e6 < family.non_embedding_parameters(family.size("nano"), VOCABULARY) < 2e6
 
 
-@pytest.mark.parametrize("family", [LLAMA, LSTM, ROBERTA], ids=["llama", "lstm", "roberta"])
+@pytest.mark.parametrize("family", [BERT, ERNIE, LLAMA, LSTM, ROBERTA], ids=lambda family: family.name)
 def test_sizes_of_one_name_weigh_about_the_same(family: Family) -> None:
     for name in ("nano", "micro", "mini", "small", "medium"):
         share = family.non_embedding_parameters(family.size(name), VOCABULARY) / GPT.non_embedding_parameters(
@@ -64,6 +68,13 @@ def test_published_counts() -> None:
     llama_1b = Size("1b", layers=16, width=2048, heads=32, context=1, learning_rate=1.0, batch_size=1)
     wider = 3 * 2048 * (8192 - inner_width(llama_1b)) * 16  # Llama 3.2 1B's MLP is four times the width
     assert LLAMA.parameters(llama_1b, 128_256) + wider == 1_235_814_400
+    base, words = BERT.size("small"), 30_522  # BERT-base, without the head that predicts words
+    assert BERT.parameters(base, words) - _head(base, words) == 109_482_240
+    assert DISTILBERT.parameters(DISTILBERT.size("small"), words) - _head(base, words) == 66_362_880
+
+
+def _head(size: Size, words: int) -> int:
+    return size.width**2 + 3 * size.width + words
 
 
 @pytest.mark.parametrize("family", [GPT, LLAMA], ids=["gpt", "llama"])
@@ -82,12 +93,13 @@ def test_grouped_queries(heads: int, expected: int) -> None:
 
 @pytest.mark.parametrize(
     ("family", "name"),
-    [(GPT, "nano"), (GPT, "micro"), (LLAMA, "nano"), (LLAMA, "mini"), (LSTM, "nano"), (ROBERTA, "nano")],
+    [(GPT, "nano"), (GPT, "micro"), (LLAMA, "nano"), (LLAMA, "mini"), (LSTM, "nano"), (ROBERTA, "nano")]
+    + [(BERT, "nano"), (DISTILBERT, "micro")],
 )
 def test_counts_are_those_of_the_built_model(family: Family, name: str) -> None:
     size = family.size(name)
     task = family.build(size, VOCABULARY)
-    counted = sum(int(np.prod(weight.shape)) for weight in task.trainable_weights)
+    counted = sum(int(np.prod(weight.shape)) for weight in task.weights)
     assert counted == family.parameters(size, VOCABULARY)
     tables = [weight for weight in task.trainable_weights if weight.path.endswith("embeddings")]
     assert sum(int(np.prod(weight.shape)) for weight in tables) == family.embedding_parameters(size, VOCABULARY)
@@ -136,6 +148,28 @@ def test_forget_gates_start_open() -> None:
     task = LSTM.build(TOYS["lstm"], 50)
     for layer in task.backbone.lstm_layers:
         np.testing.assert_array_equal(np.reshape(layer.cell.bias, (4, -1)).mean(axis=1), [0, 1, 0, 0])
+
+
+def test_a_student_starts_from_every_second_layer_of_its_teacher() -> None:
+    from keras import ops
+
+    size = Size("x", layers=3, width=8, heads=2, context=16, learning_rate=1e-3, batch_size=1)
+    teacher, student = BERT.build(size, 50, seed=1), DISTILBERT.build(replace(size, layers=2), 50, seed=2)
+    DISTILBERT.start_from(student, teacher)
+    ids = np.arange(24, dtype=np.int32).reshape(2, 12)
+    batch = {"inputs": ops.convert_to_tensor(ids), "positions": ops.convert_to_tensor([[1, 5], [0, 11]])}
+    x = teacher.backbone.token_embedding(ids) + teacher.backbone.position_embedding(np.zeros((2, 12, 8)))
+    x = teacher.backbone.embeddings_layer_norm(x + teacher.backbone.segment_embedding(np.zeros_like(ids)))
+    for index in (0, 2):
+        x = teacher.backbone.transformer_layers[index](x, padding_mask=np.ones_like(ids))
+    expected = teacher.masked_lm_head(x, batch["positions"])
+    np.testing.assert_allclose(DISTILBERT.logits(student, batch, False), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_of_bert_all_but_the_pooler_is_trained() -> None:
+    task = BERT.build(TOYS["bert"], 50)
+    trained = {weight.path for weight in task.trainable_weights}
+    assert {weight.path for weight in task.weights} - trained == {"pooled_dense/kernel", "pooled_dense/bias"}
 
 
 def test_the_table_can_be_written_as_json() -> None:

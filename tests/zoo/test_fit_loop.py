@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from governance.errors import ConfigError, DataError, FingerprintMismatch
-from tests.zoo.toy import LONG, VOCABULARY, RunTokens, ToyTokens, toy_fit, toy_plan, toy_task
+from tests.zoo.toy import LONG, OBJECTIVES, VOCABULARY, RunTokens, SpanTokens, ToyTokens, toy_fit, toy_plan, toy_task
 from zoo import families
 from zoo.cli.settings import parse_settings
 from zoo.fit import Callback, Evaluation, fit
@@ -98,6 +99,8 @@ def test_two_runs_are_the_same_bit_for_bit(tmp_path: Path, jit: bool) -> None:
         ("llama", ToyTokens(), {"steps": 150}),
         ("lstm", ToyTokens(), {"steps": 150}),
         ("roberta", RunTokens(3000, 1000), {"steps": 300, "window": 32}),
+        ("bert", RunTokens(3000, 1000), {"steps": 300, "window": 32}),
+        ("ernie", RunTokens(3000, 1000), {"steps": 300, "window": 32}),
     ],
 )
 def test_each_family_learns(tmp_path: Path, family: str, tokens: ToyTokens, changes: dict[str, int]) -> None:
@@ -108,11 +111,32 @@ def test_each_family_learns(tmp_path: Path, family: str, tokens: ToyTokens, chan
     assert metrics["val_bits_per_byte"] < 0.75 * untrained
 
 
+def test_a_student_learns_what_its_teacher_knows(tmp_path: Path) -> None:
+    options = {"tokens": RunTokens(3000, 1000), "window": 32, "evaluate_every": 400, "checkpoint_every": 400}
+    plan = toy_plan(steps=300, **{name: value for name, value in options.items() if name != "tokens"})
+    teacher = toy_task(plan, "bert")
+    learned = fit(
+        teacher,
+        options["tokens"],
+        plan,
+        family=families.get("bert"),
+        objective=OBJECTIVES["bert"],
+        fingerprint="f",
+        checkpoints=tmp_path / "teacher",
+    ).metrics
+    before = [np.array(weight) for weight in teacher.weights]
+    taught = toy_fit(tmp_path / "student", family="distilbert", teacher=teacher, steps=100, **options)
+    assert taught.metrics["untrained_bits_per_byte"] > taught.metrics["val_bits_per_byte"]
+    assert taught.metrics["val_bits_per_byte"] < 1.2 * learned["val_bits_per_byte"]
+    for weight, same in zip(teacher.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, same)  # a teacher does not learn
+
+
 @pytest.mark.parametrize(
     ("family", "stop_after", "changes"),
     [
         *(("gpt", stop_after, {}) for stop_after in (0, 3, 4, 6, 11)),
-        *((family, 6, {}) for family in ("llama", "lstm", "roberta")),
+        *((family, 6, {}) for family in ("llama", "lstm", "roberta", "bert", "distilbert", "ernie")),
         ("gpt", 6, {"accumulate": 2, "ema": 0.8, "schedule": "wsd"}),
         ("gpt", 6, {"lora": {"rank": 2}, "ema": 0.8}),
         ("lstm", 6, {"lora": {"rank": 2}}),
@@ -120,13 +144,15 @@ def test_each_family_learns(tmp_path: Path, family: str, tokens: ToyTokens, chan
     ],
 )
 def test_a_run_that_is_broken_off_goes_on(
-    tmp_path: Path, family: str, stop_after: int, changes: dict[str, object]
+    tmp_path: Path, family: str, stop_after: int, changes: dict[str, Any]
 ) -> None:
-    whole = toy_fit(tmp_path / "whole", family=family, jit=False, **changes)  # with XLA: the kill test below
+    tokens = SpanTokens() if family == "ernie" else ToyTokens()
+    options = {"family": family, "tokens": tokens, "jit": False, **changes}  # with XLA: the kill test below
+    whole = toy_fit(tmp_path / "whole", **options)
     with pytest.raises(KeyboardInterrupt):
-        toy_fit(tmp_path / "parts", Diary(stop_after), family=family, jit=False, **changes)
+        toy_fit(tmp_path / "parts", Diary(stop_after), **options)
     diary = Diary()
-    result = toy_fit(tmp_path / "parts", diary, family=family, jit=False, **changes)
+    result = toy_fit(tmp_path / "parts", diary, **options)
     assert diary.events[0] == ("start", stop_after // 4 * 4)
     assert diary.losses == list(whole.losses)
     assert result.losses == whole.losses

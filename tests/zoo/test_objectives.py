@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from governance.errors import DataError
 from pipelines.stream import Windows, stream
-from pipelines.tokenizers import load_encoder, train_tokenizer
+from pipelines.tokenizers import Encoder, load_encoder, train_tokenizer
 from pipelines.tokens import TokenSplit
-from tests.pipelines.tiny import tiny_version
+from tests.pipelines.tiny import letters, tiny_version
 from tests.zoo.toy import OBJECTIVES, ToyTokens
 from zoo import families
 from zoo.fit.evaluate import evaluate
-from zoo.objectives import MaskedLM
+from zoo.objectives import Batch, EntityMaskedLM, MaskedLM
 from zoo.objectives.masked import SHARE, choose_words
 
 TOY = OBJECTIVES["roberta"]
@@ -67,6 +67,124 @@ def test_whole_words_are_hidden_and_nothing_else(masked: MaskedLM) -> None:
             assert word.all() or not word.any()
         np.testing.assert_array_equal(batch["inputs"][row, ~hidden], whole[row, ~hidden])
     assert batch["weights"].mean() > 0.95
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    files = train_tokenizer(tiny_version(), kind="bert", vocab_size=220, storage=tmp_path_factory.mktemp("storage"))
+    return load_encoder(files.folder)
+
+
+def texts_as_windows(encoder: Encoder, texts: list[str], length: int = 63) -> Windows:
+    ids = [token for text in texts for token in encoder.frame.document(encoder.encode([text])[0])]
+    rows = len(ids) // length
+    return windows(np.array(ids[: rows * length]).reshape(rows, length), epoch=2, first=5, seed=9)
+
+
+def masked_again(encoder: Encoder, given: Windows) -> list[dict[str, list[int]]]:
+    """Whole-word masking a second time, from the tokens' spelling and without arrays."""
+    tokens = list(encoder.lexicon.ids)
+    ordinary = [index for index, token in enumerate(tokens) if token[0] != "[" or len(token) == 1]
+    rows = []
+    for row, ids in enumerate(given.ids.tolist()):
+        draw = np.random.Generator(
+            np.random.Philox(key=[given.seed, int(given.index[row])], counter=[0, 0, 0, int(given.epoch[row])])
+        )
+        whole = [tokens.index("[CLS]"), *ids]
+        words: list[list[int]] = []
+        for position, token in enumerate(whole):
+            if words and tokens[token].startswith("##"):
+                words[-1].append(position)
+            else:
+                words.append([position])
+        words = [word for word in words if whole[word[0]] in ordinary]
+        budget, chosen = round(0.15 * len(whole)), []
+        for number in draw.permutation(len(words)):
+            if len(words[number]) <= budget:
+                chosen += words[number]
+                budget -= len(words[number])
+        chosen.sort()
+        fates = draw.random(len(chosen))
+        random = draw.integers(0, len(ordinary), len(chosen))
+        inputs = list(whole)
+        for position, fate, other in zip(chosen, fates, random, strict=True):
+            if fate < 0.9:
+                inputs[position] = tokens.index("[MASK]") if fate < 0.8 else ordinary[other]
+        rows.append({"inputs": inputs, "positions": chosen, "targets": [whole[position] for position in chosen]})
+    return rows
+
+
+def test_whole_words_are_hidden_as_a_second_computation_says(bert: Encoder) -> None:
+    given = texts_as_windows(bert, letters(40, 7))
+    batch = MaskedLM.of(bert.lexicon).examples(given)
+    for row, expected in enumerate(masked_again(bert, given)):
+        count = int(batch["weights"][row].sum())
+        assert batch["inputs"][row].tolist() == expected["inputs"]
+        assert batch["positions"][row, :count].tolist() == expected["positions"]
+        assert batch["targets"][row, :count].tolist() == expected["targets"]
+
+
+def test_unknown_words_are_neither_hidden_nor_counted(bert: Encoder) -> None:
+    masked = MaskedLM.of(bert.lexicon)
+    unknown = bert.lexicon.ids["[UNK]"]
+    ids = texts_as_windows(bert, ["the 漢 tax 字 return"] * 40).ids
+    assert (ids == unknown).sum() > 50
+    batch = masked.examples(windows(ids))
+    assert not (batch["targets"][batch["weights"] > 0] == unknown).any()
+    assert masked.words.bytes[unknown] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ask <PERSON_3fa2b1c4> now", ["ask", "<person_3fa2b1c4>", "now"]),
+        ("<US_SSN> or <EMAIL_ADDRESS>", ["<us_ssn>", "or", "<email_address>"]),
+        ("<PERSON> returns", ["<person>", "returns"]),
+        ("2 < 3 and 5 > 4", ["2", "<", "3", "and", "5", ">", "4"]),
+        ("<> <_> <a_> <_a>", ["<", ">", "<", "_", ">", "<", "a", "_", ">", "<", "_", "a", ">"]),
+        ("<tax <PERSON> due>", ["<", "tax", "<person>", "due", ">"]),
+        ("cut <PERSON_3fa2", ["cut", "<", "person", "_", "3fa2"]),
+    ],
+)
+def test_placeholders_are_hidden_as_a_whole(bert: Encoder, text: str, expected: list[str]) -> None:
+    objective = EntityMaskedLM.of(bert.lexicon)
+    ids = np.array([[objective.start_id, *bert.encode([text])[0]]], np.int32)
+    starts = objective.starts(ids, windows(ids[:, 1:]))[0]
+    units = np.split(ids[0], np.flatnonzero(starts)[1:])
+    assert [bert.decode(unit.tolist()) for unit in units[1:]] == expected
+
+
+def test_entities_are_hidden_as_a_whole(bert: Encoder) -> None:
+    objective = EntityMaskedLM.of(bert.lexicon)
+    flat = texts_as_windows(bert, letters(60)).ids.reshape(-1)
+    spans = np.arange(0, len(flat) - 5, 11)[:, None] + [3, 7]
+    split = TokenSplit("train", flat, np.array([0, len(flat)]), 1, bert.frame.end_id, spans)
+    entity = np.zeros(len(flat), int)
+    for number, (start, end) in enumerate(spans, start=1):
+        entity[start:end] = number
+
+    def check(batch: Batch, numbers: np.ndarray) -> None:
+        hidden = 0
+        for row, number in enumerate(numbers):
+            count = int(batch["weights"][row].sum())
+            chosen = batch["positions"][row, :count] - 1 + number * 63
+            for one in set(entity[chosen]) - {0}:
+                assert set(np.flatnonzero(entity == one)) <= set(chosen), "all of an entity or nothing"
+                hidden += 1
+        assert hidden > 3
+
+    check(next(iter(objective.validation(split, batch_size=8, window=64).batches)), np.arange(8))
+    rows = len(flat) // 63
+    seen: list[np.ndarray] = []
+
+    class Spy(EntityMaskedLM):
+        def examples(self, windows: Windows) -> Batch:
+            seen.append(windows.index.copy())
+            return super().examples(windows)
+
+    spy = Spy(**vars(objective))
+    batch = next(stream(split, spy, batch_size=rows, window=64, seed=3).as_numpy_iterator())
+    check(batch, seen[0])
 
 
 def test_most_are_masked_some_replaced_some_left(masked: MaskedLM) -> None:

@@ -16,17 +16,21 @@ from zoo import families
 from zoo.cli.settings import parse_settings
 from zoo.families import Size
 from zoo.fit import Callback, FitResult, TrainPlan, fit
-from zoo.objectives import CausalLM, MaskedLM, Objective
+from zoo.objectives import CausalLM, DistilledLM, EntityMaskedLM, MaskedLM, Objective
 
 VOCABULARY = 37
 TOY = Size("toy", layers=1, width=16, heads=2, context=8, learning_rate=1e-2, batch_size=4, dropout=0.2)
 
 #: The toy of each family; heads have to suit it.
+ENCODER = replace(TOY, context=32, dropout=0.0)
 TOYS = {
+    "bert": replace(ENCODER, layers=2),
+    "distilbert": ENCODER,
+    "ernie": ENCODER,
     "gpt": TOY,
     "llama": replace(TOY, heads=4),
     "lstm": replace(TOY, heads=0, layers=2),
-    "roberta": replace(TOY, context=32, dropout=0.0),
+    "roberta": ENCODER,
 }
 
 #: Start, mask and padding come after the toy's own ids, each of which is a word of three bytes.
@@ -35,7 +39,13 @@ _WORDS = WordTable(
     np.array([1] * VOCABULARY + [5] * 3, np.int8),
     np.ones(VOCABULARY + 3, bool),
 )
-OBJECTIVES: dict[str, Objective] = {"roberta": MaskedLM(_WORDS, VOCABULARY, VOCABULARY + 1, VOCABULARY + 2)}
+_SPECIAL = (VOCABULARY, VOCABULARY + 1, VOCABULARY + 2)
+OBJECTIVES: dict[str, Objective] = {
+    "bert": MaskedLM(_WORDS, *_SPECIAL),
+    "distilbert": DistilledLM(_WORDS, *_SPECIAL),
+    "ernie": EntityMaskedLM(_WORDS, *_SPECIAL, opens=3, joins=4, closes=5),
+    "roberta": MaskedLM(_WORDS, *_SPECIAL),
+}
 
 #: Plan of a training that takes some seconds, as the script makes it.
 LONG = {"steps": 60, "evaluate_every": 20, "checkpoint_every": 7}
@@ -54,6 +64,14 @@ class ToyTokens:
         noise = np.random.default_rng(len(name)).integers(0, 3, size)
         ids = (np.arange(size) * 5 + noise) % VOCABULARY
         return TokenSplit(name, ids.astype(np.uint16), np.array([0, size]), 3 * size, 0)
+
+
+class SpanTokens(ToyTokens):
+    """Of each ten tokens three are an entity."""
+
+    def split(self, name: str) -> TokenSplit:
+        starts = np.arange(2, self.sizes[name] - 3, 10)
+        return replace(super().split(name), spans=np.stack([starts, starts + 3], axis=1))
 
 
 class RunTokens(ToyTokens):
@@ -91,15 +109,23 @@ def toy_fit(
     family: str = "gpt",
     fingerprint: str = "f",
     tokens: ToyTokens | None = None,
+    teacher: Any = None,
     **changes: Any,
 ) -> FitResult:
+    """A `distilbert` learns from `teacher`, a task of the family bert; without one from an untrained one."""
     plan = toy_plan(**changes)
+    task = toy_task(plan, family)
+    objective = OBJECTIVES.get(family, CausalLM())
+    if isinstance(objective, DistilledLM):
+        teacher = teacher or toy_task(toy_plan(seed=1), "bert")
+        objective = replace(objective, teacher=(teacher, families.get("bert")))
+        families.get(family).start_from(task, teacher)  # type: ignore[misc]
     return fit(
-        toy_task(plan, family),
+        task,
         tokens or ToyTokens(),
         plan,
         family=families.get(family),
-        objective=OBJECTIVES.get(family, CausalLM()),
+        objective=objective,
         fingerprint=fingerprint,
         checkpoints=checkpoints,
         callbacks=callbacks,

@@ -73,14 +73,18 @@ def train(
             "--set", help="Any other setting, as name=value: accumulate=4, ema=0.999, schedule=wsd, patience=3 …"
         ),
     ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="For distilbert: the version to learn from; the pipeline's champion if absent.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Curate, train, evaluate, gate and register a model."""
     from zoo.cli.commands import run_train
 
-    length = {"steps": steps, "duration": duration}
+    request = {"pipeline": pipeline, "size": size, "steps": steps, "duration": duration, "seed": seed}
+    request |= {"resume": resume, "init": init, "init_label": init_label, "teacher": teacher}
     given = {"learning_rate": learning_rate, "batch_size": batch_size, "window": window, "lora.rank": lora_rank}
-    run_train(family, pipeline, size, init, init_label, length, seed, resume, given, settings or [], json)
+    run_train(family, request, given, settings or [], json)
 
 
 @app.command()

@@ -30,19 +30,8 @@ Next:
      zoo train gpt --pipeline tax_domain""")
 
 
-def run_train(
-    family: str,
-    pipeline: str,
-    size: str | None,
-    init: str | None,
-    init_label: str | None,
-    length: dict[str, Any],
-    seed: int,
-    resume: str,
-    given: dict[str, Any],
-    settings: list[str],
-    as_json: bool,
-) -> None:
+def run_train(family: str, request: dict[str, Any], given: dict[str, Any], settings: list[str], as_json: bool) -> None:
+    """Args: `request` are arguments of `zoo.train`; `given` and `settings` make up its settings."""
     from zoo.cli.settings import parse_settings, set_at
     from zoo.job import check_settings
     from zoo.train import train
@@ -52,11 +41,9 @@ def run_train(
         if value is not None:
             set_at(changes, name.split("."), value)
     check_settings(changes)
-    common: dict[str, Any] = {"pipeline": pipeline, "size": size, "seed": seed, "resume": resume}
-    common |= {"init": init, "init_label": init_label}
     with terminal_screen() as screen:
         try:
-            run = train(family, screen=screen, **common, **length, **changes)
+            run = train(family, screen=screen, **request, **changes)
         except KeyboardInterrupt:
             print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
             sys.exit(130)

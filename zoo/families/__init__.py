@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from governance.errors import ConfigError, did_you_mean
 from zoo.families.base import Family, Size
+from zoo.families.bert import BERT
+from zoo.families.distilbert import DISTILBERT
+from zoo.families.ernie import ERNIE
 from zoo.families.gpt import GPT
 from zoo.families.llama import LLAMA
 from zoo.families.lstm import LSTM
@@ -88,5 +91,5 @@ def table(vocab_size: int) -> list[Row]:
     ]
 
 
-for _family in (GPT, LLAMA, LSTM, ROBERTA):
+for _family in (BERT, DISTILBERT, ERNIE, GPT, LLAMA, LSTM, ROBERTA):
     register(_family)

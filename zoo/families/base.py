@@ -59,6 +59,12 @@ class Family:
         embedding_parameters: the part of them that only look-ups use.
         keras_classes: the module of the Keras classes that keras-hub does not have.
         predicted: share of the positions for which the output projection is computed in training.
+        states: of an encoder: (task, ids, padding mask, training) to float [batch, length, width], the last
+            layer's; `task.masked_lm_head` makes its logits of them.
+        entity_spans: whether it learns from spans of entities in the text, which an analyzer has to find.
+        teacher: the family that it is distilled from.
+        start_from: (task, teacher's task) copies the initial weights from a teacher of the same name of
+            size, which has up to twice the layers.
     """
 
     name: str
@@ -73,6 +79,10 @@ class Family:
     embedding_parameters: Callable[[Size, int], int]
     keras_classes: str | None = None
     predicted: float = 1.0
+    states: Callable[..., keras.KerasTensor] | None = None
+    entity_spans: bool = False
+    teacher: str | None = None
+    start_from: Callable[..., None] | None = None
 
     def prepare(self) -> None:
         """Makes the family's own Keras classes known, so that Keras can load them by name."""

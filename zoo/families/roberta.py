@@ -82,6 +82,11 @@ def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.
     return keras_hub.models.RobertaMaskedLMPreprocessor(tokenizer=tokenizer, sequence_length=sequence_length)
 
 
+def states(task: keras_hub.models.RobertaMaskedLM, ids: Any, mask: Any, training: bool) -> Any:
+    """float [batch, length, width], of the last layer, for int32 [batch, length]."""
+    return task.backbone({"token_ids": ids, "padding_mask": mask}, training=training)
+
+
 def logits(task: keras_hub.models.RobertaMaskedLM, batch: Mapping[str, Any], training: bool) -> Any:
     """float [batch, predictions, vocabulary], for the "positions" of int32 "inputs" [batch, length]."""
     from keras import ops
@@ -107,4 +112,5 @@ ROBERTA = Family(
     parameters=parameters,
     embedding_parameters=embedding_parameters,
     predicted=0.15,
+    states=states,
 )

@@ -7,12 +7,27 @@ from collections.abc import Callable
 from pipelines.tokenizers import Lexicon
 from zoo.objectives.base import SOURCE, Batch, Objective, Unit, Validation
 from zoo.objectives.causal import CausalLM
+from zoo.objectives.distilled import DistilledLM
+from zoo.objectives.entity import EntityMaskedLM
 from zoo.objectives.masked import MaskedLM
 
-__all__ = ["SOURCE", "Batch", "CausalLM", "MaskedLM", "Objective", "Unit", "Validation", "get"]
+__all__ = [
+    "SOURCE",
+    "Batch",
+    "CausalLM",
+    "DistilledLM",
+    "EntityMaskedLM",
+    "MaskedLM",
+    "Objective",
+    "Unit",
+    "Validation",
+    "get",
+]
 
 _OBJECTIVES: dict[str, Callable[[Lexicon], Objective]] = {
     CausalLM.name: lambda lexicon: CausalLM(),
+    DistilledLM.name: DistilledLM.of,
+    EntityMaskedLM.name: EntityMaskedLM.of,
     MaskedLM.name: MaskedLM.of,
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from governance.errors import ConfigError
 from pipelines.stream import Windows
@@ -47,7 +47,7 @@ class MaskedLM(WindowObjective):
     overlap: ClassVar[int] = 0
 
     @classmethod
-    def of(cls, lexicon: Lexicon) -> MaskedLM:
+    def of(cls, lexicon: Lexicon) -> Self:
         """For a tokenizer of an encoder."""
         return cls(lexicon.words, lexicon.special("first"), lexicon.special("mask"), lexicon.special("pad"))
 
@@ -73,7 +73,7 @@ class MaskedLM(WindowObjective):
         batch = {name: np.zeros(shape, dtype) for name, (dtype, shape) in shapes.items()}
         whole = np.concatenate([np.full((rows, 1), self.start_id, np.int32), windows.ids], axis=1)
         batch["inputs"][:] = whole
-        starts = self.words.word_starts(whole)
+        starts = self.starts(whole, windows)
         hidden = ~(self.words.is_special(whole))
         for row in range(rows):
             key = [windows.seed & 0xFFFFFFFFFFFFFFFF, int(windows.index[row])]
@@ -87,6 +87,10 @@ class MaskedLM(WindowObjective):
             batch["weights"][row, :count] = 1
             batch["inputs"][row, chosen] = self._corrupt(whole[row, chosen], draw)
         return batch
+
+    def starts(self, ids: npt.NDArray[np.int32], windows: Windows) -> npt.NDArray[np.bool_]:
+        """Where begins what is hidden as a whole, bool, of the shape of `ids`: the windows after their first token."""
+        return self.words.word_starts(ids)
 
     def _corrupt(self, ids: npt.NDArray[np.int32], draw: np.random.Generator) -> npt.NDArray[np.int32]:
         import numpy as np
@@ -120,7 +124,14 @@ class MaskedLM(WindowObjective):
             ids = np.full(batch_size * span, self.pad_id, np.int32)
             ids[: len(chunk)] = chunk
             index = start // span + np.arange(batch_size)
-            windows = Windows(ids.reshape(batch_size, span), np.zeros(batch_size, np.int64), index, seed=0)
+            joined = None if split.spans is None else split.joined(start, start + batch_size * span)
+            windows = Windows(
+                ids.reshape(batch_size, span),
+                np.zeros(batch_size, np.int64),
+                index,
+                seed=0,
+                joined=None if joined is None else joined.reshape(batch_size, span),
+            )
             batch = {**self.examples(windows)}
             batch["padding_mask"] = (batch["inputs"] != self.pad_id).astype(np.int32)
             if split.sources is not None:  # the window's first token is no token of the split

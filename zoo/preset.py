@@ -13,6 +13,7 @@ from zoo import families
 from zoo.encode import EncoderModel
 from zoo.families.base import Family
 from zoo.generate import TextModel
+from zoo.seq2seq import Seq2SeqModel
 
 if TYPE_CHECKING:
     import keras_hub
@@ -23,10 +24,16 @@ _TASKS = {"encoder": "MaskedLM", "decoder": "CausalLM", "seq2seq": "Seq2SeqLM"}
 
 
 def save_preset(
-    task: keras_hub.models.Task, tokenizer_dir: Path, folder: Path, *, family: Family, context: int
+    task: keras_hub.models.Task,
+    tokenizer_dir: Path,
+    folder: Path,
+    *,
+    family: Family,
+    context: int,
+    objective: str | None = None,
 ) -> None:
     """Writes a keras-hub preset: `keras_hub.models.CausalLM.from_preset(folder)`, or `MaskedLM` of an
-    encoder, loads it without us.
+    encoder and `Seq2SeqLM` of a seq2seq model, loads it without us.
 
     (Of `lstm`, which keras-hub does not have, after `import zoo.families.lstm_model`.)
 
@@ -35,6 +42,7 @@ def save_preset(
         tokenizer_dir: holds the files of a tokenizer of the family's kind.
         context: tokens that the model can look at.
         folder: must not exist; written to a temporary name and renamed.
+        objective: what the task was trained on last, if not the family's; see `zoo.asking`.
 
     Raises:
         DataError: the folder exists, or the disk is full or not writable.
@@ -47,11 +55,16 @@ def save_preset(
             task.save_to_preset(str(temporary))
         finally:
             task.preprocessor = None
-        about = {"family": family.name, "tokenizer": family.tokenizer, "context": context}
+        about = {
+            "family": family.name,
+            "tokenizer": family.tokenizer,
+            "context": context,
+            "objective": objective or family.objective,
+        }
         (temporary / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
-def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel]:
+def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2SeqModel]:
     """Opens what `save_preset` wrote, in this or in a new process.
 
     Raises:
@@ -64,6 +77,7 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel]:
         family = families.get(about["family"])
         family.prepare()
         context = int(about["context"])
+        objective = str(about.get("objective", family.objective))  # the first presets do not name it
         encoder = open_encoder(folder / "assets" / "tokenizer", about["tokenizer"])
         task = getattr(keras_hub.models, _TASKS[family.shape]).from_preset(str(folder), preprocessor=None)
     except (OSError, ValueError, KeyError) as error:
@@ -72,4 +86,6 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel]:
         ) from None
     if family.shape == "encoder":
         return family, EncoderModel(task, encoder, family=family, context=context)
+    if family.shape == "seq2seq":
+        return family, Seq2SeqModel(task, encoder, context=context, objective=objective)
     return family, TextModel(task, encoder, context=context)

@@ -31,7 +31,7 @@ from zoo.slot import Slot
 OPTIONS_TAG = "zoo.options"
 
 #: What loading a model needs beside this package, at the versions that it was trained with.
-_REQUIREMENTS = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "tokenizers", "mlflow")
+_REQUIREMENTS = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "tokenizers", "sentencepiece", "mlflow")
 _LATENCY_PROMPT = "The"
 _LATENCY_TOKENS = 32
 _LATENCY_CALLS = 9
@@ -105,8 +105,8 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
 
 
 def _latency_ms(loaded: LoadedModel) -> float:
-    """Median milliseconds for an answer of 32 tokens to a short prompt, or for the embedding of a short
-    text by an encoder; after warm-up, alone."""
+    """Median milliseconds for an answer of at most 32 tokens to a short prompt, or for the embedding of a
+    short text by an encoder; after warm-up, alone."""
 
     def call() -> float:
         start = time.perf_counter()

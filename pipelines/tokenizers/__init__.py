@@ -15,7 +15,7 @@ from pipelines.tokenizers.store import (
     open_tokenizer,
     train_tokenizer,
 )
-from pipelines.tokenizers.words import WordTable
+from pipelines.tokenizers.words import WordTable, ending_with
 
 __all__ = [
     "END_OF_TEXT",
@@ -27,6 +27,7 @@ __all__ = [
     "Texts",
     "TokenizerFiles",
     "WordTable",
+    "ending_with",
     "folder_made_once",
     "load_encoder",
     "made_up_lexicon",

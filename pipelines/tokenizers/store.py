@@ -18,7 +18,7 @@ from typing import Protocol
 from governance.errors import ConfigError, DataError, did_you_mean
 from governance.labels import Label
 from pipelines.atomic import atomic_path
-from pipelines.tokenizers import bpe
+from pipelines.tokenizers import bpe, unigram
 from pipelines.tokenizers.kinds import KINDS, AlgorithmName, Encoder, Frame, Kind, Lexicon
 
 
@@ -43,6 +43,7 @@ class Algorithm:
 
 ALGORITHMS: dict[AlgorithmName, Algorithm] = {
     "bpe": Algorithm(bpe.FILES, bpe.VERSION, bpe.train, bpe.open_files, bpe.surface),
+    "unigram": Algorithm(unigram.FILES, unigram.VERSION, unigram.train, unigram.open_files, unigram.surface),
 }
 
 

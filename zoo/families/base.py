@@ -22,7 +22,7 @@ class Size:
     """One setting of the size dial; the rest of a recipe follows from it.
 
     Attributes:
-        layers, width: of the network.
+        layers, width: of the network; a seq2seq model has so many layers in each half.
         heads: of attention; 0 where there is none.
         context: tokens that the model can look at, which is also the window of training.
         learning_rate: peak of the schedule.
@@ -59,6 +59,8 @@ class Family:
         embedding_parameters: the part of them that only look-ups use.
         keras_classes: the module of the Keras classes that keras-hub does not have.
         predicted: share of the positions for which the output projection is computed in training.
+        training_flops: (size, vocab_size, window) to the FLOPs of `flops_per_token`, where its formula does not
+            hold.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Family:
     embedding_parameters: Callable[[Size, int], int]
     keras_classes: str | None = None
     predicted: float = 1.0
+    training_flops: Callable[[Size, int, int], int] | None = None
 
     def prepare(self) -> None:
         """Makes the family's own Keras classes known, so that Keras can load them by name."""
@@ -109,6 +112,8 @@ class Family:
         alone the projection for those.
         """
         length = size.context if window is None else window
+        if self.training_flops is not None:
+            return self.training_flops(size, vocab_size, length)
         multiplied = self.non_embedding_parameters(size, vocab_size) + round(self.predicted * vocab_size * size.width)
         attention = 12 * size.layers * size.width * length if size.heads else 0
         return 6 * multiplied + attention

@@ -7,13 +7,17 @@ from collections.abc import Callable
 from pipelines.tokenizers import Lexicon
 from zoo.objectives.base import Batch, Objective, Validation
 from zoo.objectives.causal import CausalLM
+from zoo.objectives.denoising import Denoising
 from zoo.objectives.masked import MaskedLM
+from zoo.objectives.spans import SpanCorruption
 
-__all__ = ["Batch", "CausalLM", "MaskedLM", "Objective", "Validation", "get"]
+__all__ = ["Batch", "CausalLM", "Denoising", "MaskedLM", "Objective", "SpanCorruption", "Validation", "get"]
 
 _OBJECTIVES: dict[str, Callable[[Lexicon], Objective]] = {
     CausalLM.name: lambda lexicon: CausalLM(),
     MaskedLM.name: MaskedLM.of,
+    SpanCorruption.name: SpanCorruption.of,
+    Denoising.name: Denoising.of,
 }
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +26,8 @@ def prepare_backend() -> None:
         keras.ops.zeros(())  # the first operation initialises the devices, which writes as well
     # Each model that is opened compiles functions of its own; TensorFlow takes that for a mistake.
     logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in record.getMessage())
+    # keras-hub's T5 hands its masks on itself; Keras takes their argument for one of its own.
+    warnings.filterwarnings("ignore", r"Layer '\w+' \(of type T5MultiHeadAttention\) was passed an input with a mask")
 
 
 def keras_backend() -> str:

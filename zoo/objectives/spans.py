@@ -6,7 +6,7 @@ each span, the target is the hidden spans, each after its sentinel:
     input     Your return <extra_id_0> in April unless <extra_id_1>. </s>
     target    <extra_id_0> is due <extra_id_1> you ask for more time </s>
 
-Spans can begin at any place between two tokens that stay, also before the first and after the last
+A span can stand at any place between two tokens that stay, also before the first and after the last
 (T5 always keeps the first token and hides the last). Ends of documents are hidden like other tokens.
 """
 

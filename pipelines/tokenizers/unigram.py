@@ -25,7 +25,7 @@ FILES = ("vocabulary.spm",)
 
 #: Pieces are learned from so much of the training split, in its order, which is that of hashes of record
 #: ids and therefore a fair sample. It is held in memory: 0.5 GB with what SentencePiece makes of it.
-MOST_CHARACTERS = 20_000_000
+MOST_CHARACTERS = 10_000_000
 
 #: Characters outside the commonest that make up this share of the text are bytes, as in T5.
 _COVERAGE = 0.9995
@@ -34,6 +34,9 @@ _RESERVED = frozenset("\0\t\u2581\u2585")
 #: Longer lines are cut; SentencePiece would leave out what is longer than 4,192 bytes.
 _LONGEST_LINE = 1000
 _LINE = re.compile(rf"[^\r\n]{{1,{_LONGEST_LINE}}}[\r\n]{{0,8}}|[\r\n]{{1,8}}")
+_WORD = re.compile(r"[^\W\d_]+")
+#: A place where no piece may reach across, for SentencePiece's trainer.
+_BOUNDARY = "\t"
 _BYTE = re.compile("<0x([0-9A-F]{2})>")
 _BYTES = 256
 
@@ -50,7 +53,8 @@ _SETTINGS = {
     "minloglevel": 2,
 }
 #: Changes with whatever changes the files that the same text gives.
-VERSION = hashlib.sha256(json.dumps([_SETTINGS, MOST_CHARACTERS, _COVERAGE, _LONGEST_LINE]).encode()).hexdigest()[:8]
+_MAKES = [_SETTINGS, MOST_CHARACTERS, _COVERAGE, _LINE.pattern, _WORD.pattern, _BOUNDARY]
+VERSION = hashlib.sha256(json.dumps(_MAKES).encode()).hexdigest()[:8]
 
 
 class UnigramEncoder(Encoder):
@@ -156,13 +160,19 @@ def _alphabet(lines: Sequence[str], most: int) -> frozenset[str]:
 
 
 def _without_others(lines: Iterable[str], alphabet: frozenset[str]) -> Iterator[str]:
-    """The lines, cut where a character is not of the alphabet, so that no piece reaches across it."""
+    """The lines, cut where a character is not of the alphabet, so that no piece reaches across it.
+
+    Each comes twice, the second time with a boundary after each word. SentencePiece looks for pieces in
+    different words, each once however often it stands in the text, and takes what is found in two; so it
+    would miss words that are always written in the same way.
+    """
     run = re.compile(f"[{re.escape(''.join(sorted(alphabet)))}]+") if alphabet else None
     empty = True
     for line in lines if run else ():
         for part in run.findall(line):
             empty = False
             yield part
+            yield _WORD.sub(rf"\g<0>{_BOUNDARY}", part)
     if empty:
         yield " "  # of a text without characters the bytes remain
 

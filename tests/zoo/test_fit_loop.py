@@ -107,9 +107,19 @@ def test_each_family_learns(tmp_path: Path, family: str, tokens: ToyTokens, chan
     assert metrics["val_bits_per_byte"] < 0.75 * untrained
 
 
+@pytest.mark.parametrize(("family", "steps"), [("t5", 300), ("bart", 200)])
+def test_what_is_hidden_can_be_restored(tmp_path: Path, family: str, steps: int) -> None:
+    often = {"evaluate_every": steps, "checkpoint_every": steps}
+    metrics = toy_fit(tmp_path, family=family, tokens=RunTokens(3000, 1000), window=32, steps=steps, **often).metrics
+    assert metrics["val_bits_per_byte"] < 0.5 * metrics["untrained_bits_per_byte"]
+
+
 @pytest.mark.parametrize(
     ("family", "stop_after"),
-    [("gpt", 0), ("gpt", 3), ("gpt", 4), ("gpt", 6), ("gpt", 11), ("llama", 6), ("lstm", 6), ("roberta", 6)],
+    [
+        *[("gpt", 0), ("gpt", 3), ("gpt", 4), ("gpt", 6), ("gpt", 11)],
+        *[("llama", 6), ("lstm", 6), ("roberta", 6), ("t5", 6), ("bart", 6)],
+    ],
 )
 def test_a_run_that_is_broken_off_goes_on(tmp_path: Path, family: str, stop_after: int) -> None:
     whole = toy_fit(tmp_path / "whole", family=family, jit=False)  # with XLA: the kill test below

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.families.base import Family, Size
-from zoo.families.seq2seq import flops_per_token, logits, sizes
+from zoo.families.seq2seq import flops_per_token, logits, sizes, with_lengths
 from zoo.families.weights import initialise
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.
     tokenizer = keras_hub.models.BartTokenizer(
         vocabulary=str(tokenizer_dir / "vocabulary.json"), merges=str(tokenizer_dir / "merges.txt")
     )
-    return keras_hub.models.BartSeq2SeqLMPreprocessor(
-        tokenizer=tokenizer, encoder_sequence_length=sequence_length, decoder_sequence_length=sequence_length
-    )
+    return with_lengths(keras_hub.models.BartSeq2SeqLMPreprocessor, tokenizer, sequence_length)
 
 
 BART = Family(

@@ -45,6 +45,20 @@ def flops_per_token(size: Size, vocab_size: int, window: int, *, mlp: int, sourc
     return round(6 * multiplied + 12 * attention)
 
 
+def with_lengths(preprocessor: type, tokenizer: Any, length: int) -> keras_hub.models.Seq2SeqLMPreprocessor:
+    """A preprocessor for inputs and outputs of so many tokens at most.
+
+    keras-hub 0.32 leaves the lengths out of its configuration, so that a saved one would come back with
+    1,024, for which most of our models have no positions.
+    """
+    made = preprocessor(
+        tokenizer=tokenizer, encoder_sequence_length=length, decoder_sequence_length=length
+    )
+    config = {**made.get_config(), "encoder_sequence_length": length, "decoder_sequence_length": length}
+    made.get_config = lambda: config
+    return made
+
+
 def logits(task: keras_hub.models.Seq2SeqLM, batch: Mapping[str, Any], training: bool) -> Any:
     """float [batch, decoder length, vocabulary], for a batch of `zoo.objectives.seq2seq`."""
     from keras import ops

@@ -11,8 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.backend import standard_error_held_back
 from zoo.families.base import Family, Size
-from zoo.families.seq2seq import flops_per_token, logits, sizes
+from zoo.families.seq2seq import flops_per_token, logits, sizes, with_lengths
 from zoo.families.weights import initialise
 
 if TYPE_CHECKING:
@@ -96,10 +97,9 @@ def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.
     """keras-hub's own, with our vocabulary: `T5Seq2SeqLM.from_preset` generates text with it."""
     import keras_hub
 
-    tokenizer = keras_hub.models.T5Tokenizer(proto=(tokenizer_dir / "vocabulary.spm").read_bytes())
-    return keras_hub.models.T5Seq2SeqLMPreprocessor(
-        tokenizer=tokenizer, encoder_sequence_length=sequence_length, decoder_sequence_length=sequence_length
-    )
+    with standard_error_held_back():  # it says that it normalises nothing
+        tokenizer = keras_hub.models.T5Tokenizer(proto=(tokenizer_dir / "vocabulary.spm").read_bytes())
+    return with_lengths(keras_hub.models.T5Seq2SeqLMPreprocessor, tokenizer, sequence_length)
 
 
 T5 = Family(

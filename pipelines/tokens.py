@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from governance.labels import Label
-from pipelines.arrays import damaged, id_dtype, map_array
 from pipelines import spans
+from pipelines.arrays import damaged, id_dtype, map_array
 from pipelines.tokenizers import (
     Encoder,
     Lexicon,
@@ -253,14 +253,6 @@ def _encode_all(
         texts = (text for _, text in version.texts(split))
         encoded = _encoded(texts, encoder) if finder is None else _encoded_with_spans(texts, encoder, finder)
         sizes[split] = _write_split(
-            encoded,
-            version.source_numbers(split),
-            len(version.sources.names),
-            tokenizer,
-            folder / split,
-            progress,
-            with_spans=finder is not None,
-        )
             encoded,
             version.source_numbers(split),
             len(version.sources.names),

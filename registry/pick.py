@@ -9,7 +9,8 @@ Among the versions that may answer, the one with the lowest score wins:
 
 so a version that takes twice as long must be 1.4 % better in bits per byte to be picked, and one
 that computes twice as much 0.7 %. A figure that was not measured counts as the worst of those that
-were. Equal scores go to the name that comes first in the alphabet.
+were. Equal scores go to the name that comes first in the alphabet. Models whose bits per byte mean
+something else (of words that were hidden, say) are asked when there are no others.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ def pick(
     purpose: str,
     max_latency_ms: float | None = None,
     families: Collection[str] | None = None,
+    incomparable: Collection[str] = (),
 ) -> Decision:
     """Chooses the version that answers, from memory alone.
 
@@ -92,6 +94,7 @@ def pick(
         caller: who asks; None only for the owner's own purposes, such as "evaluate".
         max_latency_ms: median latency that a version must have been measured to keep within.
         families: those that can do what is asked; None for all.
+        incomparable: of these, those whose bits per byte say nothing against the others'.
 
     Raises:
         PolicyRefused: the caller may not use models of this domain, or not for this purpose.
@@ -105,17 +108,18 @@ def pick(
     if not kept:
         raise _nothing_to_pick(domain, rejected)
     scores = _scores(kept)
-    ranked = sorted(range(len(kept)), key=lambda i: (scores[i], kept[i].name, -kept[i].version))
+    last = [v.family in incomparable for v in kept]
+    ranked = sorted(range(len(kept)), key=lambda i: (last[i], scores[i], kept[i].name, -kept[i].version))
     best = ranked[0]
-    answers = [
-        Candidate(
-            kept[i].name,
-            kept[i].version,
-            True,
-            _figures(kept[i]) if i == best else f"{_figures(kept[i])}; score {scores[i] - scores[best]:+.4f}",
-        )
-        for i in ranked
-    ]
+
+    def verdict(i: int) -> str:
+        if i == best:
+            return _figures(kept[i])
+        if last[i] and not last[best]:
+            return f"{_figures(kept[i])} of another kind; asked when there is no other"
+        return f"{_figures(kept[i])}; score {scores[i] - scores[best]:+.4f}"
+
+    answers = [Candidate(kept[i].name, kept[i].version, True, verdict(i)) for i in ranked]
     return Decision(
         chosen=kept[best],
         candidates=(*answers, *rejected),

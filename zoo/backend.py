@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,12 +20,14 @@ def prepare_backend() -> None:
     # TensorFlow's own pool keeps the memory of one training step for the next. Through malloc each
     # step of some hundred MB is mapped and zeroed anew by the kernel: a quarter of its time.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")
-    with _standard_error_held_back():
+    with standard_error_held_back():
         import keras
 
         keras.ops.zeros(())  # the first operation initialises the devices, which writes as well
     # Each model that is opened compiles functions of its own; TensorFlow takes that for a mistake.
     logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in record.getMessage())
+    # keras-hub's T5 hands its masks on itself; Keras takes their argument for one of its own.
+    warnings.filterwarnings("ignore", r"Layer '\w+' \(of type T5MultiHeadAttention\) was passed an input with a mask")
 
 
 def keras_backend() -> str:
@@ -59,7 +62,7 @@ def _has_gpu() -> bool:
 
 
 @contextmanager
-def _standard_error_held_back() -> Iterator[None]:
+def standard_error_held_back() -> Iterator[None]:
     """Holds back what C++ code writes to file descriptor 2; replays it when the block raises."""
     sys.stderr.flush()
     original = os.dup(2)

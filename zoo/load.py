@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from zoo.encode import EncoderModel, Filled
     from zoo.generate import TextModel
+    from zoo.seq2seq import Seq2SeqModel
 
 #: Models kept in memory at once by `open_version`.
 _KEPT = 4
@@ -36,17 +37,18 @@ class LoadedModel:
     version: ModelVersion | None
     folder: Path
     family: Family
-    text_model: TextModel | EncoderModel
+    text_model: TextModel | EncoderModel | Seq2SeqModel
 
     @overload
     def generate(self, prompts: str, *, truncate: bool = False, **sampling: Any) -> str: ...
     @overload
     def generate(self, prompts: Sequence[str], *, truncate: bool = False, **sampling: Any) -> list[str]: ...
     def generate(self, prompts: str | Sequence[str], *, truncate: bool = False, **sampling: Any) -> str | list[str]:
-        """Continues a prompt, or several.
+        """Continues a prompt, or several; a seq2seq model that was trained on pairs answers it.
 
         Args:
-            truncate: a prompt that is too long loses its beginning; otherwise it is refused.
+            truncate: a prompt that is too long loses its beginning (one that is answered, its end);
+                otherwise it is refused.
             sampling: fields of `zoo.generate.Sampling`: max_tokens, temperature (0 takes the
                 likeliest token each time), top_k, top_p, seed.
 
@@ -54,9 +56,10 @@ class LoadedModel:
             DataError: a prompt does not fit into the model's context together with max_tokens.
             ConfigError: a setting is out of its range, or the model is an encoder.
         """
-        from zoo.generate import Sampling, TextModel
+        from zoo.encode import EncoderModel
+        from zoo.generate import Sampling
 
-        if not isinstance(self.text_model, TextModel):
+        if isinstance(self.text_model, EncoderModel):
             raise self._wrong_shape("generates no text", "embed or fill")
         settings = Sampling(**{"temperature": 0.0, **sampling})
         if isinstance(prompts, str):
@@ -95,7 +98,7 @@ class LoadedModel:
 
     def bits_per_byte(self, texts: Iterable[str]) -> float:
         """Bits that the model needs for each UTF-8 byte of these documents, their ends included; an
-        encoder for each byte of the words that are hidden from it."""
+        encoder and `t5` for each byte of what is hidden from them, `bart` with most of it in its input."""
         from zoo.measure import bits_per_byte
 
         _refuse_one_text(texts)

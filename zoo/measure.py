@@ -14,12 +14,15 @@ from zoo.families.base import Family
 if TYPE_CHECKING:
     from zoo.encode import EncoderModel
     from zoo.generate import TextModel
+    from zoo.seq2seq import Seq2SeqModel
+
+    AnyModel = TextModel | EncoderModel | Seq2SeqModel
 
 _BATCH_SIZE = 8  # windows at once
 _CHUNK = 2_000_000  # characters that are held as ids at once
 
 
-def bits_per_byte(text_model: TextModel | EncoderModel, family: Family, texts: Iterable[str]) -> float:
+def bits_per_byte(text_model: AnyModel, family: Family, texts: Iterable[str]) -> float:
     """Goes over all tokens of these documents once, in windows of the model's context.
 
     Memory does not grow with their number. (A window ends where a chunk of documents does.)
@@ -56,7 +59,7 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-def encode_split(text_model: TextModel | EncoderModel, texts: Sequence[str]) -> TokenSplit:
+def encode_split(text_model: AnyModel, texts: Sequence[str]) -> TokenSplit:
     """The documents as ids, each in its frame; held in memory."""
     import numpy as np
 

@@ -17,6 +17,7 @@ from zoo.families.base import Family
 from zoo.families.llama_model import remember_tying
 from zoo.generate import TextModel
 from zoo.lora import ADAPTER_FILE, Adapter
+from zoo.seq2seq import Seq2SeqModel
 
 if TYPE_CHECKING:
     import keras_hub
@@ -36,9 +37,10 @@ def save_preset(
     context: int,
     label: Label | None = None,
     adapter: Adapter | None = None,
+    objective: str | None = None,
 ) -> None:
     """Writes a keras-hub preset: `keras_hub.models.CausalLM.from_preset(folder)`, or `MaskedLM` of an
-    encoder, loads it without us.
+    encoder and `Seq2SeqLM` of a seq2seq model, loads it without us.
 
     (Of `lstm`, which keras-hub does not have, after `import zoo.families.lstm_model`.)
 
@@ -49,6 +51,7 @@ def save_preset(
         adapter: what was merged into the task, kept beside it.
         folder: must not exist; written to a temporary name and renamed.
         label: the domains that the model was derived from; joined to the tokenizer's.
+        objective: what the task was trained on last, if not the family's; see `zoo.asking`.
 
     Raises:
         DataError: the folder exists, or the disk is full or not writable.
@@ -64,10 +67,18 @@ def save_preset(
             task.preprocessor = None
         if adapter is not None:
             adapter.save(temporary / ADAPTER_FILE)
-        write_about(temporary, tokenizer_dir, family=family, context=context, label=label)
+        write_about(temporary, tokenizer_dir, family=family, context=context, label=label, objective=objective)
 
 
-def write_about(folder: Path, tokenizer_dir: Path, *, family: Family, context: int, label: Label | None = None) -> None:
+def write_about(
+    folder: Path,
+    tokenizer_dir: Path,
+    *,
+    family: Family,
+    context: int,
+    label: Label | None = None,
+    objective: str | None = None,
+) -> None:
     """Writes beside a model what its own files do not say: family, context, tokenizer, and the label, which
     goes wherever the model goes."""
     tokenizer = open_tokenizer(tokenizer_dir)
@@ -77,12 +88,13 @@ def write_about(folder: Path, tokenizer_dir: Path, *, family: Family, context: i
         "tokenizer": tokenizer.kind,
         "tokenizer_digest": tokenizer.digest,
         "context": context,
+        "objective": objective or family.objective,
         "label": joined.to_list(),
     }
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
-def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel]:
+def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2SeqModel]:
     """Opens what `save_preset` wrote, in this or in a new process.
 
     Raises:
@@ -92,6 +104,7 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel]:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         family = families.get(about["family"])
         context = int(about["context"])
+        objective = str(about.get("objective", family.objective))  # the first presets do not name it
         encoder = open_encoder(folder / "assets" / "tokenizer", about["tokenizer"])
         task = load_task(folder, family)
     except (OSError, ValueError, KeyError) as error:
@@ -100,6 +113,8 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel]:
         ) from None
     if family.shape == "encoder":
         return family, EncoderModel(task, encoder, family=family, context=context)
+    if family.shape == "seq2seq":
+        return family, Seq2SeqModel(task, encoder, context=context, objective=objective)
     return family, TextModel(task, encoder, context=context)
 
 

@@ -36,7 +36,7 @@ BASE_TAG = "zoo.base"
 BASE_DIGEST_TAG = "zoo.base_digest"
 
 #: What loading a model needs beside this package, at the versions that it was trained with.
-_REQUIREMENTS = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "tokenizers", "mlflow")
+_REQUIREMENTS = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "tokenizers", "sentencepiece", "mlflow")
 _LATENCY_PROMPT = "The"
 _LATENCY_TOKENS = 32
 _LATENCY_CALLS = 9
@@ -127,8 +127,8 @@ def _origin_tags(job: Job) -> dict[str, str]:
 
 
 def _latency_ms(loaded: LoadedModel) -> float:
-    """Median milliseconds for an answer of 32 tokens to a short prompt, or for the embedding of a short
-    text by an encoder; after warm-up, alone."""
+    """Median milliseconds for an answer of at most 32 tokens to a short prompt, or for the embedding of a
+    short text by an encoder; after warm-up, alone."""
 
     def call() -> float:
         start = time.perf_counter()

@@ -72,6 +72,7 @@ def query(
     # Before anything is opened: a stranger must not learn even whether there is a registry.
     workspace.policy.check(Label.of(domain), sink=domain, caller=caller, purpose=purpose)
     snapshot = _catalogue(workspace).snapshot()
+    shapes = {name: families.get(name).shape for name in families.names()}
     decision = pick(
         snapshot,
         workspace.policy,
@@ -79,7 +80,8 @@ def query(
         caller=caller,
         purpose=purpose,
         max_latency_ms=max_latency_ms,
-        families={name for name in families.names() if families.get(name).shape != "encoder"},
+        families={name for name, shape in shapes.items() if shape != "encoder"},
+        incomparable={name for name, shape in shapes.items() if shape == "seq2seq"},
     )
     chosen = decision.chosen
     model = open_version(workspace, chosen)

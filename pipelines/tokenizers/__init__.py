@@ -17,7 +17,7 @@ from pipelines.tokenizers.store import (
     open_tokenizer,
     train_tokenizer,
 )
-from pipelines.tokenizers.words import WordTable
+from pipelines.tokenizers.words import WordTable, ending_with
 
 __all__ = [
     "END_OF_TEXT",
@@ -31,6 +31,7 @@ __all__ = [
     "WordTable",
     "adopt_tokenizer",
     "files_digest",
+    "ending_with",
     "folder_made_once",
     "load_encoder",
     "made_up_lexicon",

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 END_OF_TEXT = "<|endoftext|>"
 
-AlgorithmName = Literal["bpe", "wordpiece"]
+#: What hides a span of text from T5, and stands before it in the answer (Raffel et al. 2020, arXiv:1910.10683).
+SENTINELS = tuple(f"<extra_id_{number}>" for number in range(100))
+
+AlgorithmName = Literal["bpe", "unigram", "wordpiece"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Kind:
         first: stands before each input of an encoder, if any.
         pad, mask: fill up an input, and hide a word; where the kind has them.
         cased: whether capital letters come back when ids are decoded.
+        decoder_start: the first input of the decoder of a seq2seq model.
+        sentinels: hide spans, in this order.
     """
 
     name: str
@@ -44,10 +49,13 @@ class Kind:
     mask: str | None = None
     split: str | None = None
     cased: bool = True
+    decoder_start: str | None = None
+    sentinels: tuple[str, ...] = ()
 
 
 #: `bpe` as GPT-2 has it (keras-hub's `GPT2Tokenizer`), the others as their namesakes (`Llama3Tokenizer`,
-#: `RobertaTokenizer`, `BertTokenizer`). An encoder's first token stands before each input, not before each document.
+#: `RobertaTokenizer`, `BertTokenizer`, `BartTokenizer`, `T5Tokenizer`). An encoder's first token stands before
+#: each input, not before each document.
 KINDS = {
     kind.name: kind
     for kind in (
@@ -68,6 +76,27 @@ KINDS = {
             first="<s>",
             pad="<pad>",
             mask="<mask>",
+        ),
+        Kind(
+            "bart",
+            "bpe",
+            "</s>",
+            None,
+            ("<s>", "<pad>", "</s>", "<mask>"),
+            first="<s>",
+            pad="<pad>",
+            mask="<mask>",
+            decoder_start="</s>",
+        ),
+        Kind(
+            "t5",
+            "unigram",
+            "</s>",
+            None,
+            ("<pad>", "</s>", "<unk>", *SENTINELS),
+            pad="<pad>",
+            decoder_start="<pad>",
+            sentinels=SENTINELS,
         ),
         Kind(
             "bert",
@@ -134,7 +163,7 @@ class Lexicon:
     def frame(self) -> Frame:
         return Frame(self.ids[self.kind.end], None if self.kind.start is None else self.ids[self.kind.start])
 
-    def special(self, role: Literal["first", "pad", "mask"]) -> int:
+    def special(self, role: Literal["first", "pad", "mask", "decoder_start"]) -> int:
         """The id of a special token by its role.
 
         Raises:

@@ -74,6 +74,19 @@ class WordTable:
         return special
 
 
+def ending_with(lexicon: Lexicon, characters: str) -> npt.NDArray[np.bool_]:
+    """Whether each ordinary token of a vocabulary ends with one of these ASCII characters, bool [vocab];
+    white space and closing signs after it do not count."""
+    import numpy as np
+
+    surface, special = ALGORITHMS[lexicon.kind.algorithm].surface, set(lexicon.kind.special_tokens)
+    ends = np.zeros(max(lexicon.ids.values()) + 1, bool)
+    for token, index in lexicon.ids.items():
+        if token not in special:
+            ends[index] = surface(token).rstrip(b" \r\n\"')")[-1:] in {character.encode() for character in characters}
+    return ends
+
+
 def _kind(raw: bytes) -> int:
     last = raw[-1:]
     if last.isspace():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, pre_tokenizers
 
 from governance.errors import ConfigError, DataError
-from pipelines.tokenizers import END_OF_TEXT, load_encoder, open_tokenizer, train_tokenizer
+from pipelines.tokenizers import END_OF_TEXT, KINDS, Encoder, load_encoder, open_tokenizer, train_tokenizer
 from pipelines.tokenizers.bpe import BytePairEncoder
 from tests.pipelines.tiny import TinyVersion, letters, tiny_version
 
@@ -32,6 +32,15 @@ def keras_tokenizer(folder: Path) -> object:
     import keras_hub
 
     return keras_hub.models.GPT2Tokenizer(vocabulary=str(folder / "vocabulary.json"), merges=str(folder / "merges.txt"))
+
+
+@pytest.fixture(scope="module")
+def encoder_of_bart(tmp_path_factory: pytest.TempPathFactory) -> tuple[Encoder, Any]:
+    import keras_hub
+
+    files = train_tokenizer(tiny_version(), kind="bart", vocab_size=420, storage=tmp_path_factory.mktemp("bart"))
+    paths = {name: str(files.folder / f"{name}.{end}") for name, end in (("vocabulary", "json"), ("merges", "txt"))}
+    return load_encoder(files.folder), keras_hub.models.BartTokenizer(**paths)
 
 
 pieces = st.sampled_from(
@@ -93,6 +102,30 @@ def test_same_ids_as_keras_hub(folder: Path, keras_tokenizer: object, text: str)
     assert ids == list(keras_tokenizer(text))  # type: ignore[operator]
     assert ids == cut_by_llama_3(folder).encode(text, add_special_tokens=False).ids
     assert encoder.decode(ids) == text
+
+
+BART_SPECIAL = KINDS["bart"].special_tokens
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    text=st.one_of(st.text(), st.lists(pieces).map("".join)).filter(
+        lambda text: not any(t in text for t in BART_SPECIAL)
+    )
+)
+@example(text="")
+@example(text="🙂 \u05e9\u05dc\u05d5\u05dd \x00\x01\r\n\n")
+def test_same_ids_as_keras_hubs_bart(encoder_of_bart: tuple[Encoder, Any], text: str) -> None:
+    encoder, keras_tokenizer = encoder_of_bart
+    ids = encoder.encode([text])[0]
+    assert ids == list(keras_tokenizer(text))
+    assert encoder.decode(ids) == text
+
+
+def test_a_long_string_has_the_ids_of_keras_hubs_bart(encoder_of_bart: tuple[Encoder, Any]) -> None:
+    encoder, keras_tokenizer = encoder_of_bart
+    text = ("the tax return of a dependent 漢字\n" * 40_000)[:1_000_000]
+    assert encoder.encode([text])[0] == list(keras_tokenizer(text))
 
 
 def test_same_texts_same_bytes(tmp_path: Path) -> None:

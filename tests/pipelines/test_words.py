@@ -62,7 +62,7 @@ def test_special_tokens_have_no_bytes(encoder: Encoder, table: WordTable) -> Non
 
 def test_kinds_are_told_apart(tmp_path: Path) -> None:
     for kind in KINDS.values():
-        files = train_tokenizer(tiny_version(), kind=kind.name, vocab_size=300, storage=tmp_path)
+        files = train_tokenizer(tiny_version(), kind=kind.name, vocab_size=420, storage=tmp_path)
         vocabulary = load_encoder(files.folder).lexicon.ids
         assert files.frame.end_id == vocabulary[kind.end]
         assert files.frame.start_id == (None if kind.start is None else vocabulary[kind.start])

@@ -156,6 +156,22 @@ def test_quality_latency_and_cost_are_weighed(a: dict[str, float], b: dict[str, 
     assert decision.candidates[0].model == winner
 
 
+def test_bits_per_byte_of_another_kind_are_compared_with_nothing() -> None:
+    gpt = version(metrics=metrics(1.4))
+    t5 = version("tax_domain.t5", family="t5", metrics=metrics(0.1))
+    bart = version("tax_domain.bart", family="bart", metrics=metrics(0.2))
+    incomparable = {"bart", "t5"}
+    decision = pick_from(t5, gpt, bart, incomparable=incomparable)
+    assert decision.chosen.name == "tax_domain.gpt"
+    assert [candidate.model for candidate in decision.candidates] == [
+        "tax_domain.gpt",
+        "tax_domain.t5",
+        "tax_domain.bart",
+    ]
+    assert all("asked when there is no other" in candidate.reason for candidate in decision.candidates[1:])
+    assert pick_from(t5, bart, incomparable=incomparable).chosen.name == "tax_domain.t5"
+
+
 def test_nothing_to_pick_says_why() -> None:
     with pytest.raises(RegistryError, match=r'domain "tax" can answer \(tax_domain.gpt/1: quarantined\)'):
         pick_from(version(tags={QUARANTINE: "secret reason"}))

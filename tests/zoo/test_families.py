@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 
 from governance.errors import ConfigError
+from pipelines.tokenizers import KINDS, Lexicon
 from tests.zoo.toy import TOYS
-from zoo import families
+from zoo import families, objectives
 from zoo.families import Family, Size
 from zoo.families.llama import inner_width, kv_heads
 
-GPT, LLAMA, LSTM, ROBERTA = map(families.get, ("gpt", "llama", "lstm", "roberta"))
+BART, GPT, LLAMA, LSTM, ROBERTA, T5 = map(families.get, ("bart", "gpt", "llama", "lstm", "roberta", "t5"))
 BERT, DISTILBERT, ERNIE = map(families.get, ("bert", "distilbert", "ernie"))
 VOCABULARY = 8192
 
-every_family = pytest.mark.parametrize(
-    "family", [BERT, DISTILBERT, ERNIE, GPT, LLAMA, LSTM, ROBERTA], ids=lambda family: family.name
-)
+every_family = pytest.mark.parametrize("family", map(families.get, families.names()), ids=lambda family: family.name)
 
 
 def test_wrong_names_say_what_was_meant() -> None:
@@ -28,7 +27,7 @@ def test_wrong_names_say_what_was_meant() -> None:
         families.get("gtp")
     with pytest.raises(ConfigError, match='did you mean "nano"'):
         GPT.size("nanno")
-    assert families.names() == ["bert", "distilbert", "ernie", "gpt", "llama", "lstm", "roberta"]
+    assert families.names() == ["bart", "bert", "distilbert", "ernie", "gpt", "llama", "lstm", "roberta", "t5"]
 
 
 def test_a_name_is_given_once() -> None:
@@ -53,7 +52,7 @@ def test_the_dial_turns_one_way(family: Family) -> None:
     assert 0.8e6 < family.non_embedding_parameters(family.size("nano"), VOCABULARY) < 2e6
 
 
-@pytest.mark.parametrize("family", [BERT, ERNIE, LLAMA, LSTM, ROBERTA], ids=lambda family: family.name)
+@pytest.mark.parametrize("family", [BART, BERT, ERNIE, LLAMA, LSTM, ROBERTA, T5], ids=lambda family: family.name)
 def test_sizes_of_one_name_weigh_about_the_same(family: Family) -> None:
     for name in ("nano", "micro", "mini", "small", "medium"):
         share = family.non_embedding_parameters(family.size(name), VOCABULARY) / GPT.non_embedding_parameters(
@@ -71,6 +70,9 @@ def test_published_counts() -> None:
     base, words = BERT.size("small"), 30_522  # BERT-base, without the head that predicts words
     assert BERT.parameters(base, words) - _head(base, words) == 109_482_240
     assert DISTILBERT.parameters(DISTILBERT.size("small"), words) - _head(base, words) == 66_362_880
+
+    bart = Size("base", layers=6, width=768, heads=12, context=1024, learning_rate=1.0, batch_size=1)
+    assert BART.parameters(bart, 50_265) + 2 * 2 * 768 == 139_420_416  # which has two unused positions in each half
 
 
 def _head(size: Size, words: int) -> int:
@@ -93,8 +95,10 @@ def test_grouped_queries(heads: int, expected: int) -> None:
 
 @pytest.mark.parametrize(
     ("family", "name"),
-    [(GPT, "nano"), (GPT, "micro"), (LLAMA, "nano"), (LLAMA, "mini"), (LSTM, "nano"), (ROBERTA, "nano")]
-    + [(BERT, "nano"), (DISTILBERT, "micro")],
+    [
+        *[(GPT, "nano"), (GPT, "micro"), (LLAMA, "nano"), (LLAMA, "mini"), (LSTM, "nano"), (ROBERTA, "nano")],
+        *[(BERT, "nano"), (DISTILBERT, "micro"), (BART, "nano"), (T5, "nano"), (T5, "micro")],
+    ],
 )
 def test_counts_are_those_of_the_built_model(family: Family, name: str) -> None:
     size = family.size(name)
@@ -121,6 +125,26 @@ def test_an_encoder_projects_hidden_positions_alone() -> None:
     assert ROBERTA.flops_per_token(size, 100) == 6 * (body + 0.15 * 100 * size.width) + attention
 
 
+@pytest.mark.parametrize(("family", "source", "target"), [(T5, 1.0, 0.2 / 0.9), (BART, 0.85, 1.0)])
+def test_each_half_multiplies_its_own_tokens(family: Family, source: float, target: float) -> None:
+    """Counted from the built model's matrices, and the lengths from the objective."""
+    size = replace(family.size("nano"), context=64)
+    counts = {"encoder": 0, "decoder": 0}
+    for weight in family.build(size, 100).trainable_weights:
+        if weight.path.endswith("kernel"):
+            count = int(np.prod(weight.shape))
+            of_states = "cross" in weight.path and ("key" in weight.path or "value" in weight.path)
+            counts["encoder" if of_states or "encoder" in weight.path else "decoder"] += count
+    attention = size.layers * size.width * 256 * (source**2 + target**2 + source * target)
+    expected = 6 * (counts["encoder"] * source + (counts["decoder"] + 100 * size.width) * target) + 12 * attention
+    assert family.flops_per_token(size, 100, window=256) == pytest.approx(expected, abs=1)
+    kind = KINDS[family.tokenizer]
+    objective = objectives.get(family.objective, Lexicon(kind, {t: n for n, t in enumerate(kind.special_tokens)}))
+    shapes = objective.signature(1, 256)
+    assert shapes["inputs"][1][1] / 256 == pytest.approx(source, abs=0.01)
+    assert shapes["targets"][1][1] / 256 == pytest.approx(target, abs=0.01)
+
+
 @every_family
 def test_initial_weights_are_a_function_of_shape_and_seed(family: Family) -> None:
     size = TOYS[family.name]
@@ -142,6 +166,25 @@ def test_projections_into_the_residual_stream_start_smaller() -> None:
         small = [path for path, deviation in deviations.items() if deviation < 0.01]
         assert len(small) == 2 * 8, family.name
         assert all("output" in path for path in small)
+
+
+def test_t5_starts_as_in_the_paper() -> None:
+    """Whatever goes into a matrix keeps its variance, and scores of attention have a variance of one."""
+    weights = T5.build(T5.size("nano"), 500).trainable_weights
+    found = {weight.path: float(np.std(weight)) for weight in weights}
+    width, head = 128, 32
+    for part, expected in {
+        "token_embedding": 1.0,
+        "self_attention/embeddings": width**-0.5,
+        "query_projector": (width * head) ** -0.5,
+        "key_projector": width**-0.5,
+        "attention/output_projector": width**-0.5,
+        "gate_projector": width**-0.5,
+        "layer_2/output_projector": inner_width(T5.size("nano")) ** -0.5,
+    }.items():
+        matching = [deviation for path, deviation in found.items() if part in path]
+        assert matching and matching == pytest.approx([expected] * len(matching), rel=0.15), part
+    assert all(np.all(np.asarray(weight) == 1) for weight in weights if "norm" in weight.path)
 
 
 def test_forget_gates_start_open() -> None:

@@ -111,6 +111,13 @@ def test_each_family_learns(tmp_path: Path, family: str, tokens: ToyTokens, chan
     assert metrics["val_bits_per_byte"] < 0.75 * untrained
 
 
+@pytest.mark.parametrize(("family", "steps"), [("t5", 300), ("bart", 200)])
+def test_what_is_hidden_can_be_restored(tmp_path: Path, family: str, steps: int) -> None:
+    often = {"evaluate_every": steps, "checkpoint_every": steps}
+    metrics = toy_fit(tmp_path, family=family, tokens=RunTokens(3000, 1000), window=32, steps=steps, **often).metrics
+    assert metrics["val_bits_per_byte"] < 0.5 * metrics["untrained_bits_per_byte"]
+
+
 def test_a_student_learns_what_its_teacher_knows(tmp_path: Path) -> None:
     options = {"tokens": RunTokens(3000, 1000), "window": 32, "evaluate_every": 400, "checkpoint_every": 400}
     plan = toy_plan(steps=300, **{name: value for name, value in options.items() if name != "tokens"})
@@ -136,7 +143,7 @@ def test_a_student_learns_what_its_teacher_knows(tmp_path: Path) -> None:
     ("family", "stop_after", "changes"),
     [
         *(("gpt", stop_after, {}) for stop_after in (0, 3, 4, 6, 11)),
-        *((family, 6, {}) for family in ("llama", "lstm", "roberta", "bert", "distilbert", "ernie")),
+        *((family, 6, {}) for family in ("llama", "lstm", "roberta", "bert", "distilbert", "ernie", "t5", "bart")),
         ("gpt", 6, {"accumulate": 2, "ema": 0.8, "schedule": "wsd"}),
         ("gpt", 6, {"lora": {"rank": 2}, "ema": 0.8}),
         ("lstm", 6, {"lora": {"rank": 2}}),

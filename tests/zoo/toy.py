@@ -16,7 +16,16 @@ from zoo import families
 from zoo.cli.settings import parse_settings
 from zoo.families import Size
 from zoo.fit import Callback, FitResult, TrainPlan, fit
-from zoo.objectives import CausalLM, DistilledLM, EntityMaskedLM, MaskedLM, Objective
+from zoo.objectives import (
+    CausalLM,
+    Denoising,
+    DistilledLM,
+    EntityMaskedLM,
+    MaskedLM,
+    Objective,
+    SpanCorruption,
+)
+from zoo.objectives.seq2seq import PairFrame
 
 VOCABULARY = 37
 TOY = Size("toy", layers=1, width=16, heads=2, context=8, learning_rate=1e-2, batch_size=4, dropout=0.2)
@@ -31,20 +40,27 @@ TOYS = {
     "llama": replace(TOY, heads=4),
     "lstm": replace(TOY, heads=0, layers=2),
     "roberta": ENCODER,
+    "t5": ENCODER,
+    "bart": ENCODER,
 }
 
-#: Start, mask and padding come after the toy's own ids, each of which is a word of three bytes.
+#: Special tokens come after the toy's own ids, each of which is a word of three bytes.
+SPECIAL = 8
 _WORDS = WordTable(
-    np.array([3] * VOCABULARY + [0] * 3, np.int32),
-    np.array([1] * VOCABULARY + [5] * 3, np.int8),
-    np.ones(VOCABULARY + 3, bool),
+    np.array([3] * VOCABULARY + [0] * SPECIAL, np.int32),
+    np.array([1] * VOCABULARY + [5] * SPECIAL, np.int8),
+    np.ones(VOCABULARY + SPECIAL, bool),
 )
-_SPECIAL = (VOCABULARY, VOCABULARY + 1, VOCABULARY + 2)
+_START, _MASK, _PAD, _END, *_SENTINELS = range(VOCABULARY, VOCABULARY + SPECIAL)
+_STOPS = np.arange(VOCABULARY + SPECIAL) % 10 == 9  # every tenth id ends a sentence
+_HIDES = (_START, _MASK, _PAD)
 OBJECTIVES: dict[str, Objective] = {
-    "bert": MaskedLM(_WORDS, *_SPECIAL),
-    "distilbert": DistilledLM(_WORDS, *_SPECIAL),
-    "ernie": EntityMaskedLM(_WORDS, *_SPECIAL, opens=3, joins=4, closes=5),
-    "roberta": MaskedLM(_WORDS, *_SPECIAL),
+    "bart": Denoising(_WORDS, PairFrame(_PAD, _END, _START, _END), _MASK, _STOPS),
+    "bert": MaskedLM(_WORDS, *_HIDES),
+    "distilbert": DistilledLM(_WORDS, *_HIDES),
+    "ernie": EntityMaskedLM(_WORDS, *_HIDES, opens=3, joins=4, closes=5),
+    "roberta": MaskedLM(_WORDS, *_HIDES),
+    "t5": SpanCorruption(_WORDS, PairFrame(_PAD, _PAD, None, _END), tuple(_SENTINELS)),
 }
 
 #: Plan of a training that takes some seconds, as the script makes it.
@@ -99,7 +115,7 @@ def toy_plan(**changes: Any) -> TrainPlan:
 
 
 def toy_task(plan: TrainPlan, family: str = "gpt") -> Any:
-    words = VOCABULARY + 3 if family in OBJECTIVES else VOCABULARY
+    words = VOCABULARY + SPECIAL if family in OBJECTIVES else VOCABULARY
     return families.get(family).build(TOYS[family], words, seed=plan.seed, dropout=plan.dropout)
 
 

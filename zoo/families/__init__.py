@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from governance.errors import ConfigError, did_you_mean
+from zoo.families.bart import BART
 from zoo.families.base import Family, Size
 from zoo.families.bert import BERT
 from zoo.families.distilbert import DISTILBERT
@@ -13,6 +14,7 @@ from zoo.families.gpt import GPT
 from zoo.families.llama import LLAMA
 from zoo.families.lstm import LSTM
 from zoo.families.roberta import ROBERTA
+from zoo.families.t5 import T5
 
 __all__ = ["Family", "Row", "Size", "get", "names", "register", "table"]
 
@@ -91,5 +93,5 @@ def table(vocab_size: int) -> list[Row]:
     ]
 
 
-for _family in (BERT, DISTILBERT, ERNIE, GPT, LLAMA, LSTM, ROBERTA):
+for _family in (BART, BERT, DISTILBERT, ERNIE, GPT, LLAMA, LSTM, ROBERTA, T5):
     register(_family)

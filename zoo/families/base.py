@@ -22,7 +22,7 @@ class Size:
     """One setting of the size dial; the rest of a recipe follows from it.
 
     Attributes:
-        layers, width: of the network.
+        layers, width: of the network; a seq2seq model has so many layers in each half.
         heads: of attention; 0 where there is none.
         context: tokens that the model can look at, which is also the window of training.
         learning_rate: peak of the schedule.
@@ -65,6 +65,8 @@ class Family:
         teacher: the family that it is distilled from.
         start_from: (task, teacher's task) copies the initial weights from a teacher of the same name of
             size, which has up to twice the layers.
+        training_flops: (size, vocab_size, window) to the FLOPs of `flops_per_token`, where its formula does not
+            hold.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Family:
     entity_spans: bool = False
     teacher: str | None = None
     start_from: Callable[..., None] | None = None
+    training_flops: Callable[[Size, int, int], int] | None = None
 
     def prepare(self) -> None:
         """Makes the family's own Keras classes known, so that Keras can load them by name."""
@@ -119,6 +122,8 @@ class Family:
         alone the projection for those.
         """
         length = size.context if window is None else window
+        if self.training_flops is not None:
+            return self.training_flops(size, vocab_size, length)
         multiplied = self.non_embedding_parameters(size, vocab_size) + round(self.predicted * vocab_size * size.width)
         attention = 12 * size.layers * size.width * length if size.heads else 0
         return 6 * multiplied + attention

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Deviation = Callable[[str, tuple[int, ...]], float]
 
 _ZEROS = ("bias", "beta")
-_ONES = ("gamma", "scale")
+_ONES = ("gamma", "scale", "/weight")  # the last one is T5's
 
 
 def initialise(

@@ -7,18 +7,22 @@ from collections.abc import Callable
 from pipelines.tokenizers import Lexicon
 from zoo.objectives.base import SOURCE, Batch, Objective, Unit, Validation
 from zoo.objectives.causal import CausalLM
+from zoo.objectives.denoising import Denoising
 from zoo.objectives.distilled import DistilledLM
 from zoo.objectives.entity import EntityMaskedLM
 from zoo.objectives.masked import MaskedLM
+from zoo.objectives.spans import SpanCorruption
 
 __all__ = [
     "SOURCE",
     "Batch",
     "CausalLM",
+    "Denoising",
     "DistilledLM",
     "EntityMaskedLM",
     "MaskedLM",
     "Objective",
+    "SpanCorruption",
     "Unit",
     "Validation",
     "get",
@@ -29,6 +33,8 @@ _OBJECTIVES: dict[str, Callable[[Lexicon], Objective]] = {
     DistilledLM.name: DistilledLM.of,
     EntityMaskedLM.name: EntityMaskedLM.of,
     MaskedLM.name: MaskedLM.of,
+    SpanCorruption.name: SpanCorruption.of,
+    Denoising.name: Denoising.of,
 }
 
 

@@ -13,10 +13,10 @@ What stands around the parts (start and end tokens, a chat template) is the busi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from governance.errors import DataError
 from governance.labels import Label
@@ -80,6 +80,8 @@ class ExampleSplit:
         bytes: UTF-8 bytes of all text of a part, by its name.
     """
 
+    sources: ClassVar[None] = None  # examples are not told apart by them
+
     name: str
     count: int
     parts: dict[str, PartIds]
@@ -109,6 +111,26 @@ class Examples:
     types: tuple[str, ...]
     names: tuple[str, ...]
     sizes: dict[str, dict[str, Any]]
+
+    @property
+    def tokenizer_dir(self) -> Path:
+        return self.tokenizer.folder
+
+    @property
+    def tokenizer_digest(self) -> str:
+        return self.tokenizer.digest
+
+    @property
+    def vocab_size(self) -> int:
+        return self.tokenizer.vocab_size
+
+    def document_lengths(self, split: str) -> npt.NDArray[np.int64]:
+        """int64 [examples], tokens of all text parts together."""
+        import numpy as np
+
+        lengths = [part.lengths for part in self.split(split).parts.values()]
+        total: npt.NDArray[np.int64] = np.sum(lengths, axis=0, dtype=np.int64)
+        return total
 
     def split(self, name: str) -> ExampleSplit:
         """Opens "train", "validation" or "test".
@@ -157,6 +179,28 @@ def encode_examples(
         with folder_made_once(folder) as temporary:
             _encode(version, tokenizer, names, temporary, progress)
     return _open(folder, tokenizer)
+
+
+def examples_in_memory(
+    records: Sequence[Mapping[str, str]], encoder: Encoder, names: Sequence[PartName], classes: Sequence[str]
+) -> ExampleSplit:
+    """Encodes some records for a model that knows these classes, or types of marked places."""
+    import numpy as np
+
+    parts: dict[str, PartIds] = {}
+    for name in filter(is_text, names):
+        ids = encoder.encode([record[name] for record in records])
+        flat = np.concatenate([np.asarray(one, np.int32) for one in ids])
+        parts[name] = PartIds(flat, np.cumsum([0, *map(len, ids)], dtype=np.int64))
+    sizes = {name: sum(len(record[name].encode()) for record in records) for name in parts}
+    labels = tags = None
+    if "label" in names:
+        index = {name: number for number, name in enumerate(classes)}
+        labels = np.array([index.get(record["label"], -1) for record in records], np.int32)
+    if "spans" in names:
+        marks = Marks((), tuple(classes))
+        tags = np.concatenate([marks.tags(record, encoder.places(record["text"])) for record in records])
+    return ExampleSplit("given", len(records), parts, labels, tags, sizes)
 
 
 def _open(folder: Path, tokenizer: TokenizerFiles) -> Examples:
@@ -228,7 +272,7 @@ class Marks:
                 types |= {span.type for span in read_spans(parts["spans"])} if "spans" in names else set()
         return cls(tuple(sorted(classes)), tuple(sorted(types)))
 
-    def tags(self, parts: dict[str, str], places: Sequence[tuple[int, int]]) -> npt.NDArray[np.int16]:
+    def tags(self, parts: Mapping[str, str], places: Sequence[tuple[int, int]]) -> npt.NDArray[np.int16]:
         """int16 [tokens]: a token belongs to the place that it shares a character with, spaces not counted."""
         import numpy as np
 

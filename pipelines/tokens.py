@@ -159,6 +159,12 @@ class Tokens:
     def eos_id(self) -> int:
         return self.tokenizer.eos_id
 
+    def document_lengths(self, split: str) -> npt.NDArray[np.int64]:
+        """int64 [documents], in tokens."""
+        import numpy as np
+
+        return np.diff(self.split(split).offsets)
+
     def lexicon(self) -> Lexicon:
         """Kind and vocabulary of the tokenizer."""
         return load_encoder(self.tokenizer.folder).lexicon

@@ -14,13 +14,35 @@ _METRICS = {
     "untrained_bits_per_byte": ("Bits per byte before training", "{:.3f}"),
     "last_bits_per_byte": ("Bits per byte after the last step", "{:.3f}"),
     "compile_seconds": ("Compile time (s)", "{:.1f}"),
+    **{
+        f"{when}_bits_per_{unit}": (f"Bits per {unit} ({what})", "{:.3f}")
+        for unit in ("example", "token")
+        for when, what in (("val", "validation"), ("untrained", "before training"), ("last", "after the last step"))
+    },
+    "accuracy": ("Accuracy (validation)", "{:.3f}"),
+    "test_accuracy": ("Accuracy (test)", "{:.3f}"),
+    "macro_f1": ("F1, mean over the classes", "{:.3f}"),
+    "calibration_error": ("Expected calibration error", "{:.3f}"),
+    "temperature": ("Temperature of its probabilities", "{:.3f}"),
+    "span_f1": ("F1 of marked places", "{:.3f}"),
+    "found_first": ("Own pair is the nearest one", "{:.3f}"),
+    "chosen_over_rejected": ("Chosen answer preferred", "{:.3f}"),
+    "base_chosen_over_rejected": ("The same, before tuning", "{:.3f}"),
     "val_loss": ("Loss (validation, nats a token)", "{:.3f}"),
     "parameters": ("Parameters", "{:,.0f}"),
     "flops_per_token": ("FLOPs a token (forward)", "{:,.0f}"),
     "latency_ms_p50": ("Latency, median (ms)", "{:.1f}"),
     "tokens_per_second": ("Training speed (tokens/s)", "{:,.0f}"),
 }
-_QUALITY = ("val_bits_per_byte", "untrained_bits_per_byte", "last_bits_per_byte", "val_loss")
+#: Tasks after which a model gives what it gave before.
+_TUNED = ("instruct", "preference", "embed", "seq2seq")
+#: How a model is called that gives something else than text or embeddings.
+_CALLS = {
+    "label": 'model.classify(["..."])        # classes with calibrated probabilities',
+    "places": 'model.tag("...")               # places with their types',
+    "reward": 'model.reward(["..."], ["..."])  # of each answer to its prompt',
+}
+_COST = ("parameters", "flops_per_token", "latency_ms_p50", "tokens_per_second", "compile_seconds")
 #: Followed by the name of one of the pipeline's sources.
 _OF_SOURCE = "val_bits_per_byte."
 
@@ -31,7 +53,8 @@ class CardFacts:
 
     `pii_rules` maps an entity type (or "default") to its operator, `pii_counts` an entity type to
     the number of replaced spans in the dataset version. `shape` is "encoder", "decoder" or "seq2seq", `base`
-    what its training continued from, if anything.
+    what its training continued from, if anything, `objective` what it learned last, and `gives` what it makes of a
+    text: "text", "embedding", "label", "places" or "reward".
     """
 
     model: str
@@ -50,6 +73,8 @@ class CardFacts:
     limits: Sequence[str] = ()
     shape: str = "decoder"
     base: str | None = None
+    objective: str = "causal_lm"
+    gives: str = "text"
 
 
 def model_card(facts: CardFacts) -> str:
@@ -83,10 +108,11 @@ def version_description(card: str, limit: int = _DESCRIPTION) -> str:
 
 def _what(facts: CardFacts) -> str:
     purposes = ", ".join(facts.purposes) or "none given"
+    tuned = f", to **{facts.objective}**" if facts.gives in _CALLS or facts.objective in _TUNED else ""
     start = "trained from scratch" if facts.base is None else f"trained further from {facts.base}"
     return (
         f"A language model of the family **{facts.family}**, size **{facts.size}**, {start} "
-        f"for the domain **{facts.domain}**. Purposes that the policy allows: {purposes}."
+        f"for the domain **{facts.domain}**{tuned}. Purposes that the policy allows: {purposes}."
     )
 
 
@@ -118,15 +144,15 @@ def _privacy(facts: CardFacts) -> str:
 
 
 def _quality(facts: CardFacts) -> str:
-    figures = {key: facts.metrics[key] for key in _QUALITY if key in facts.metrics}
-    of_sources = {key: value for key, value in sorted(facts.metrics.items()) if key.startswith(_OF_SOURCE)}
-    return _table("## Quality", figures | of_sources)
+    """The known measures in their order, then the sources', then what else a task measured."""
+    measured = {key: value for key, value in sorted(facts.metrics.items()) if key not in _COST}
+    known = {key: measured[key] for key in _METRICS if key in measured}
+    of_sources = {key: value for key, value in measured.items() if key.startswith(_OF_SOURCE)}
+    return _table("## Quality", known | of_sources | measured)
 
 
 def _cost(facts: CardFacts) -> str:
-    figures = {
-        key: value for key, value in facts.metrics.items() if key not in _QUALITY and not key.startswith(_OF_SOURCE)
-    }
+    figures = {key: facts.metrics[key] for key in _COST if key in facts.metrics}
     table = _table("## Cost", figures)
     if not facts.training:
         return table
@@ -136,7 +162,9 @@ def _cost(facts: CardFacts) -> str:
 
 def _use(facts: CardFacts) -> str:
     reference = f"{facts.model}@champion"
-    if facts.shape == "encoder":
+    if facts.gives in _CALLS:
+        lines = [f'model = zoo.load("{reference}")', _CALLS[facts.gives]]
+    elif facts.gives == "embedding":
         lines = [
             f'model = zoo.load("{reference}")',
             'model.embed(["...", "..."])   # float32 [texts, width], each of length 1',
@@ -161,11 +189,16 @@ def _use(facts: CardFacts) -> str:
 
 
 def _limits(facts: CardFacts) -> str:
+    reflects = "reflect its training data, with what is one-sided in it."
     continues = "It continues text in the style of its training data and may state what is not true."
-    does = {
-        "encoder": "Its embeddings and the words that it fills in reflect its training data, with what is one-sided in it.",
-        "seq2seq": f"{continues} It learned to restore text, not tasks: fine-tune it on pairs of input and output.",
-    }.get(facts.shape, continues)
+    if facts.gives in _CALLS:
+        does = f"Its decisions {reflects}"
+    elif facts.gives == "embedding":
+        does = f"Its embeddings and the words that it fills in {reflects}"
+    elif facts.shape == "seq2seq":
+        does = f"{continues} It learned to restore text, not tasks: fine-tune it on pairs of input and output."
+    else:
+        does = continues
     limits = facts.limits or (
         does,
         "Detection of personal data is not perfect; measure it on labelled text of your own: `zoo audit pii FILE`.",

@@ -43,13 +43,13 @@ class GateResult:
         return {"name": self.name, "passed": self.passed, "evidence": self.evidence}
 
 
-def better_than_untrained(untrained_bpb: float | None, bpb: float | None) -> GateResult:
-    """Whether training helped: bits per byte on the validation records, before and after."""
+def better_than_untrained(untrained_bpb: float | None, bpb: float | None, *, unit: str = "byte") -> GateResult:
+    """Whether training helped: bits per byte (or another unit) on the validation records, before and after."""
     before, after = _measured(untrained_bpb), _measured(bpb)
     return GateResult(
         BETTER_THAN_UNTRAINED,
         passed=after < before,  # false as soon as one of them is NaN
-        evidence={"untrained_bits_per_byte": _figure(untrained_bpb), "bits_per_byte": _figure(bpb)},
+        evidence={f"untrained_bits_per_{unit}": _figure(untrained_bpb), f"bits_per_{unit}": _figure(bpb)},
     )
 
 
@@ -75,6 +75,7 @@ def not_worse_than_champion(
     champion: int | None = None,
     tolerance: float = 0.0,
     records: int | None = None,
+    unit: str = "byte",
 ) -> GateResult:
     """Whether the challenger is at most `tolerance` bits per byte worse, on the same validation records.
 
@@ -82,12 +83,13 @@ def not_worse_than_champion(
         champion: number of the champion that was measured; promotion is refused when another one
             has taken its place meanwhile.
         records: how many validation records both were measured on.
+        unit: what the bits are given for.
     """
     before, after = _measured(champion_bpb), _measured(challenger_bpb)
     passed = after <= before + tolerance  # false as soon as one of them is NaN
     evidence = {
-        "champion_bits_per_byte": _figure(champion_bpb),
-        "challenger_bits_per_byte": _figure(challenger_bpb),
+        f"champion_bits_per_{unit}": _figure(champion_bpb),
+        f"challenger_bits_per_{unit}": _figure(challenger_bpb),
         "tolerance": tolerance,
     }
     evidence |= {k: v for k, v in {"champion": champion, "records": records}.items() if v is not None}

@@ -16,7 +16,7 @@ something else (of words that were hidden, say) are asked when there are no othe
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,16 +85,15 @@ def pick(
     caller: str | None,
     purpose: str,
     max_latency_ms: float | None = None,
-    families: Collection[str] | None = None,
-    incomparable: Collection[str] = (),
+    order: Callable[[ModelVersion], int | None] = lambda version: 0,
 ) -> Decision:
     """Chooses the version that answers, from memory alone.
 
     Args:
         caller: who asks; None only for the owner's own purposes, such as "evaluate".
         max_latency_ms: median latency that a version must have been measured to keep within.
-        families: those that can do what is asked; None for all.
-        incomparable: of these, those whose bits per byte say nothing against the others'.
+        order: how soon a kind of model is asked: those of the lowest number first; None cannot do what is asked.
+            Bits per byte are compared between versions of one number alone.
 
     Raises:
         PolicyRefused: the caller may not use models of this domain, or not for this purpose.
@@ -102,20 +101,20 @@ def pick(
     """
     policy.check(Label.of(domain), sink=domain, purpose=purpose, caller=caller)
     allowed = [v for v in snapshot.entries if v.domain == domain and _may_use(policy, v, caller, purpose)]
-    reasons = {id(v): _reason_against(v, allowed, max_latency_ms, families) for v in allowed}
+    reasons = {id(v): _reason_against(v, allowed, max_latency_ms, order) for v in allowed}
     kept = [v for v in allowed if reasons[id(v)] is None]
     rejected = [Candidate(v.name, v.version, False, why) for v in _ordered(allowed) if (why := reasons[id(v)])]
     if not kept:
         raise _nothing_to_pick(domain, rejected)
     scores = _scores(kept)
-    last = [v.family in incomparable for v in kept]
-    ranked = sorted(range(len(kept)), key=lambda i: (last[i], scores[i], kept[i].name, -kept[i].version))
+    kinds = [order(v) or 0 for v in kept]
+    ranked = sorted(range(len(kept)), key=lambda i: (kinds[i], scores[i], kept[i].name, -kept[i].version))
     best = ranked[0]
 
     def verdict(i: int) -> str:
         if i == best:
             return _figures(kept[i])
-        if last[i] and not last[best]:
+        if kinds[i] != kinds[best]:
             return f"{_figures(kept[i])} of another kind; asked when there is no other"
         return f"{_figures(kept[i])}; score {scores[i] - scores[best]:+.4f}"
 
@@ -143,7 +142,7 @@ def _reason_against(
     version: ModelVersion,
     allowed: Sequence[ModelVersion],
     max_latency_ms: float | None,
-    families: Collection[str] | None,
+    order: Callable[[ModelVersion], int | None],
 ) -> str | None:
     """Why a version cannot answer; None when it can. The gravest reason comes first."""
     if version.quarantined is not None:
@@ -158,8 +157,8 @@ def _reason_against(
         return "not examined by the gates"
     if not version.is_champion:
         return "not promoted"
-    if families is not None and version.family not in families:
-        return f"{version.family} models cannot do this"
+    if order(version) is None:
+        return f"{version.family} models that learned {version.objective} cannot do this"
     if _positive(version, QUALITY) is None:
         return "quality was not measured"
     return _too_slow(version, max_latency_ms)

@@ -33,6 +33,7 @@ DATASET = "zoo.dataset"
 BLESSED = "zoo.blessed"
 QUARANTINE = "zoo.quarantine"
 PROMOTED = "zoo.promoted"
+OBJECTIVE = "zoo.objective"
 GATE = "zoo.gate."  # + the gate's name; the value is JSON
 
 _PAGE = 200  # versions a request
@@ -72,6 +73,11 @@ class ModelVersion:
     def blessed(self) -> bool:
         """Whether it passed every gate at its last examination."""
         return self.tags.get(BLESSED) == "true"
+
+    @property
+    def objective(self) -> str:
+        """What it learned last: an objective such as "causal_lm", or a task such as "classify"."""
+        return self.tags.get(OBJECTIVE, "")
 
     @property
     def quarantined(self) -> str | None:

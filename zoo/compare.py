@@ -1,4 +1,4 @@
-"""Champion against challenger: bits per byte of both on the same validation records."""
+"""Champion against challenger: bits per byte, or per decision of a task, on the same validation records."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from governance.errors import DataError
 from pipelines.versions import DatasetVersion
 from registry import ModelVersion
 from zoo.load import LoadedModel, open_version
+from zoo.tasks import Task
+from zoo.tasks.measure import bits_per_unit
 from zoo.workspace import Workspace
 
 
@@ -22,7 +24,11 @@ class Comparison:
 
 
 def compare(
-    workspace: Workspace, champion: ModelVersion, challenger: LoadedModel, challenger_data: DatasetVersion
+    workspace: Workspace,
+    champion: ModelVersion,
+    challenger: LoadedModel,
+    challenger_data: DatasetVersion,
+    task: Task | None = None,
 ) -> Comparison:
     """Measures both models on the validation records of the champion's own dataset version.
 
@@ -39,13 +45,16 @@ def compare(
     if not unseen:
         raise DataError(f"no validation record of {champion} is left to compare on", where=str(data.path))
 
-    def bits_per_byte(model: LoadedModel) -> float:
-        return model.bits_per_byte(text for record_id, text in data.texts("validation") if record_id in unseen)
+    def bits(model: LoadedModel) -> float:
+        if task is None:
+            return model.bits_per_byte(text for record_id, text in data.texts("validation") if record_id in unseen)
+        examples = (parts for record_id, parts in data.parts("validation") if record_id in unseen)
+        return bits_per_unit(model, task, examples)
 
     return Comparison(
         champion=champion,
-        champion_bpb=bits_per_byte(open_version(workspace, champion)),
-        challenger_bpb=bits_per_byte(challenger),
+        champion_bpb=bits(open_version(workspace, champion)),
+        challenger_bpb=bits(challenger),
         records=len(unseen),
     )
 

@@ -32,9 +32,11 @@ NOISE = 0.03
 
 def examine(job: Job, tracking: Tracking, version: ModelVersion, model: LoadedModel) -> list[GateResult]:
     """All gates of a version, measured. A gate that cannot be measured counts as failed."""
-    metrics = version.metrics
+    metrics, unit = version.metrics, job.unit
     results = [
-        better_than_untrained(metrics.get("untrained_bits_per_byte"), metrics.get("val_bits_per_byte")),
+        better_than_untrained(
+            metrics.get(f"untrained_bits_per_{unit}"), metrics.get(f"val_bits_per_{unit}"), unit=unit
+        ),
         computed(NO_TRAINING_PII, lambda: _personal_data(job, model)),
     ]
     champion = champion_of(tracking, version.name)
@@ -47,6 +49,8 @@ def _personal_data(job: Job, model: LoadedModel) -> GateResult:
     """Samples continuations of training texts, where memorised strings would show, and looks for them."""
     from governance.pii import Detector, leaked
 
+    if model.gives in ("places", "reward"):  # numbers, or words of the text that it was given
+        return GateResult(NO_TRAINING_PII, passed=True, evidence={"generations": 0, "gives": model.gives})
     samples = sample_generations(job, model)
     texts = samples if model.cased else [*samples, *map(str.title, samples)]  # a name is told by its capitals
     key = job.workspace.keys.derive(job.spec.domain, "pii-hashes")
@@ -70,7 +74,7 @@ def sample_generations(job: Job, model: LoadedModel) -> list[str]:
 
 def _against(job: Job, champion: ModelVersion, model: LoadedModel) -> GateResult:
     try:
-        comparison = compare(job.workspace, champion, model, job.data.version)
+        comparison = compare(job.workspace, champion, model, job.data.version, job.task)
     except (DataError, RegistryError) as error:
         return failed(NOT_WORSE_THAN_CHAMPION, str(error))
     return not_worse_than_champion(
@@ -79,4 +83,5 @@ def _against(job: Job, champion: ModelVersion, model: LoadedModel) -> GateResult
         champion=champion.version,
         tolerance=NOISE * comparison.champion_bpb,
         records=comparison.records,
+        unit=job.unit,
     )

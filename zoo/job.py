@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, did_you_mean
 from governance.labels import Label
 from pipelines import BuildResult, PipelineSpec, Tokens, build, tokenize
-from zoo import families, objectives
+from pipelines.examples import Examples
+from pipelines.tokenizers import load_encoder
+from zoo import families, objectives, tasks
 from zoo.backend import dtype_policy, keras_backend
 from zoo.exchange.base import OpenedBase, find_base, open_base, rebuilt
 from zoo.families.base import Family, Size
@@ -18,6 +20,8 @@ from zoo.fit.plan import TrainPlan, check_window
 from zoo.identity import Identity, training_identity
 from zoo.objectives import Objective
 from zoo.screen import Screen
+from zoo.tasks import Setting, Task
+from zoo.tasks.training import check_request, default_settings, prepare_examples
 from zoo.teacher import Teacher, find_teacher
 from zoo.workspace import Workspace
 
@@ -29,40 +33,137 @@ DEFAULT_SIZE = "nano"
 
 #: Bits per byte of fewer validation records than this depend on which ones they happen to be.
 _FEW_RECORDS = 20
+
 _CHANGEABLE = frozenset(TrainPlan.model_fields) - {"steps", "seed"}
 
 
 @dataclass(frozen=True)
-class Job:
-    """What is trained on what, and the identity that follows. `base` is what it continues from, if anything."""
+class Request:
+    """What was asked for; see `zoo.train` for the meaning of each field."""
 
-    workspace: Workspace
+    family: str
+    pipeline: str
+    size: str | None = None
+    steps: int | None = None
+    duration: Duration | str | None = None
+    seed: int = 0
+    init: str | None = None
+    init_label: str | None = None
+    teacher: str | None = None
+    task: str | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def length(self) -> Duration | None:
+        """The duration, read.
+
+        Raises:
+            ConfigError: it is none, or steps are given as well.
+        """
+        if self.duration is None:
+            return None
+        if self.steps is not None:
+            raise ConfigError("steps and duration are both given", where="duration", fix="leave one of them out")
+        return Duration.parse(self.duration)
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What a training starts from besides data, each allowed to flow into the pipeline's domain.
+
+    Attributes:
+        base: what it continues from, if anything.
+        teacher: what it learns from beside the text, if anything.
+        task: what it is fine-tuned to; None for reading text.
+    """
+
     spec: PipelineSpec
     family: Family
     size: Size
+    base: OpenedBase | None
+    teacher: Teacher | None
+    task: Task | None
+
+    @property
+    def objective_name(self) -> str:
+        if self.task is not None:
+            return self.task.name
+        if self.family.teacher is not None and self.teacher is None:  # it was taught before, and reads on alone
+            return families.get(self.family.teacher).objective
+        return self.family.objective
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained on what, and the identity that follows."""
+
+    workspace: Workspace
+    ingredients: Ingredients
     data: BuildResult
-    tokens: Tokens
+    tokens: Tokens | Examples
     plan: TrainPlan
     identity: Identity
     options: Mapping[str, Any]
-    base: OpenedBase | None = None
-    teacher: Teacher | None = None
+
+    @property
+    def spec(self) -> PipelineSpec:
+        return self.ingredients.spec
+
+    @property
+    def family(self) -> Family:
+        return self.ingredients.family
+
+    @property
+    def size(self) -> Size:
+        return self.ingredients.size
+
+    @property
+    def base(self) -> OpenedBase | None:
+        return self.ingredients.base
+
+    @property
+    def teacher(self) -> Teacher | None:
+        return self.ingredients.teacher
+
+    @property
+    def task(self) -> Task | None:
+        return self.ingredients.task
+
+    @property
+    def objective_name(self) -> str:
+        return self.ingredients.objective_name
 
     @property
     def model_name(self) -> str:
-        return f"{self.spec.name}.{self.family.name}"
+        name = f"{self.spec.name}.{self.family.name}"
+        return name if self.task is None else f"{name}-{self.task.name}"
 
     @property
     def label(self) -> Label:
         """Of the model: joins those of everything that it is made from."""
         label = self.spec.label | self.data.version.label | self.tokens.label
-        for label_of in (self.base and self.base.label, self.teacher and self.teacher.version.label):
-            label = label if label_of is None else label | label_of
-        return label
+        if self.base is not None:
+            label |= self.base.label
+        return label if self.teacher is None else label | self.teacher.version.label
+
+    def objective(self) -> Objective:
+        """A new one: that of a task may come to know the model."""
+        if self.task is not None:
+            return self.task.objective(self.setting)
+        return objectives.get(self.ingredients.objective_name, load_encoder(self.tokens.tokenizer_dir).lexicon)
 
     @property
-    def objective(self) -> Objective:
-        return objectives.get(self.family.objective, self.tokens.lexicon())
+    def unit(self) -> str:
+        """What losses are given in bits per."""
+        return "byte" if self.task is None else self.task.objective.unit
+
+    @property
+    def setting(self) -> Setting:
+        """Of the task."""
+        assert isinstance(self.tokens, Examples)
+        encoder = load_encoder(self.tokens.tokenizer_dir)
+        classes = self.tokens.classes or self.tokens.types
+        return Setting(self.family, encoder, classes, self.plan.window, self.plan.seed)
 
     @property
     def parameters(self) -> int:
@@ -77,8 +178,8 @@ class Job:
         more = self.parameters - self.family.parameters(self.size, words)  # of a shape that no size of ours has
         return self.family.flops_per_token(self.size, words, self.plan.window) // 3 + 2 * more
 
-    def task(self) -> keras_hub.models.Task:
-        """The model before its first update."""
+    def language_model(self) -> keras_hub.models.Task:
+        """The model before its first update; a task may put a head on its backbone."""
         plan = self.plan
         if self.base is not None:
             return rebuilt(self.base, dropout=plan.dropout, dtype=plan.dtype, seed=plan.seed)
@@ -86,130 +187,70 @@ class Job:
         return self.family.build(self.size, vocab_size, seed=plan.seed, dropout=plan.dropout, dtype=plan.dtype)
 
 
-def prepare(
-    family: str,
-    *,
-    pipeline: str,
-    size: str | None,
-    steps: int | None,
-    duration: Duration | str | None,
-    seed: int,
-    changes: Mapping[str, Any],
-    workspace: Workspace,
-    screen: Screen,
-    init: str | None = None,
-    init_label: str | None = None,
-    teacher: str | None = None,
-) -> Job:
+def prepare(request: Request, *, workspace: Workspace, screen: Screen) -> Job:
     """Checks everything that can be checked at once, then brings data and tokens up to date.
 
     Raises:
         ZooError: before any data is read if the request, the policy or a detector is at fault.
     """
-    recipe = families.get(family)
-    spec = workspace.pipeline(pipeline)
+    ingredients = _ingredients(request, workspace)
+    _check_settings(request, ingredients, screen)
+    spec = ingredients.spec
+    data = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
+    tokens = _tokens(ingredients, data, workspace, screen)
+    workspace.policy.check(tokens.label, sink=spec.domain, purpose="train")
+    asked = _plan(request, ingredients, tokens)
+    plan = asked.model_copy(update={"dtype": dtype_policy(asked.dtype)})
+    identity = _identity(ingredients, data, tokens, plan, workspace)
+    return Job(workspace, ingredients, data, tokens, plan, identity, _options(request, ingredients, asked))
+
+
+def _ingredients(request: Request, workspace: Workspace) -> Ingredients:
+    family = families.get(request.family)
+    task = None if request.task is None else tasks.get(request.task, family)
+    spec = workspace.pipeline(request.pipeline)
     workspace.policy.check(spec.label, sink=spec.domain, purpose="train")
-    base = _open_base(recipe, spec, init, init_label, seed, workspace)
-    shape = recipe.size(size or DEFAULT_SIZE) if base is None else base.size()
-    if base is not None and size not in (None, shape.name):
+    base = _open_base(request, family, spec, workspace)
+    size = family.size(request.size or DEFAULT_SIZE) if base is None else base.size()
+    if base is not None and request.size not in (None, size.name):
         raise ConfigError(
-            f"the base {base.base.name} has the size {shape.name}, and {size} was asked for",
+            f"the base {base.base.name} has the size {size.name}, and {request.size} was asked for",
             where="size",
             fix="leave the size out: it follows from the base",
         )
-    if isinstance(window := changes.get("window"), int):  # anything else is the plan's to refuse
-        check_window(window, shape.context)
-    check_settings(changes)
-    length = None if duration is None else Duration.parse(duration)
-    if length is not None and steps is not None:
-        raise ConfigError("steps and duration are both given", where="duration", fix="leave one of them out")
-    if changes.get("lora") is not None and base is None:
-        screen.say("lora trains small matrices beside weights that stay as they are, and here these are random")
-    taught_by = find_teacher(workspace, recipe, shape, pipeline=pipeline, reference=teacher)
-    if taught_by is not None:
-        workspace.policy.check(taught_by.version.label, sink=spec.domain, purpose="train")
-    data = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
-    total = data.version.total_records
-    tokens = tokenize(
-        data.version,
-        kind=recipe.tokenizer,
-        vocab_size=spec.tokenizer.vocab_size,
-        storage=workspace.storage,
-        progress=lambda split, documents: screen.progress(f"tokenize {split}", documents, total),
-        tokenizer=None if base is None else base.tokenizer,
-        entity_spans=recipe.entity_spans,
-    )
-    if taught_by is not None:
-        taught_by.check_tokenizer(recipe.tokenizer, tokens.tokenizer_digest)
-    workspace.policy.check(tokens.label, sink=spec.domain, purpose="train")
-    _warn_of_small_sources(tokens, screen)
-    asked = TrainPlan.of(
-        shape,
-        parameters=_non_embedding_parameters(recipe, shape, tokens, base),
-        train_tokens=len(tokens.split("train")),
-        validation_tokens=len(tokens.split("validation")),
-        steps=steps,
-        duration=length,
-        seed=seed,
-        **changes,
-    )
-    plan = asked.model_copy(update={"dtype": dtype_policy(asked.dtype)})
-    others = {
-        "spans": tokens.spans_fingerprint,
-        "teacher": taught_by and taught_by.version.model_id,
-        "start": base and "base",
-        "base": base and base.digest,
-    }
-    identity = training_identity(
-        dataset_digest=data.version.digest,
-        tokenizer_digest=tokens.tokenizer_digest,
-        family=family,
-        size=shape.name,
-        objective=recipe.objective,
-        plan=plan.model_dump(mode="json"),
-        policy_digest=workspace.policy.data_digest(spec.domain),
-        backend=keras_backend(),
-        others={name: value for name, value in others.items() if value is not None},
-    )
-    options: dict[str, Any] = {"size": size or DEFAULT_SIZE, "steps": steps, "seed": seed, **_plain(asked, changes)}
-    options |= {} if length is None else {"duration": str(length)}
-    if base is not None:  # asked again at a retraining: an alias may point to another version then
-        options |= {"size": size, "init": base.base.reference, "init_label": init_label}
+    teacher = None
+    if task is None and base is None:  # what was taught before, or learns a task, needs none
+        teacher = find_teacher(workspace, family, size, pipeline=request.pipeline, reference=request.teacher)
+    elif request.teacher is not None:
+        raise ConfigError("a teacher is for a training from scratch on text", where="teacher", fix="leave it out")
     if teacher is not None:
-        options["teacher"] = teacher
-    return Job(workspace, spec, recipe, shape, data, tokens, plan, identity, options, base, taught_by)
+        workspace.policy.check(teacher.version.label, sink=spec.domain, purpose="train")
+    return Ingredients(spec, family, size, base, teacher, task)
 
 
-def _open_base(
-    recipe: Family, spec: PipelineSpec, init: str | None, init_label: str | None, seed: int, workspace: Workspace
-) -> OpenedBase | None:
+def _open_base(request: Request, family: Family, spec: PipelineSpec, workspace: Workspace) -> OpenedBase | None:
     """What the training continues from, if the policy lets it flow into the pipeline's domain."""
-    if init is None:
-        if init_label is not None:
+    if request.init is None:
+        if request.init_label is not None:
             raise ConfigError("a label of a base is given, and no base", where="init_label", fix="give init as well")
         return None
-    base = find_base(init, workspace=workspace, label=init_label)
+    base = find_base(request.init, workspace=workspace, label=request.init_label)
     workspace.policy.check(base.label, sink=spec.domain, purpose="train")
-    base.family_name(recipe.name)
-    return open_base(base, recipe, storage=workspace.storage, seed=seed)
+    base.family_name(family.name)
+    return open_base(base, family, storage=workspace.storage, seed=request.seed)
 
 
-def _non_embedding_parameters(recipe: Family, shape: Size, tokens: Tokens, base: OpenedBase | None) -> int:
-    if base is None:
-        return recipe.non_embedding_parameters(shape, tokens.vocab_size)
-    return base.parameters - recipe.embedding_parameters(shape, base.vocabulary_size)
-
-
-def _plain(asked: TrainPlan, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings as the plan read them, in types of JSON: a retraining gives them again."""
-    return asked.model_dump(mode="json", include=set(changes), exclude_none=True)
-
-
-def _warn_of_small_sources(tokens: Tokens, screen: Screen) -> None:
-    sources = tokens.split("validation").sources
-    for name, count in ({} if sources is None else sources.documents()).items():
-        if count < _FEW_RECORDS:
-            screen.say(f"warning: the source {name} has {count} validation records; its figure says little")
+def _check_settings(request: Request, ingredients: Ingredients, screen: Screen) -> None:
+    changes = request.changes
+    check_settings(changes)
+    if isinstance(window := changes.get("window"), int):  # anything else is the plan's to refuse
+        check_window(window, ingredients.size.context)
+    if request.length is not None and request.length.unit == "tokens" and ingredients.task is not None:
+        raise ConfigError("a task has examples, not tokens", where="duration", fix="give steps, epochs or minutes")
+    if ingredients.task is not None:
+        check_request(ingredients.task, has_base=ingredients.base is not None, changes=changes)
+    if changes.get("lora") is not None and ingredients.base is None:
+        screen.say("lora trains small matrices beside weights that stay as they are, and here these are random")
 
 
 def check_settings(changes: Mapping[str, Any]) -> None:
@@ -220,3 +261,96 @@ def check_settings(changes: Mapping[str, Any]) -> None:
                 f'there is no setting "{name}"{did_you_mean(name, _CHANGEABLE)}',
                 fix=f"settings of a training: {', '.join(sorted(_CHANGEABLE))}",
             )
+
+
+def _tokens(ingredients: Ingredients, data: BuildResult, workspace: Workspace, screen: Screen) -> Tokens | Examples:
+    family, base, task = ingredients.family, ingredients.base, ingredients.task
+    total = data.version.total_records
+    common: dict[str, Any] = {
+        "kind": family.tokenizer,
+        "vocab_size": ingredients.spec.tokenizer.vocab_size,
+        "storage": workspace.storage,
+        "tokenizer": None if base is None else base.tokenizer,
+        "progress": lambda split, done: screen.progress(f"tokenize {split}", done, total),
+    }
+    if task is not None:
+        return prepare_examples(data.version, task, **common)
+    tokens = tokenize(data.version, entity_spans=family.entity_spans, **common)
+    if ingredients.teacher is not None:
+        ingredients.teacher.check_tokenizer(family.tokenizer, tokens.tokenizer_digest)
+    _warn_of_small_sources(tokens, screen)
+    return tokens
+
+
+def _warn_of_small_sources(tokens: Tokens, screen: Screen) -> None:
+    sources = tokens.split("validation").sources
+    for name, count in ({} if sources is None else sources.documents()).items():
+        if count < _FEW_RECORDS:
+            screen.say(f"warning: the source {name} has {count} validation records; its figure says little")
+
+
+def _plan(request: Request, ingredients: Ingredients, tokens: Tokens | Examples) -> TrainPlan:
+    """The plan as it was asked for; its dtype may still be "auto"."""
+    family, size, base, task = ingredients.family, ingredients.size, ingredients.base, ingredients.task
+    steps, changes = request.steps, dict(request.changes)
+    train, validation = len(tokens.split("train")), len(tokens.split("validation"))
+    if task is not None:
+        assert isinstance(tokens, Examples)
+        timed = request.length is not None
+        steps, changes = default_settings(
+            task, tokens, has_base=base is not None, steps=steps, timed=timed, changes=changes
+        )
+        window = int(changes.get("window", size.context))  # in a batch an example takes the place of a window
+        train, validation = train * window, validation * window
+    if base is None:
+        parameters = family.non_embedding_parameters(size, tokens.vocab_size)
+    else:
+        parameters = base.parameters - family.embedding_parameters(size, base.vocabulary_size)
+    return TrainPlan.of(
+        size,
+        parameters=parameters,
+        train_tokens=train,
+        validation_tokens=validation,
+        steps=steps,
+        duration=request.length,
+        seed=request.seed,
+        **changes,
+    )
+
+
+def _identity(
+    ingredients: Ingredients, data: BuildResult, tokens: Tokens | Examples, plan: TrainPlan, workspace: Workspace
+) -> Identity:
+    base, teacher = ingredients.base, ingredients.teacher
+    others = {
+        "spans": tokens.spans_fingerprint if isinstance(tokens, Tokens) else None,
+        "teacher": teacher and teacher.version.model_id,
+        "start": base and "base",
+        "base": base and base.digest,
+    }
+    return training_identity(
+        dataset_digest=data.version.digest,
+        tokenizer_digest=tokens.tokenizer_digest,
+        family=ingredients.family.name,
+        size=ingredients.size.name,
+        objective=ingredients.objective_name,
+        plan=plan.model_dump(mode="json"),
+        policy_digest=workspace.policy.data_digest(ingredients.spec.domain),
+        backend=keras_backend(),
+        others={name: value for name, value in others.items() if value is not None},
+    )
+
+
+def _options(request: Request, ingredients: Ingredients, asked: TrainPlan) -> dict[str, Any]:
+    """The arguments for a retraining, in types of JSON; an alias may point to another version then."""
+    size = request.size if ingredients.base is not None else request.size or DEFAULT_SIZE
+    settings = asked.model_dump(mode="json", include=set(request.changes), exclude_none=True)
+    options = {"size": size, "steps": request.steps, "seed": request.seed, **settings}
+    others = {
+        "duration": None if request.length is None else str(request.length),
+        "init": None if ingredients.base is None else ingredients.base.base.reference,
+        "init_label": request.init_label,
+        "teacher": request.teacher,
+        "task": request.task,
+    }
+    return options | {name: value for name, value in others.items() if value is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from governance.errors import ConfigError, PolicyRefused, RegistryError
+from governance.errors import ConfigError, DataError, PolicyRefused, RegistryError
 from registry import ModelVersion, Tracking, model_folder, resolve
 from registry.versions import refuse_quarantined
 from zoo.backend import prepare_backend
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from zoo.encode import EncoderModel, Filled
     from zoo.generate import TextModel
     from zoo.seq2seq import Seq2SeqModel
+    from zoo.tasks.model import HeadModel, Place, Scored
 
 #: Models kept in memory at once by `open_version`.
 _KEPT = 4
@@ -37,7 +39,7 @@ class LoadedModel:
     version: ModelVersion | None
     folder: Path
     family: Family
-    text_model: TextModel | EncoderModel | Seq2SeqModel
+    text_model: TextModel | EncoderModel | Seq2SeqModel | HeadModel
 
     @overload
     def generate(self, prompts: str, *, truncate: bool = False, **sampling: Any) -> str: ...
@@ -58,9 +60,12 @@ class LoadedModel:
         """
         from zoo.encode import EncoderModel
         from zoo.generate import Sampling
+        from zoo.tasks.model import HeadModel
 
         if isinstance(self.text_model, EncoderModel):
             raise self._wrong_shape("generates no text", "embed or fill")
+        if isinstance(self.text_model, HeadModel):
+            raise self._wrong_task("generates no text")
         settings = Sampling(**{"temperature": 0.0, **sampling})
         if isinstance(prompts, str):
             return self.text_model.generate([prompts], settings, truncate=truncate)[0]
@@ -75,6 +80,63 @@ class LoadedModel:
         """The likeliest tokens for each `<mask>`, by an encoder: see `EncoderModel.fill`."""
         return self._encoder("fills no masks").fill(text, top_k=top_k)
 
+    def classify(self, texts: Sequence[str], *, top_k: int = 3, truncate: bool = False) -> list[list[Scored]]:
+        """The likeliest classes of each text with calibrated probabilities: see `HeadModel.classify`."""
+        _refuse_one_text(texts)
+        return self._head("has no classes", "classify").classify(texts, top_k=top_k, truncate=truncate)
+
+    def tag(self, text: str) -> list[Place]:
+        """The places of a text that are part of something: see `HeadModel.tag`."""
+        return self._head("tags no places", "tag").tag(text)
+
+    def reward(self, prompts: Sequence[str], answers: Sequence[str]) -> npt.NDArray[np.float32]:
+        """How good each answer to its prompt is, float32 [answers]: see `HeadModel.reward`."""
+        _refuse_one_text(prompts)
+        return self._head("gives no rewards", "reward").reward(prompts, answers)
+
+    @property
+    def gives(self) -> str:
+        """What it makes of one text: "text", "embedding", "label", "places" or "reward"."""
+        from zoo.encode import EncoderModel
+        from zoo.tasks.model import HeadModel
+
+        if isinstance(self.text_model, HeadModel):
+            return {"classify": "label", "tag": "places", "reward": "reward"}[self.text_model.name]
+        return "embedding" if isinstance(self.text_model, EncoderModel) else "text"
+
+    def use(self, text: str, *, max_tokens: int = 32) -> Any:
+        """What the model is made for, on one text: an answer, an embedding, classes, places, or a reward."""
+        ways: dict[str, Callable[[], Any]] = {
+            "text": lambda: self.generate(text, max_tokens=max_tokens),
+            "embedding": lambda: self.embed([text])[0],
+            "label": lambda: self.classify([text])[0],
+            "places": lambda: self.tag(text),
+            "reward": lambda: float(self.reward([text], [""])[0]),
+        }
+        return ways[self.gives]()
+
+    def predict(self, texts: Sequence[str], **sampling: Any) -> list[Any]:
+        """What MLflow serves for each text: an answer, an embedding as a list, the likeliest class, places as
+        JSON, or the reward of {"prompt": ..., "answer": ...}.
+
+        Raises:
+            DataError: a text to be rewarded is no such JSON.
+        """
+        if self.gives == "text":
+            return self.generate(list(texts), **sampling)
+        if self.gives == "embedding":
+            embeddings: list[Any] = self.embed(texts).tolist()
+            return embeddings
+        if self.gives == "label":
+            return [scored[0].label for scored in self.classify(texts, top_k=1)]
+        if self.gives == "places":
+            return [json.dumps([vars(place) for place in self.tag(text)]) for text in texts]
+        try:
+            pairs = [(str(pair["prompt"]), str(pair["answer"])) for pair in map(json.loads, texts)]
+        except (ValueError, KeyError, TypeError):
+            raise DataError('no JSON object with "prompt" and "answer"', where="input") from None
+        return [str(value) for value in self.reward([p for p, _ in pairs], [a for _, a in pairs])]
+
     def sample(self, texts: Sequence[str], *, seed: int) -> list[str]:
         """Sampled continuations of texts; an encoder fills masks that stand after them."""
         return self.text_model.sample(texts, seed=seed)
@@ -86,10 +148,25 @@ class LoadedModel:
 
     def _encoder(self, what: str) -> EncoderModel:
         from zoo.encode import EncoderModel
+        from zoo.tasks.model import HeadModel
 
+        if isinstance(self.text_model, HeadModel):
+            raise self._wrong_task(what)
         if not isinstance(self.text_model, EncoderModel):
             raise self._wrong_shape(what, "generate")
         return self.text_model
+
+    def _head(self, what: str, task: str) -> HeadModel:
+        from zoo.tasks.model import HeadModel
+
+        if not isinstance(self.text_model, HeadModel):
+            raise ConfigError(
+                f"this {self.family.name} {what}", where="model", fix=f"fine-tune it: zoo train … --task {task}"
+            )
+        return self.text_model
+
+    def _wrong_task(self, what: str) -> ConfigError:
+        return ConfigError(f"a model that gives a {self.gives} {what}", where="model", fix="see docs/fine-tuning.md")
 
     def _wrong_shape(self, what: str, instead: str) -> ConfigError:
         return ConfigError(
@@ -98,10 +175,17 @@ class LoadedModel:
 
     def bits_per_byte(self, texts: Iterable[str]) -> float:
         """Bits that the model needs for each UTF-8 byte of these documents, their ends included; an
-        encoder and `t5` for each byte of what is hidden from them, `bart` with most of it in its input."""
+        encoder and `t5` for each byte of what is hidden from them, `bart` with most of it in its input.
+
+        Raises:
+            ConfigError: a model with a head predicts no text.
+        """
         from zoo.measure import bits_per_byte
+        from zoo.tasks.model import HeadModel
 
         _refuse_one_text(texts)
+        if isinstance(self.text_model, HeadModel):
+            raise self._wrong_task("predicts no text")
         return bits_per_byte(self.text_model, self.family, texts)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from governance.labels import Label
@@ -18,9 +19,13 @@ from zoo.families.llama_model import remember_tying
 from zoo.generate import TextModel
 from zoo.lora import ADAPTER_FILE, Adapter
 from zoo.seq2seq import Seq2SeqModel
+from zoo.tasks.model import HeadModel
+from zoo.tasks.saved import read_head, write_head
 
 if TYPE_CHECKING:
     import keras_hub
+
+    from zoo.tasks.heads import Head
 
 ABOUT = "zoo.json"
 _OWN_CLASSES = ("zoo.families.encoder_models",)
@@ -70,6 +75,34 @@ def save_preset(
         write_about(temporary, tokenizer_dir, family=family, context=context, label=label, objective=objective)
 
 
+def save_head_preset(
+    model: Head,
+    tokenizer_dir: Path,
+    folder: Path,
+    *,
+    task: Mapping[str, Any],
+    family: Family,
+    context: int,
+    label: Label,
+    objective: str,
+) -> None:
+    """Writes a model with a head; see `zoo.tasks.saved` for the files.
+
+    Args:
+        task: its name, classes, pooling and temperature.
+
+    Raises:
+        DataError: the folder exists, or the disk is full or not writable.
+    """
+    if folder.exists():
+        raise DataError("the folder exists already", where=str(folder), fix="choose another one")
+    with atomic_path(folder) as temporary:
+        write_head(model, family, tokenizer_dir, context, temporary)
+        write_about(
+            temporary, tokenizer_dir, family=family, context=context, label=label, objective=objective, task=task
+        )
+
+
 def write_about(
     folder: Path,
     tokenizer_dir: Path,
@@ -78,6 +111,7 @@ def write_about(
     context: int,
     label: Label | None = None,
     objective: str | None = None,
+    task: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes beside a model what its own files do not say: family, context, tokenizer, and the label, which
     goes wherever the model goes."""
@@ -90,12 +124,12 @@ def write_about(
         "context": context,
         "objective": objective or family.objective,
         "label": joined.to_list(),
-    }
+    } | ({} if task is None else {"task": dict(task)})
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
-def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2SeqModel]:
-    """Opens what `save_preset` wrote, in this or in a new process.
+def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2SeqModel | HeadModel]:
+    """Opens what `save_preset` or `save_head_preset` wrote, in this or in a new process.
 
     Raises:
         DataError: the folder is no such preset.
@@ -106,6 +140,9 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2Se
         context = int(about["context"])
         objective = str(about.get("objective", family.objective))  # the first presets do not name it
         encoder = open_encoder(folder / "assets" / "tokenizer", about["tokenizer"])
+        if "task" in about:
+            family.prepare()
+            return family, read_head(folder, about, family, encoder)
         task = load_task(folder, family)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(

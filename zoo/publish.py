@@ -7,6 +7,7 @@ import json
 import statistics
 import subprocess
 import time
+from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from registry import (
     register,
 )
 from registry.plots import loss_curve, pii_by_type, token_lengths
+from registry.versions import OBJECTIVE
 from zoo.fit import FitResult
 from zoo.job import Job
 from zoo.load import LoadedModel, open_folder
@@ -40,6 +42,7 @@ _REQUIREMENTS = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "tokeniz
 _LATENCY_PROMPT = "The"
 _LATENCY_TOKENS = 32
 _LATENCY_CALLS = 9
+_INFERENCE: dict[str, Any] = {"max_tokens": 64, "temperature": 0.0, "seed": 0, "truncate": False}
 
 
 def begin_run(tracking: Tracking, job: Job) -> RunLog:
@@ -63,7 +66,7 @@ def begin_run(tracking: Tracking, job: Job) -> RunLog:
     shape = {"layers": job.size.layers, "width": job.size.width, "heads": job.size.heads}
     vocabulary = {"vocab_size": job.tokens.vocab_size, "tokenizer": job.tokens.tokenizer.kind}
     log.log_params(
-        {"family": job.family.name, "size": job.size.name, "objective": job.family.objective}
+        {"family": job.family.name, "size": job.size.name, "objective": job.objective_name}
         | shape
         | vocabulary
         | {"parameters": job.parameters, "tokenizer_digest": job.tokens.tokenizer_digest}
@@ -74,48 +77,81 @@ def begin_run(tracking: Tracking, job: Job) -> RunLog:
     return log
 
 
-def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> tuple[ModelVersion, LoadedModel]:
-    """Saves the preset, measures it, and registers it with plots and card. Idempotent after a kill."""
-    from zoo.preset import save_preset
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
 
+    Attributes:
+        language_model: as the family builds it.
+        model: what was trained: the language model, or its backbone under a task's head.
+        figures: of a task, such as accuracy.
+    """
+
+    language_model: Any
+    model: Any
+    result: FitResult
+    figures: dict[str, float]
+
+
+def publish(job: Job, trained: Trained, log: RunLog, slot: Slot) -> tuple[ModelVersion, LoadedModel]:
+    """Saves the preset, measures it, and registers it with plots and card. Idempotent after a kill."""
+    result = trained.result
     if not slot.preset.exists():
-        save_preset(
-            task,
-            job.tokens.tokenizer_dir,
-            slot.preset,
-            family=job.family,
-            context=job.size.context,
-            label=job.label,
-            adapter=result.adapter,
-        )
+        _save(job, trained, slot.preset)
     loaded = open_folder(slot.preset)
     measured = {
         **result.metrics,
+        **trained.figures,
         "parameters": float(job.parameters),
         "flops_per_token": float(job.flops_per_token),
         "latency_ms_p50": _latency_ms(loaded),
     }
     _log_plots(job, result, log)
-    is_encoder = job.family.shape == "encoder"
-    card = model_card(_card_facts(job, measured, result.best_step))
+    card = model_card(_card_facts(job, measured, result.best_step, loaded.gives))
     log.log_card(card)
     version = register(
         log,
         model_name=job.model_name,
         folder=slot.preset,
         python_model=_pyfunc_script(),
-        input_example=_LATENCY_PROMPT,
+        input_example=_example(loaded),
         pip_requirements=_requirements(),
         metrics=measured,
         params={"family": job.family.name, "size": job.size.name},
-        inference_params={} if is_encoder else {"max_tokens": 64, "temperature": 0.0, "seed": 0, "truncate": False},
-        gives="embedding" if is_encoder else "text",
-        tags={OPTIONS_TAG: json.dumps(dict(job.options), sort_keys=True), **_origin_tags(job)},
+        inference_params=_INFERENCE if loaded.gives == "text" else {},
+        gives="embedding" if loaded.gives == "embedding" else "text",
+        tags=_version_tags(job),
         label=job.label,
         card=card,
         step=result.steps,
     )
     return version, loaded
+
+
+def _save(job: Job, trained: Trained, folder: Path) -> None:
+    from zoo.preset import save_head_preset, save_preset
+
+    where = {"family": job.family, "context": job.size.context, "label": job.label, "objective": job.objective_name}
+    if job.task is not None and job.task.head:
+        about = {
+            "name": job.task.name,
+            "classes": list(job.setting.classes),
+            "temperature": trained.figures.get("temperature", 1.0),
+            "pooling": trained.model.pooling,
+        }
+        save_head_preset(trained.model, job.tokens.tokenizer_dir, folder, task=about, **where)
+    else:
+        adapter = trained.result.adapter
+        save_preset(trained.language_model, job.tokens.tokenizer_dir, folder, adapter=adapter, **where)
+
+
+def _example(loaded: LoadedModel) -> str:
+    return json.dumps({"prompt": _LATENCY_PROMPT, "answer": ""}) if loaded.gives == "reward" else _LATENCY_PROMPT
+
+
+def _version_tags(job: Job) -> dict[str, str]:
+    options = json.dumps(dict(job.options), sort_keys=True)
+    return {OPTIONS_TAG: options, OBJECTIVE: job.objective_name, **_origin_tags(job)}
 
 
 def _origin_tags(job: Job) -> dict[str, str]:
@@ -127,15 +163,12 @@ def _origin_tags(job: Job) -> dict[str, str]:
 
 
 def _latency_ms(loaded: LoadedModel) -> float:
-    """Median milliseconds for an answer of at most 32 tokens to a short prompt, or for the embedding of a
-    short text by an encoder; after warm-up, alone."""
+    """Median milliseconds for an answer of at most 32 tokens to a short prompt, or for what else the model
+    makes of a short text; after warm-up, alone."""
 
     def call() -> float:
         start = time.perf_counter()
-        if loaded.family.shape == "encoder":
-            loaded.embed([_LATENCY_PROMPT])
-        else:
-            loaded.generate(_LATENCY_PROMPT, max_tokens=_LATENCY_TOKENS)
+        loaded.use(_LATENCY_PROMPT, max_tokens=_LATENCY_TOKENS)
         return 1000 * (time.perf_counter() - start)
 
     call()
@@ -143,16 +176,14 @@ def _latency_ms(loaded: LoadedModel) -> float:
 
 
 def _log_plots(job: Job, result: FitResult, log: RunLog) -> None:
-    import numpy as np
 
     validation = [(evaluation.step, evaluation.bits_per_byte) for evaluation in result.evaluations]
     log.log_figure("loss_curve", loss_curve(list(enumerate(result.losses)), validation))
-    lengths = np.diff(job.tokens.split("train").offsets)
-    log.log_figure("token_lengths", token_lengths(lengths, window=job.plan.window))
+    log.log_figure("token_lengths", token_lengths(job.tokens.document_lengths("train"), window=job.plan.window))
     log.log_figure("personal_data", pii_by_type(job.data.version.pii))
 
 
-def _card_facts(job: Job, measured: dict[str, float], steps: int) -> CardFacts:
+def _card_facts(job: Job, measured: dict[str, float], steps: int, gives: str) -> CardFacts:
     domain = job.workspace.policy.domains[job.spec.domain]
     plan = job.plan
     return CardFacts(
@@ -169,6 +200,8 @@ def _card_facts(job: Job, measured: dict[str, float], steps: int) -> CardFacts:
         pii_rules={"default": domain.pii.default, **domain.pii.rules},
         pii_counts=job.data.version.pii,
         shape=job.family.shape,
+        objective=job.objective_name,
+        gives=gives,
         base=None if job.base is None else f"{job.base.base.name} (`{job.base.digest[:16]}`)",
         training={"steps": steps, "tokens a step": plan.tokens_per_step, "seed": plan.seed},
     )

@@ -22,17 +22,14 @@ class TextModel(PythonModel):  # type: ignore[misc]  # MLflow has no types
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow reads hints
         texts = [str(text) for text in model_input.iloc[:, 0]]
-        if self._model.family.shape == "encoder":
-            return self._model.embed(texts).tolist()
         settings = params or {}
-        answers: list[str] = self._model.generate(
+        return self._model.predict(
             texts,
             max_tokens=int(settings.get("max_tokens", 64)),
             temperature=float(settings.get("temperature", 0.0)),
             seed=int(settings.get("seed", 0)),
             truncate=bool(settings.get("truncate", False)),
         )
-        return answers
 
 
 mlflow.models.set_model(TextModel())

@@ -13,9 +13,12 @@ from typing import Any
 
 from governance.labels import Label
 from registry import Catalogue, Decision, Tracking, pick
-from zoo import families
 from zoo.load import open_version
 from zoo.workspace import Workspace
+
+#: What a model that may answer learned last: answers, the next word of a text, to restore a text. Others, such as
+#: encoders and classifiers, do not answer.
+_ORDER = {"instruct": 0, "preference": 0, "seq2seq": 0, "causal_lm": 1, "span_corruption": 2, "denoising": 2}
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,6 @@ def query(
     # Before anything is opened: a stranger must not learn even whether there is a registry.
     workspace.policy.check(Label.of(domain), sink=domain, caller=caller, purpose=purpose)
     snapshot = _catalogue(workspace).snapshot()
-    shapes = {name: families.get(name).shape for name in families.names()}
     decision = pick(
         snapshot,
         workspace.policy,
@@ -80,8 +82,7 @@ def query(
         caller=caller,
         purpose=purpose,
         max_latency_ms=max_latency_ms,
-        families={name for name, shape in shapes.items() if shape != "encoder"},
-        incomparable={name for name, shape in shapes.items() if shape == "seq2seq"},
+        order=lambda version: _ORDER.get(version.objective),
     )
     chosen = decision.chosen
     model = open_version(workspace, chosen)

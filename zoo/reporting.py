@@ -59,4 +59,6 @@ class TrainingProgress(Callback):
         self._screen.progress("train", step + 1, self._steps, note)
 
     def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
-        self._screen.say(f"step {step:,}: validation {metrics['val_bits_per_byte']:.4f} bits per byte")
+        name = next(name for name in metrics if name.startswith("val_bits_per_"))
+        unit = name.removeprefix("val_bits_per_")
+        self._screen.say(f"step {step:,}: validation {metrics[name]:.4f} bits per {unit}")

@@ -27,12 +27,13 @@ from registry import (
 from zoo.backend import prepare_backend
 from zoo.examine import examine
 from zoo.fit.duration import Duration
-from zoo.job import Job, prepare
-from zoo.publish import begin_run, publish
+from zoo.job import Job, Request, prepare
+from zoo.publish import Trained, begin_run, publish
 from zoo.query import refresh_catalogue
 from zoo.reporting import MlflowMetrics, TrainingProgress
 from zoo.screen import Screen
 from zoo.slot import Slot, check_resume, training_slot
+from zoo.tasks.training import after, begin
 from zoo.teacher import learn_from
 from zoo.workspace import Workspace
 
@@ -84,6 +85,7 @@ def train(
     init: str | None = None,
     init_label: str | None = None,
     teacher: str | None = None,
+    task: str | None = None,
     screen: Screen | None = None,
     workspace: Workspace | None = None,
     **changes: Any,
@@ -107,6 +109,8 @@ def train(
             say them.
         teacher: for a family that is distilled from another one, the version to learn from, such as
             "support_domain.bert/3"; by default the champion of the same pipeline.
+        task: what to fine-tune to instead of reading text, such as "classify"; see docs/fine-tuning.md. The
+            pipeline's sources name the parts that it needs.
         changes: other fields of `zoo.fit.TrainPlan`, such as `learning_rate`, `ema` or `lora={"rank": 8}`.
 
     Raises:
@@ -115,20 +119,20 @@ def train(
     workspace = workspace or Workspace.current()
     screen = screen or Screen()
     check_resume(resume)
-    job = prepare(
+    request = Request(
         family,
-        pipeline=pipeline,
+        pipeline,
         size=size,
         steps=steps,
         duration=duration,
         seed=seed,
-        changes=changes,
-        workspace=workspace,
-        screen=screen,
         init=init,
         init_label=init_label,
         teacher=teacher,
+        task=task,
+        changes=changes,
     )
+    job = prepare(request, workspace=workspace, screen=screen)
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root, say=screen.say)
     with training_slot(workspace.storage, job.model_name, job.size.name, job.identity, resume=resume) as slot:
         with begin_run(tracking, job) as log:
@@ -150,12 +154,13 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     prepare_backend()
     from zoo.fit import fit
 
-    task = job.task()
-    objective = job.objective
+    language_model, objective = job.language_model(), job.objective()
     if job.teacher is not None:
-        objective = learn_from(job.teacher, task, job.family, objective)
+        objective = learn_from(job.teacher, language_model, job.family, objective)
+    model = language_model if job.task is None else job.task.model(language_model, job.setting)
+    before = begin(objective, model, job.family, job.tokens)
     result = fit(
-        task,
+        model,
         job.tokens,
         job.plan,
         family=job.family,
@@ -164,11 +169,12 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
         checkpoints=slot.checkpoints,
         callbacks=[MlflowMetrics(log), TrainingProgress(screen, job.plan.steps)],
     )
+    trained = Trained(language_model, model, result, before | after(objective, model, job.family, job.tokens))
     screen.say("registering")
-    version, model = publish(job, task, result, log, slot)
+    version, loaded = publish(job, trained, log, slot)
     screen.say("examining the gates")
     with _one_promotion(job):
-        promote_if_blessed(tracking, version, examine(job, tracking, version, model))
+        promote_if_blessed(tracking, version, examine(job, tracking, version, loaded))
 
 
 @contextmanager

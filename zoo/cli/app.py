@@ -73,6 +73,10 @@ def train(
             "--set", help="Any other setting, as name=value: accumulate=4, ema=0.999, schedule=wsd, patience=3 …"
         ),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Fine-tune instead of reading text: classify, tag, embed, instruct, preference, reward."),
+    ] = None,
     teacher: Annotated[
         str | None, typer.Option(help="For distilbert: the version to learn from; the pipeline's champion if absent.")
     ] = None,
@@ -82,7 +86,7 @@ def train(
     from zoo.cli.commands import run_train
 
     request = {"pipeline": pipeline, "size": size, "steps": steps, "duration": duration, "seed": seed}
-    request |= {"resume": resume, "init": init, "init_label": init_label, "teacher": teacher}
+    request |= {"resume": resume, "init": init, "init_label": init_label, "teacher": teacher, "task": task}
     given = {"learning_rate": learning_rate, "batch_size": batch_size, "window": window, "lora.rank": lora_rank}
     run_train(family, request, given, settings or [], json)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from registry.gates import NO_TRAINING_PII
-from zoo import families
 from zoo.cli.output import print_table
 
 if TYPE_CHECKING:
@@ -19,6 +19,15 @@ _QUESTIONS = {
 _OPENINGS = ("The", "What is", "In")
 _HIDDEN = ("The <mask> of the", "You may <mask> it.", "Dear <mask>,")
 _SAMPLE_TOKENS = 60
+#: How a model is called that gives something else than text.
+_CALLS = {
+    "embedding": 'embed(["{}"])',
+    "label": 'classify(["{}"])',
+    "places": 'tag("{}")',
+    "reward": 'reward(["{}"], ["..."])',
+}
+_FIGURES = ("accuracy", "test_accuracy", "span_f1", "test_span_f1", "found_first", "token_accuracy")
+_FIGURES += ("base_chosen_over_rejected", "chosen_over_rejected", "test_chosen_over_rejected")
 
 
 def print_run(run: Run) -> None:
@@ -26,17 +35,18 @@ def print_run(run: Run) -> None:
     model = run.model
     print("this model was trained already" if run.reused else "trained")
     figures = run.metrics
-    encoder = families.get(model.family).shape == "encoder"
+    gives = _loaded(run).gives
     print_table(
         ("", ""),
         [
             ("model", model.name),
             ("version", model.version),
             ("alias", "champion" if run.promoted else "none: see the gates"),
-            ("validation", f"{figures['val_bits_per_byte']:.4f} bits per byte"),
+            ("validation", _bits(figures)),
+            *_task_figures(figures),
             ("parameters", f"{figures['parameters']:,.0f}"),
             ("speed", f"{figures['tokens_per_second']:,.0f} tokens/s in training"),
-            ("latency", f"{figures['latency_ms_p50']:.0f} ms for {'a short text' if encoder else '32 tokens'}"),
+            ("latency", f"{figures['latency_ms_p50']:.0f} ms for {'32 tokens' if gives == 'text' else 'a short text'}"),
         ],
     )
     for gate in run.gates:
@@ -49,10 +59,10 @@ def print_run(run: Run) -> None:
     else:
         print("\nno samples: what it says may hold personal data of its training text")
     prompt = _QUESTIONS.get(model.pipeline, _OPENINGS)[0]
-    if encoder:
-        print(f'\nuse it:      zoo.load("{model.name}@champion").embed(["{prompt}"])   (in Python)')
-    else:
+    if gives == "text":
         print(f'\nask it:      zoo query "{prompt}" --domain {model.domain} --caller {_caller(model.domain)}')
+    else:
+        print(f'\nuse it:      zoo.load("{model.name}@champion").{_CALLS[gives].format(prompt)}   (in Python)')
     print("look at it:  zoo ui   (then open http://127.0.0.1:5000/#/models?workflowType=machine_learning)")
 
 
@@ -66,16 +76,35 @@ def _caller(domain: str) -> str:
 
 
 def samples(run: Run) -> list[tuple[str, str]]:
-    """Three answers of the new model, whether it was promoted or not."""
+    """What the new model makes of three texts, whether it was promoted or not."""
+    loaded, prompts = _loaded(run), _QUESTIONS.get(run.model.pipeline, _OPENINGS)
+    ways: dict[str, Callable[[str], str]] = {
+        "label": lambda text: ", ".join(f"{one.label} {one.probability:.2f}" for one in loaded.classify([text])[0]),
+        "places": lambda text: ", ".join(f"{place.text} ({place.type})" for place in loaded.tag(text)) or "nothing",
+        "reward": lambda text: f"{loaded.reward([text], ['Yes.'])[0]:.3f} for the answer: Yes.",
+    }
+    if loaded.gives == "embedding":
+        return [(text, " / ".join(_guesses(loaded, text))) for text in _HIDDEN]
+    if loaded.gives in ways:
+        return [(text, ways[loaded.gives](text)) for text in prompts]
+    answers = loaded.generate(prompts, max_tokens=_SAMPLE_TOKENS, temperature=0.7, top_p=0.9)
+    return list(zip(prompts, answers, strict=True))
+
+
+def _loaded(run: Run) -> LoadedModel:
     from zoo.load import open_version
     from zoo.workspace import Workspace
 
-    prompts = _QUESTIONS.get(run.model.pipeline, _OPENINGS)
-    loaded = open_version(Workspace.current(), run.model)
-    if loaded.family.shape == "encoder":
-        return [(text, " / ".join(_guesses(loaded, text))) for text in _HIDDEN]
-    answers = loaded.generate(prompts, max_tokens=_SAMPLE_TOKENS, temperature=0.7, top_p=0.9)
-    return list(zip(prompts, answers, strict=True))
+    return open_version(Workspace.current(), run.model)
+
+
+def _bits(figures: Mapping[str, float]) -> str:
+    name = next(name for name in ("val_bits_per_byte", "val_bits_per_example", "val_bits_per_token") if name in figures)
+    return f"{figures[name]:.4f} bits per {name.removeprefix('val_bits_per_')}"
+
+
+def _task_figures(figures: Mapping[str, float]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), f"{figures[name]:.3f}") for name in _FIGURES if name in figures]
 
 
 def _guesses(loaded: LoadedModel, text: str) -> list[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Validation before the update of `step`: nats per token and bits per UTF-8 byte.
+    """Validation before the update of `step`: nats per token and bits per UTF-8 byte, or per another unit that
+    the objective has (`zoo.objectives.base.Unit`).
 
     `by_source` has the bits per byte of each source of the pipeline alone, when there are several.
     """
@@ -18,11 +19,13 @@ class Evaluation:
     loss: float
     bits_per_byte: float
     by_source: Mapping[str, float] = field(default_factory=dict)
+    unit: str = "byte"
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        sources = {f"val_bits_per_byte.{name}": value for name, value in self.by_source.items()}
-        return {"val_loss": self.loss, "val_bits_per_byte": self.bits_per_byte, **sources}
+        name = f"val_bits_per_{self.unit}"
+        sources = {f"{name}.{source}": value for source, value in self.by_source.items()}
+        return {"val_loss": self.loss, name: self.bits_per_byte, **sources}
 
 
 class Callback:

@@ -63,4 +63,5 @@ def evaluate(
         for name, value, size in zip(names, of_sources, validation.bytes_by_source, strict=False)
         if size
     }
-    return Evaluation(step, total / validation.tokens, total / math.log(2) / validation.bytes, by_source)
+    bits = total / math.log(2) / validation.bytes
+    return Evaluation(step, total / validation.tokens, bits, by_source, objective.unit)

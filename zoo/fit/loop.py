@@ -245,10 +245,11 @@ class _Run:
         last, best = state.evaluations[-1], state.best
         assert best is not None
         a_step = state.timed_seconds / state.timed_steps if state.timed_steps else 0.0
+        unit = self.objective.unit
         metrics = {
             **best.metrics,
-            "untrained_bits_per_byte": state.evaluations[0].bits_per_byte,
-            "last_bits_per_byte": last.bits_per_byte,
+            f"untrained_bits_per_{unit}": state.evaluations[0].bits_per_byte,
+            f"last_bits_per_{unit}": last.bits_per_byte,
             "tokens_per_second": self.plan.tokens_per_step / a_step if a_step else 0.0,
             "compile_seconds": max(0.0, (self.first_seconds or 0.0) - a_step),
         }

@@ -136,6 +136,10 @@ class NeedsReference(ABC):
     def start(self, task: keras.Model, family: Family, splits: list[ExampleSplit]) -> None:
         """Must be called once with that model, before any batch of these splits is made."""
 
+    @abstractmethod
+    def leave_out(self) -> None:
+        """Instead of `start`: from now on, nothing is compared with."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -144,10 +148,11 @@ class Task:
     Attributes:
         parts: that each record must have.
         shapes: of the families that can learn it.
-        objective: made for a setting.
+        objective: its class; one is made for a setting.
         model: (language model, setting) to what is trained: the model itself, or its backbone under a head
             whose initial weights follow from the seed.
         head: whether what is trained is a head on the backbone, and not a language model.
+        splittable: whether a batch may be cut into micro-batches.
         from_base: whether it makes sense only on a model that was trained before.
         learning_rate: peak, for a model that was trained before.
     """
@@ -155,10 +160,11 @@ class Task:
     name: str
     parts: tuple[PartName, ...]
     shapes: tuple[Shape, ...]
-    objective: Callable[[Setting], TaskObjective]
+    objective: type[TaskObjective]
     model: Callable[[keras.Model, Setting], keras.Model]
     learning_rate: float
     head: bool = False
+    splittable: bool = True
     from_base: bool = False
 
 

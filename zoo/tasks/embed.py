@@ -96,4 +96,5 @@ EMBED = Task(
     objective=Embed,
     model=model,
     learning_rate=5e-5,
+    splittable=False,
 )

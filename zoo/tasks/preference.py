@@ -86,7 +86,8 @@ class Preference(_Pairs, NeedsReference):
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        self._reference: dict[str, npt.NDArray[np.float32]] = {}
+        self._bytes = setting.encoder.lexicon.words.bytes
+        self._reference: dict[str, npt.NDArray[np.float32]] | None = {}
 
     def start(self, task: keras.Model, family: Family, splits: list[ExampleSplit]) -> None:
         """Computes what the reference says of the answers of these splits: log-probabilities, float32 [n, 2]."""
@@ -94,6 +95,7 @@ class Preference(_Pairs, NeedsReference):
 
         from zoo.compiled import compiled
 
+        references: dict[str, npt.NDArray[np.float32]] = {}
         log_probabilities = compiled(task, lambda batch: answer_log_probabilities(task, family, batch, False))
         for split in splits:
             found = np.zeros((len(split), 2), np.float32)
@@ -101,11 +103,20 @@ class Preference(_Pairs, NeedsReference):
             for step in range(order.batches):
                 rows = order.rows(step)
                 found[rows.index] = log_probabilities(self._arrays(split, rows)).reshape(2, -1).T
-            self._reference[split.name] = found
+            references[split.name] = found
+        self._reference = references
+
+    def leave_out(self) -> None:
+        self._reference = None
 
     def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
-        reference = self._reference[split.name][rows.index]
-        margin = reference[:, 0] - reference[:, 1]
+        import numpy as np
+
+        if self._reference is None:
+            margin = np.zeros(len(rows.index), np.float32)
+        else:
+            reference = self._reference[split.name][rows.index]
+            margin = reference[:, 0] - reference[:, 1]
         return {**self._arrays(split, rows), "reference_margin": margin, "weights": rows.weights}
 
     def margins(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
@@ -115,11 +126,25 @@ class Preference(_Pairs, NeedsReference):
         return BETA * (chosen - rejected - batch["reference_margin"])
 
     def outputs(self, task: Any, family: Family, batch: Mapping[str, Any]) -> Any:
-        """Without the reference: which of both answers the model would rather give."""
+        """Without the reference: log-probabilities of both answers, float32 [n, 2]."""
         from keras import ops
 
-        chosen, rejected = ops.split(answer_log_probabilities(task, family, batch, False), 2)
-        return chosen - rejected
+        return ops.stack(ops.split(answer_log_probabilities(task, family, batch, False), 2), axis=1)
+
+    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+        """chosen_over_rejected, and what the chosen answers cost: val_bits_per_byte."""
+        import numpy as np
+
+        nats, size = 0.0, 0
+        margins: list[tuple[Batch, npt.NDArray[Any]]] = []
+        for batch, found in measured:
+            counted = batch["weights"] > 0
+            chosen = slice(0, len(counted))
+            tokens = batch["targets"][chosen][counted][batch["answer"][chosen][counted] > 0]
+            nats -= float(found[counted, 0].sum())
+            size += int(self._bytes[tokens].sum())
+            margins.append((batch, found[:, 0] - found[:, 1]))
+        return {**super().figures(margins), "val_bits_per_byte": nats / float(np.log(2)) / max(size, 1)}
 
     def _arrays(self, split: ExampleSplit, rows: Rows) -> dict[str, Any]:
         import numpy as np
@@ -182,6 +207,7 @@ PREFERENCE = Task(
     objective=Preference,
     model=itself,
     learning_rate=5e-5,
+    splittable=False,
     from_base=True,
 )
 REWARD = Task(
@@ -192,4 +218,5 @@ REWARD = Task(
     model=reward_model,
     learning_rate=1e-4,
     head=True,
+    splittable=False,
 )

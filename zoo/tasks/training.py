@@ -1,0 +1,101 @@
+"""A fine-tuning as a training job sees it: which examples, which settings, which figures at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governance.errors import ConfigError
+from pipelines.examples import Examples, encode_examples
+from pipelines.tokenizers import TokenizerFiles, train_tokenizer
+from pipelines.versions import DatasetVersion
+from zoo.tasks.base import NeedsReference, Task, TaskObjective
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.families.base import Family
+
+#: A default fine-tuning goes over its examples so often: "2, 3 or 4" for BERT (Devlin et al. 2019, A.3); from
+#: scratch there is more to learn.
+_EPOCHS, _EPOCHS_FROM_SCRATCH = 3, 10
+_BATCH_SIZE = 32
+_MEASURED_AT_ONCE = 16
+
+
+def prepare_examples(
+    version: DatasetVersion,
+    task: Task,
+    *,
+    kind: str,
+    vocab_size: int,
+    tokenizer: TokenizerFiles | None,
+    storage: Path,
+    progress: Callable[[str, int], None],
+) -> Examples:
+    """The examples of a task, encoded with the base's tokenizer, or with one of this version's text."""
+    if tokenizer is None:
+        tokenizer = train_tokenizer(version, kind=kind, vocab_size=vocab_size, storage=storage)
+    return encode_examples(version, tokenizer, task.parts, storage=storage, progress=progress)
+
+
+def check_request(task: Task, *, has_base: bool, changes: Mapping[str, Any]) -> None:
+    """Raises ConfigError for what this task cannot be trained with; before any data is read."""
+    if task.from_base and not has_base:
+        raise ConfigError(
+            f"{task.name} tunes a model that can answer already",
+            where="init",
+            fix="give the version to continue from: --init NAME@champion",
+        )
+    if task.head and changes.get("lora") is not None:
+        raise ConfigError(
+            f"{task.name} trains a new head, which adapters would leave out", where="lora", fix="leave lora out"
+        )
+    if not task.splittable and changes.get("accumulate", 1) != 1:
+        raise ConfigError(
+            f"a batch of {task.name} is one comparison and cannot be cut into micro-batches",
+            where="accumulate",
+            fix="use a smaller batch_size",
+        )
+
+
+def default_settings(
+    task: Task, examples: Examples, *, has_base: bool, steps: int | None, timed: bool, changes: Mapping[str, Any]
+) -> tuple[int | None, dict[str, Any]]:
+    """The number of steps and the settings of a fine-tuning: what was asked for, and this task's defaults.
+
+    Args:
+        timed: whether the length of the training is given in another way.
+    """
+    settings: dict[str, Any] = {"batch_size": _BATCH_SIZE, "weight_decay": 0.01, **changes}
+    if has_base:
+        settings.setdefault("learning_rate", task.learning_rate)
+    if steps is None and not timed:
+        epochs = _EPOCHS if has_base else _EPOCHS_FROM_SCRATCH
+        rows = int(settings["batch_size"]) * int(settings.get("accumulate", 1))
+        steps = max(1, -(-epochs * len(examples.split("train")) // rows))
+    return steps, settings
+
+
+def begin(objective: Any, model: keras.Model, family: Family, examples: Any) -> dict[str, float]:
+    """Shows the model to a task before its first update. Gives the figures of a model that others are compared
+    with: what it would have answered."""
+    if not isinstance(objective, NeedsReference):
+        return {}
+    splits = [examples.split(name) for name in ("train", "validation", "test")]
+    objective.start(model, family, [split for split in splits if len(split)])
+    return {f"base_{name}": value for name, value in after(objective, model, family, examples).items()}
+
+
+def after(objective: Any, model: keras.Model, family: Family, examples: Any) -> dict[str, float]:
+    """What people ask of a tuned model, such as accuracy: of the validation split, and as `test_accuracy` of the
+    test split. Nothing of a model that read text: its losses say it all."""
+    if not isinstance(objective, TaskObjective):
+        return {}
+    found = objective.measure(model, family, examples.split("validation"), batch_size=_MEASURED_AT_ONCE)
+    test = examples.split("test")
+    if len(test):
+        of_test = objective.measure(model, family, test, batch_size=_MEASURED_AT_ONCE)
+        found |= {f"test_{name}": value for name, value in of_test.items() if name != "temperature"}
+    return found

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import zoo
+from governance import RegistryError
 from registry import Tracking, resolve
 from tests.support.workspace import TINY, bundled_rows, make_workspace, run_zoo, write_jsonl
 from zoo.exchange.base import LEARNING_RATE_SHARE
@@ -48,6 +49,8 @@ def test_from_a_version_from_folders_and_again_when_the_alias_has_moved(
         again = zoo.train("gpt", pipeline="tax_domain", init=str(tmp_path / to), workspace=workspace, **SHORT)
         assert again.reused and again.model.version == 2
 
+    with pytest.raises(RegistryError, match='no version with the alias "chanpion"'):
+        zoo.train("gpt", pipeline="tax_domain", init="tax_domain.gpt@chanpion", workspace=workspace)
     write_jsonl(workspace.home / "data" / "tax" / "more.jsonl", bundled_rows(20, start=200))
     assert continued.promoted  # so the alias has moved
     report = zoo.retrain(["tax_domain"], workspace=workspace)

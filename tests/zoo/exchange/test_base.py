@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from keras import ops
 
 import zoo
-from governance.errors import ConfigError, DataError, PolicyRefused, RegistryError
+from governance.errors import ConfigError, DataError, PolicyRefused
 from governance.labels import Label
 from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
 from tests.pipelines.tiny import tiny_version
@@ -116,7 +117,7 @@ def test_a_llama_stays_tied_however_often_it_is_saved(workspace: Workspace, tmp_
     _, loaded = load_preset(folder)
     assert loaded.task.backbone.tie_word_embeddings
     assert len(loaded.task.weights) == len(first.task.weights)
-    ids = np.array([[1, 2, 3]], np.int32)
+    ids = ops.convert_to_tensor(np.array([[1, 2, 3]], np.int32))
     np.testing.assert_array_equal(*(first.family.logits(t, {"inputs": ids}, False) for t in (first.task, loaded.task)))
 
 
@@ -205,8 +206,6 @@ def test_what_is_no_base(gpt: Model, workspace: Workspace, tmp_path: Path) -> No
     for reference in ("nothing", "a b@champion", str(tmp_path / "absent")):
         with pytest.raises(ConfigError, match="neither a registered version nor a folder"):
             find_base(reference, workspace=workspace)
-    with pytest.raises(RegistryError, match="no model"):
-        find_base("tax_domain.gpt@champion", workspace=workspace)
     with pytest.raises(DataError, match="config.json"):
         find_base(str(tmp_path), workspace=workspace, label="public")
     (tmp_path / "config.json").write_text("{}")

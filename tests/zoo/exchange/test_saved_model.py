@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,35 +27,45 @@ THEIRS = {
     "decoder_padding_mask": "decoder_attention_mask",
 }
 
+CASES = {"gpt2": "decoder", "bert": "encoder", "t5_gated": "seq2seq"}
+
 SCRIPT = """
 import json, sys
 import tensorflow as tf
-serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-inputs = {name: tf.constant(value, tf.int32) for name, value in json.loads(sys.argv[2]).items()}
-found = {name: value.numpy().tolist() for name, value in serve(**inputs).items()}
+found = {}
+for folder, inputs in json.loads(sys.argv[1]).items():
+    serve = tf.saved_model.load(folder).signatures["serving_default"]
+    outputs = serve(**{name: tf.constant(value, tf.int32) for name, value in inputs.items()})
+    found[folder] = {name: value.numpy().tolist() for name, value in outputs.items()}
 print(json.dumps([found, sorted({"keras_hub", "zoo", "pipelines"} & set(sys.modules))]))
 """
 
 
-@pytest.mark.parametrize(("golden", "shape"), [("gpt2", "decoder"), ("bert", "encoder"), ("t5_gated", "seq2seq")])
-def test_a_process_with_tensorflow_alone_gives_the_same(golden: str, shape: str, tmp_path: Path) -> None:
-    case = Golden.open(golden)
-    task = read_model(case.write(tmp_path / "in")).task
-    family = replace(families.get("gpt"), shape=shape)
-    write_saved_model(task, tmp_path / "out", family=family)
-    inputs = {name: case.inputs[THEIRS[name]].tolist() for name in INPUTS[shape]}
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "out"), json.dumps(inputs)]
-    result = subprocess.run(command, capture_output=True, text=True)
+@pytest.mark.slow
+def test_a_process_with_tensorflow_alone_gives_the_same(tmp_path: Path) -> None:
+    tasks, inputs = {}, {}
+    for name, shape in CASES.items():
+        golden = Golden.open(name)
+        tasks[name] = read_model(golden.write(tmp_path / f"{name}-in")).task
+        folder = tmp_path / name
+        write_saved_model(tasks[name], folder, family=replace(families.get("gpt"), shape=shape))
+        inputs[str(folder)] = {ours: golden.inputs[THEIRS[ours]].tolist() for ours in INPUTS[shape]}
+    result = subprocess.run([sys.executable, "-c", SCRIPT, json.dumps(inputs)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     found, ours = json.loads(result.stdout.splitlines()[-1])
     assert ours == []
-    if shape == "encoder":
-        mask = case.inputs["attention_mask"]
-        inputs = {"token_ids": case.inputs["input_ids"], "padding_mask": mask, "segment_ids": np.zeros_like(mask)}
-        states = np.asarray(task.backbone(inputs)["sequence_output"])
-        mean = (states * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
-        expected = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-        np.testing.assert_allclose(found["embeddings"], expected, atol=1e-5)
-        return
-    real = case.inputs[THEIRS["decoder_padding_mask" if shape == "seq2seq" else "padding_mask"]].astype(bool)
-    np.testing.assert_allclose(np.array(found["logits"])[real], case.outputs["logits"][real], atol=1e-4)
+    for name, mask in (("gpt2", "attention_mask"), ("t5_gated", "decoder_attention_mask")):
+        golden = Golden.open(name)
+        real = golden.inputs[mask].astype(bool)
+        logits = np.array(found[str(tmp_path / name)]["logits"])
+        np.testing.assert_allclose(logits[real], golden.outputs["logits"][real], atol=1e-5)
+    expected = mean_states(tasks["bert"], Golden.open("bert"))
+    np.testing.assert_allclose(found[str(tmp_path / "bert")]["embeddings"], expected, atol=1e-5)
+
+
+def mean_states(task: Any, golden: Golden) -> np.ndarray:
+    mask = golden.inputs["attention_mask"]
+    inputs = {"token_ids": golden.inputs["input_ids"], "padding_mask": mask, "segment_ids": np.zeros_like(mask)}
+    states = np.asarray(task.backbone(inputs)["sequence_output"])
+    mean = (states * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
+    return mean / np.linalg.norm(mean, axis=1, keepdims=True)

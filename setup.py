@@ -73,6 +73,7 @@ setup(
         "tensorflow-text>=2.20,!=2.21.0,<3",  # 2.21.0 fails on import
         "tokenizers>=0.21,<1",
         "sentencepiece>=0.2,<1",
+        "safetensors>=0.5,<1",  # weights of Hugging Face folders
         "numpy>=2,<3",
         # data
         "tensorflow-datasets>=4.9.9,<5",

@@ -283,7 +283,7 @@ def _digest(task: keras_hub.models.Task, fresh: tuple[str, ...], tokenizer: Toke
 
     total = hashlib.sha256()
     config = {
-        name: value
+        name: float(value) if isinstance(value, int) else value  # 10000 and 10000.0 are one setting
         for name, value in task.backbone.get_config().items()
         if name not in ("name", "trainable", "dtype", "dropout")
     }

@@ -58,7 +58,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"unreadable: {error}", where=str(path), fix="get the whole folder") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"unreadable: {reason}", where=str(path), fix="name the whole folder of a model") from None
     if not isinstance(content, dict):
         raise DataError("this is no JSON object", where=str(path), fix="get the whole folder")
     return content

@@ -278,6 +278,11 @@ def _digest(spec: PipelineSpec, tally: _Tally) -> str:
     return combine(children, header=version_header(spec.name, spec.label)).hex()
 
 
+def _digest_of_sources(spec: PipelineSpec, tally: _Tally) -> str:
+    content = "\0".join([*spec.source_names, str(tally.sources.hexdigest())])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
 def _write_metadata(spec: PipelineSpec, digest: str, tally: _Tally, folder: Path) -> None:
     import tensorflow_datasets as tfds
 
@@ -309,7 +314,7 @@ def _write_metadata(spec: PipelineSpec, digest: str, tally: _Tally, folder: Path
         "records": {split: tally.records[split] for split in SPLITS},
         "bytes": {split: tally.text_bytes[split] for split in SPLITS},
         "personal_data": dict(sorted(tally.pii.items())),
-        "sources": {"names": spec.source_names, "digest": tally.sources.hexdigest()},
+        "sources": {"names": spec.source_names, "digest": _digest_of_sources(spec, tally)},
         "shards": {name: value.hex() for name, value in sorted(tally.shard_digests.items())},
         "files": files,
     }

@@ -190,6 +190,8 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     if not known.get("digest") or not folder.is_dir():
         return None
     version = DatasetVersion.open(folder)
+    if version.sources.digest != known.get("sources"):  # replaced by one of the same text from other sources
+        return None
     previous = _latest(place)
     _point_latest(place, version)
     return BuildResult(
@@ -250,6 +252,7 @@ def _build(
         reused=False,
     )
     content: dict[str, object] = {"digest": version.digest, "dropped": result.dropped}
+    content |= {"sources": version.sources.digest}
     content |= {"quarantined": result.quarantined, "quarantine": result.quarantine}
     write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
     _point_latest(place, version)

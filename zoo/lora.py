@@ -223,7 +223,7 @@ def _read(path: Path) -> tuple[int, float, dict[str, npt.NDArray[np.float32]]]:
 
 
 def _kernels(task: keras.Model) -> list[_Kernel]:
-    """All weights that can be adapted, each once."""
+    """All weights that can be adapted, in the order of the task's weights."""
     found: dict[int, _Kernel] = {}
     for layer in task._flatten_layers(include_self=False):
         own = {id(variable): variable for variable in layer._trainable_variables}
@@ -231,7 +231,7 @@ def _kernels(task: keras.Model) -> list[_Kernel]:
             if variable.name in _KERNELS and len(variable.shape) > 1 and key not in found:
                 path, name = variable.path.rpartition("/")[::2]
                 found[key] = _Kernel(path, variable, *_axes(layer, len(variable.shape)), is_table=name == "embeddings")
-    return list(found.values())
+    return [found[id(weight)] for weight in task.weights if id(weight) in found]
 
 
 def _axes(layer: keras.layers.Layer, dimensions: int) -> tuple[tuple[int, ...], int]:

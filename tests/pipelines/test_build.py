@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from governance import ConfigError, DataError, Label, PolicyRefused
-from pipelines import BuildResult, DatasetVersion, build, latest
+from pipelines import BuildResult, DatasetVersion, PipelineSpec, build, latest
 from pipelines.tokens import tokenize
 from tests.support.workspace import PIPELINE, POLICY, bundled_rows, make_workspace, write_jsonl
 from zoo.workspace import Workspace
@@ -333,3 +334,58 @@ def test_a_script_without_a_guard_can_build_in_several_processes(tmp_path: Path)
     result = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=200)
     assert result.returncode == 0, result.stderr[-2000:]
     assert result.stdout.count("built 20") == 1
+
+
+def two_sources(workspace: Workspace, *names: str) -> Workspace:
+    """The pipeline over two files of letters, each of which is a source, in this order."""
+    paths = {"letters": "data/tax/letters.jsonl", "rest": "data/tax/rest.jsonl"}
+    pipeline = copy.deepcopy(PIPELINE)
+    pipeline["sources"] = [{**PIPELINE["sources"][0], "path": paths[name]} for name in names]
+    (workspace.home / "pipelines" / "tax_domain.yaml").write_text(yaml.safe_dump(pipeline))
+    return Workspace.load(workspace.home)
+
+
+def test_each_record_and_document_knows_its_source(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "w", records=30)
+    rest = write_jsonl(workspace.home / "data" / "tax" / "rest.jsonl", bundled_rows(12, start=30))
+    of_rest = {row["id"] for row in map(json.loads, rest.read_text().splitlines())}
+    made = []
+    for names in (("letters", "rest"), ("rest", "letters"), ("letters", "rest")):
+        workspace = two_sources(workspace, *names)
+        version = run(workspace).version
+        assert version.sources.names == names
+        tokens = tokenize(version, kind="bpe", vocab_size=300, storage=workspace.storage)
+        seen = 0
+        for name in ("train", "validation"):
+            split = tokens.split(name)
+            assert split.sources is not None and split.sources.names == names
+            records = list(version.texts(name))
+            of_documents = [names[number] for number in split.sources.numbers]
+            assert of_documents == ["rest" if record in of_rest else "letters" for record, _ in records]
+            for number, source in enumerate(names):
+                texts_of = [text for (_, text), of in zip(records, of_documents, strict=True) if of == source]
+                assert split.sources.bytes[number] == sum(len(text.encode()) for text in texts_of)
+                assert split.sources.documents()[source] == len(texts_of)
+            seen += len(records)
+        assert seen > 30
+        made.append((version, tokens.folder))
+    (first, folder), (second, other), (third, _) = made
+    assert third.sources == first.sources, "a build that was made before is not taken for one with other sources"
+    assert (first.digest, first.path) == (second.digest, second.path), "the text is the same"
+    assert folder != other and first.sources != second.sources
+    assert not list(first.path.parent.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("sources", "names"),
+    [
+        ([{"path": "data/tax/*.jsonl"}], ["tax"]),
+        ([{"path": "data/tax/letters.jsonl.gz"}], ["letters"]),
+        ([{"path": "data/a/*.csv"}, {"path": "more/a/*.csv"}], ["a", "a-2"]),
+        ([{"path": "x/*", "name": "a-2"}, {"path": "a/*"}, {"path": "b/a/*"}], ["a-2", "a", "a-3"]),
+        ([{"path": "*.jsonl"}], ["source"]),
+        ([{"path": "s3://bucket/My texts/**/*.txt"}], ["My-texts"]),
+    ],
+)
+def test_names_of_sources(sources: list[dict[str, str]], names: list[str]) -> None:
+    assert PipelineSpec.model_validate({"domain": "tax", "sources": sources}).source_names == names

@@ -20,7 +20,7 @@ _FEWEST_STEPS = 20
 _TOKENS_PER_PARAMETER = 20
 #: Evaluations cost about a tenth of the training at most: a token costs a third of what it costs in training.
 _EVALUATION_SHARE = 10
-#: Of wsd: "about 10 % of the tokens are enough" (Hu et al. 2024, section 4.3).
+#: Of wsd: the share that Hu et al. 2024 found to be enough.
 _DECAY = 0.1
 
 Schedule = Literal["cosine", "linear", "constant", "wsd", "inverse_sqrt"]

@@ -98,7 +98,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert wrong.returncode == 1 and wrong.stderr.count("\n") == 1 and "seventy" in wrong.stderr
 
 
-@pytest.mark.parametrize("family", ["gpt", "roberta"])
+@pytest.mark.parametrize("family", ["distilbert", "ernie", "gpt", "roberta"])
 def test_this_machine_is_measured(family: str) -> None:
     from tests.zoo.toy import TOYS
 

@@ -37,9 +37,9 @@ class EntityMaskedLM(MaskedLM):
 
     @classmethod
     def of(cls, lexicon: Lexicon) -> Self:
-        """For a tokenizer of an encoder that has these signs as words."""
+        """For a tokenizer of an encoder; in one without these signs nothing is taken for a placeholder."""
         words = MaskedLM.of(lexicon)
-        signs = (lexicon.ids[sign] for sign in "<_>")
+        signs = (lexicon.ids.get(sign, -1) for sign in "<_>")
         return cls(words.words, words.start_id, words.mask_id, words.pad_id, *signs)
 
     def starts(self, ids: npt.NDArray[np.int32], windows: Windows) -> npt.NDArray[np.bool_]:

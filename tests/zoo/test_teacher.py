@@ -1,0 +1,119 @@
+"""Who may teach a distilled model: found, of the right kind, with the same words, and allowed by the policy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from governance import ConfigError, PolicyRefused, RegistryError
+from governance.labels import Label
+from pipelines.tokenizers import TokenizerFiles, train_tokenizer
+from registry import GateResult, ModelVersion, Tracking, model_folder, promote_if_blessed, quarantine
+from tests.pipelines.tiny import TinyVersion, letters, tiny_version
+from tests.support.mlflow_template import build_template, copy_template
+from tests.support.models import register_fake, start_run
+from tests.support.workspace import make_workspace
+from zoo import families
+from zoo.families import Size
+from zoo.job import prepare
+from zoo.screen import Screen
+from zoo.teacher import find_teacher
+from zoo.workspace import Workspace
+
+BERT, DISTILBERT, GPT = map(families.get, ("bert", "distilbert", "gpt"))
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_template(tmp_path_factory.mktemp("mlflow"))
+
+
+@pytest.fixture
+def tracking(template: Path, tmp_path: Path) -> Tracking:
+    return copy_template(template, tmp_path / "store")
+
+
+@pytest.fixture
+def workspace(tracking: Tracking, tmp_path: Path) -> Workspace:
+    made = make_workspace(tmp_path / "w", records=0)
+    return replace(made, tracking_uri=tracking.uri, artifact_root=tracking.artifact_root)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFiles:
+    return train_tokenizer(tiny_version(), kind="bert", vocab_size=200, storage=tmp_path_factory.mktemp("s"))
+
+
+def registered(
+    tracking: Tracking, tmp_path: Path, tokenizer: TokenizerFiles, *, size: Size | None = None, **facts: Any
+) -> ModelVersion:
+    """A champion with the description of a bert's preset."""
+    size = size or BERT.size("nano")
+    facts = {"pipeline": "tax_domain", "family": "bert", **facts}
+    with start_run(tracking, fingerprint="-".join(sorted(facts)), **facts) as run:
+        version = register_fake(run, tmp_path / "trained", model_name=f"{facts['pipeline']}.{facts['family']}")
+    folder = model_folder(tracking, version)
+    shape = {"num_layers": size.layers, "hidden_dim": size.width, "num_heads": size.heads}
+    shape["max_sequence_length"] = size.context
+    (folder / "config.json").write_text(json.dumps({"config": shape}))
+    (folder / "assets" / "tokenizer").mkdir()
+    (folder / "assets" / "tokenizer" / "vocabulary.txt").write_bytes((tokenizer.folder / "vocabulary.txt").read_bytes())
+    promote_if_blessed(tracking, version, [GateResult("fine", True, {})])
+    return version
+
+
+def find(workspace: Workspace, reference: str | None = None, size: str = "nano") -> Any:
+    return find_teacher(workspace, DISTILBERT, DISTILBERT.size(size), pipeline="tax_domain", reference=reference)
+
+
+def test_the_champion_of_the_pipeline_teaches(
+    workspace: Workspace, tracking: Tracking, tmp_path: Path, tokenizer: TokenizerFiles
+) -> None:
+    with pytest.raises(ConfigError, match="learns from a bert.*zoo train bert --pipeline tax_domain --size nano"):
+        find(workspace)
+    version = registered(tracking, tmp_path, tokenizer)
+    teacher = find(workspace)
+    assert teacher.version.model_id == version.model_id == find(workspace, "tax_domain.bert/1").version.model_id
+    teacher.check_tokenizer("bert", tokenizer.digest)
+    other = train_tokenizer(TinyVersion({"train": letters(9)}), kind="bert", vocab_size=150, storage=tmp_path / "other")
+    with pytest.raises(ConfigError, match=f"{tokenizer.digest[:16]}.*{other.digest[:16]}.*zoo train bert"):
+        teacher.check_tokenizer("bert", other.digest)
+    with pytest.raises(ConfigError, match='has width 192, and the size "micro" 256'):
+        find(workspace, size="micro")
+    quarantine(tracking, version, "erased")
+    with pytest.raises(RegistryError, match="quarantined"):
+        find(workspace, "tax_domain.bert/1")
+
+
+def test_others_do_not(workspace: Workspace, tracking: Tracking, tmp_path: Path, tokenizer: TokenizerFiles) -> None:
+    registered(tracking, tmp_path, tokenizer, family="ernie")
+    with pytest.raises(ConfigError, match="learns from a bert, and tax_domain.ernie/1 is a ernie"):
+        find(workspace, "tax_domain.ernie/1")
+    with pytest.raises(RegistryError, match="there is no model"):
+        find(workspace, "tax_domain.bert/1")
+    with pytest.raises(ConfigError, match="gpt learns from no teacher"):
+        find_teacher(workspace, GPT, GPT.size("nano"), pipeline="tax_domain", reference="tax_domain.ernie/1")
+    assert find_teacher(workspace, GPT, GPT.size("nano"), pipeline="tax_domain", reference=None) is None
+
+
+def test_the_policy_is_asked_before_data_is_read(
+    workspace: Workspace, tracking: Tracking, tmp_path: Path, tokenizer: TokenizerFiles
+) -> None:
+    registered(tracking, tmp_path, tokenizer, pipeline="support_domain", label=Label.of("support"), domain="support")
+    with pytest.raises(PolicyRefused, match="support"):
+        prepare(
+            "distilbert",
+            pipeline="tax_domain",
+            size="nano",
+            steps=1,
+            seed=0,
+            changes={},
+            workspace=workspace,
+            screen=Screen(),
+            teacher="support_domain.bert/1",
+        )
+    assert not (workspace.storage / "datasets").exists()

@@ -23,6 +23,7 @@ from registry import (
 )
 from registry.plots import loss_curve, pii_by_type, token_lengths
 from zoo.fit import FitResult
+from zoo.generation.sampling import served_defaults
 from zoo.job import Job
 from zoo.load import LoadedModel, open_folder
 from zoo.slot import Slot
@@ -94,7 +95,7 @@ def publish(job: Job, task: Any, result: FitResult, log: RunLog, slot: Slot) -> 
         pip_requirements=_requirements(),
         metrics=measured,
         params={"family": job.family.name, "size": job.size.name},
-        inference_params={} if is_encoder else {"max_tokens": 64, "temperature": 0.0, "seed": 0, "truncate": False},
+        inference_params={} if is_encoder else served_defaults(),
         gives="embedding" if is_encoder else "text",
         tags={OPTIONS_TAG: json.dumps(dict(job.options), sort_keys=True)},
         label=job.label,

@@ -24,14 +24,9 @@ class TextModel(PythonModel):  # type: ignore[misc]  # MLflow has no types
         texts = [str(text) for text in model_input.iloc[:, 0]]
         if self._model.family.shape == "encoder":
             return self._model.embed(texts).tolist()
-        settings = params or {}
-        answers: list[str] = self._model.generate(
-            texts,
-            max_tokens=int(settings.get("max_tokens", 64)),
-            temperature=float(settings.get("temperature", 0.0)),
-            seed=int(settings.get("seed", 0)),
-            truncate=bool(settings.get("truncate", False)),
-        )
+        from zoo.generation.sampling import from_served
+
+        answers: list[str] = self._model.generate(texts, **from_served(params or {}))
         return answers
 
 

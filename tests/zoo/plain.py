@@ -1,4 +1,4 @@
-"""Generation in NumPy by the whole forward pass for each token: no cache, no batch, no compiling.
+"""Generation in NumPy by the whole forward pass for each token: no cache, no batch, no loop on the device.
 
 The independent second computation of every strategy. Run as a script it prints what the engine gives on
 the backend of its environment.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from zoo import families
+from zoo.compiled import jitted
 from zoo.families import Family, Size
 from zoo.generation.sampling import Sampling
 
@@ -30,31 +32,38 @@ class Plain:
 
     family: Family
     task: Any
+    whole: Callable[..., Any]
 
     @classmethod
     def toy(cls, name: str) -> Plain:
+        from keras import ops
+
         family = families.get(name)
         task = family.build(SIZES[name], VOCABULARY, seed=5)
         for weight in task.trainable_weights:
             weight.assign(3 * np.asarray(weight))  # clearer favourites than an untrained model has
-        return cls(family, task)
+
+        def whole(ids: Any) -> Any:
+            inputs = {"token_ids": ids, "padding_mask": ops.ones_like(ids)}
+            states = task.backbone({name: inputs[name] for name in task.backbone.input}, training=False)
+            return family.logits(task, {"inputs": ids}, training=False), states
+
+        return cls(family, task, jitted(task, whole))
 
     def logits(self, ids: list[int]) -> np.ndarray:
         """float64 [vocabulary], of the next token."""
-        from keras import ops
-
-        inputs = {"inputs": ops.convert_to_tensor([ids], "int32")}
-        return np.asarray(self.family.logits(self.task, inputs, training=False), np.float64)[0, -1]
+        return self._forward(ids)[0][len(ids) - 1].copy()
 
     def directions(self, ids: list[int]) -> np.ndarray:
         """float64 [length, width], last states, each of length 1."""
-        from keras import ops
+        states = self._forward(ids)[1][: len(ids)]
+        return np.asarray(states / np.linalg.norm(states, axis=-1, keepdims=True))
 
-        tokens = ops.convert_to_tensor([ids], "int32")
-        inputs = {"token_ids": tokens, "padding_mask": ops.ones_like(tokens)}
-        inputs = {name: inputs[name] for name in self.task.backbone.input}
-        states = np.asarray(self.task.backbone(inputs, training=False), np.float64)[0]
-        return states / np.linalg.norm(states, axis=-1, keepdims=True)
+    def _forward(self, ids: list[int]) -> list[np.ndarray]:
+        """Logits and states of all positions; no position sees the zeros that fill the row up."""
+        row = np.zeros((1, CONTEXT), np.int32)
+        row[0, : len(ids)] = ids
+        return [np.asarray(one, np.float64)[0] for one in self.whole(row)]
 
     def adjusted(self, prompt: list[int], answer: list[int], sampling: Sampling) -> np.ndarray:
         logits = self.logits(prompt + answer)

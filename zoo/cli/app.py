@@ -129,7 +129,7 @@ def query(
     max_latency_ms: Annotated[float | None, typer.Option(min=0, help="Measured latency a model may have.")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens to generate at most.")] = 64,
     min_tokens: Annotated[int | None, typer.Option(min=0, help="Tokens to generate at least.")] = None,
-    temperature: Annotated[float | None, typer.Option(min=0, help="Draws tokens; absent or 0 takes the likeliest.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0, help="Draws tokens; 0 takes the likeliest.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Draw among so many of the likeliest tokens.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Draw among the likeliest tokens of this probability.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the draws.")] = None,

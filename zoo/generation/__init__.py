@@ -1,5 +1,5 @@
-"""Rooms behind `zoo.generate`: settings, networks read token by token, and one file for each strategy.
+"""Rooms behind `zoo.generate`.
 
-    from zoo.generation.sampling import Sampling, uniform
-    from zoo.generation.choose import choose
+`sampling` has the settings, `decoders` the networks read token by token, `loops` and `beam` the compiled
+strategies with `choose`, `engine` feeds them with ids, and `texts` turns tokens into text as they come.
 """

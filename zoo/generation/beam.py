@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from zoo.generation.loops import Progress, Prompts
 
 
-def search_beams(
-    decoder: Decoder, eos_id: int, beams: int, prompts: Prompts, progress: Progress, settings: Any
-) -> Any:
+def search_beams(decoder: Decoder, eos_id: int, beams: int, prompts: Prompts, progress: Progress, settings: Any) -> Any:
     """Searches from the prompts to `prompts.end`.
 
     Args:

@@ -184,9 +184,7 @@ def _gpt2(backbone: Any) -> AttentionDecoder:
         return x + block._feedforward_output_dense(inner)
 
     heads = backbone.num_heads
-    return AttentionDecoder(
-        backbone, embed=embed, layer=layer, heads=heads, head_width=backbone.hidden_dim // heads
-    )
+    return AttentionDecoder(backbone, embed=embed, layer=layer, heads=heads, head_width=backbone.hidden_dim // heads)
 
 
 def _llama(backbone: Any) -> AttentionDecoder:

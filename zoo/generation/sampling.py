@@ -144,4 +144,4 @@ def from_served(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters of `served_defaults` as settings by name; absent and empty ones are left out."""
     known = served_defaults()
     given = {name: type(known[name])(value) if name in known else value for name, value in params.items()}
-    return {name: value for name, value in given.items() if not (name in ("top_k", "stop") and not value)}
+    return {name: value for name, value in given.items() if value or name not in ("top_k", "stop")}

@@ -21,8 +21,15 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def compiled(task: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles a function of arrays, or of dictionaries of them, that reads the task's variables; returns NumPy."""
-    import keras
     import numpy as np
+
+    on_device = jitted(task, function)
+    return lambda *arrays: np.asarray(on_device(*arrays))
+
+
+def jitted(task: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `compiled`; returns arrays of the backend, nested as the function has them, which may go in again."""
+    import keras
 
     if keras.config.backend() == "jax":
         import jax
@@ -31,13 +38,13 @@ def compiled(task: keras.Model, function: Callable[..., Any]) -> Callable[..., A
             with keras.StatelessScope(state_mapping=list(zip(task.variables, values, strict=True))):
                 return function(*arrays)
 
-        jitted = jax.jit(pure)
-        return lambda *arrays: np.asarray(jitted([variable.value for variable in task.variables], *arrays))
+        compute = jax.jit(pure)
+        return lambda *arrays: compute([variable.value for variable in task.variables], *arrays)
 
     import tensorflow as tf
 
     graph = tf.function(function, jit_compile=True, autograph=False)
-    return lambda *arrays: graph(*keras.tree.map_structure(tf.constant, arrays)).numpy()
+    return lambda *arrays: graph(*keras.tree.map_structure(tf.convert_to_tensor, arrays))
 
 
 def bucket(size: int, buckets: Sequence[int]) -> int:

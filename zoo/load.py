@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from zoo.encode import EncoderModel, Filled
-    from zoo.generate import TextModel
+    from zoo.generate import Sampling, TextModel
     from zoo.seq2seq import Seq2SeqModel
     from zoo.tasks.model import HeadModel, Place, Scored
 
@@ -51,13 +51,28 @@ class LoadedModel:
         Args:
             truncate: a prompt that is too long loses its beginning (one that is answered, its end);
                 otherwise it is refused.
-            sampling: fields of `zoo.generate.Sampling`: max_tokens, temperature (0 takes the
-                likeliest token each time), top_k, top_p, seed.
+            sampling: fields of `zoo.generate.Sampling`, such as max_tokens, top_p, stop or beams; temperature
+                is 0 unless it is given, which takes the likeliest token each time.
 
         Raises:
             DataError: a prompt does not fit into the model's context together with max_tokens.
-            ConfigError: a setting is out of its range, or the model is an encoder.
+            ConfigError: there is no such setting, it is out of its range or does not go with another
+                one, or the model is an encoder.
         """
+        text_model, settings = self._generator(sampling)
+        if isinstance(prompts, str):
+            return text_model.generate([prompts], settings, truncate=truncate)[0]
+        return text_model.generate(list(prompts), settings, truncate=truncate)
+
+    def stream(self, prompt: str, *, truncate: bool = False, **sampling: Any) -> Iterator[str]:
+        """Continues a prompt in pieces, as they come; joined they are what `generate` gives.
+
+        Arguments and errors are those of `generate`, beam search apart: see `TextModel.stream`.
+        """
+        text_model, settings = self._generator(sampling)
+        return text_model.stream(prompt, settings, truncate=truncate)
+
+    def _generator(self, sampling: dict[str, Any]) -> tuple[TextModel | Seq2SeqModel, Sampling]:
         from zoo.encode import EncoderModel
         from zoo.generate import Sampling
         from zoo.tasks.model import HeadModel
@@ -66,10 +81,7 @@ class LoadedModel:
             raise self._wrong_shape("generates no text", "embed or fill")
         if isinstance(self.text_model, HeadModel):
             raise self._wrong_task("generates no text")
-        settings = Sampling(**{"temperature": 0.0, **sampling})
-        if isinstance(prompts, str):
-            return self.text_model.generate([prompts], settings, truncate=truncate)[0]
-        return self.text_model.generate(list(prompts), settings, truncate=truncate)
+        return self.text_model, Sampling.of(**{"temperature": 0.0, **sampling})
 
     def embed(self, texts: Sequence[str], *, truncate: bool = False) -> npt.NDArray[np.float32]:
         """Embeddings of length 1, float32 [texts, width], by an encoder: see `EncoderModel.embed`."""

@@ -19,6 +19,7 @@ from zoo.families.llama_model import remember_tying
 from zoo.generate import TextModel
 from zoo.lora import ADAPTER_FILE, Adapter
 from zoo.seq2seq import Seq2SeqModel
+from zoo.tasks.chat import TEMPLATED, Template
 from zoo.tasks.model import HeadModel
 from zoo.tasks.saved import read_head, write_head
 
@@ -152,7 +153,8 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2Se
         return family, EncoderModel(task, encoder, family=family, context=context)
     if family.shape == "seq2seq":
         return family, Seq2SeqModel(task, encoder, context=context, objective=objective)
-    return family, TextModel(task, encoder, context=context)
+    template = Template.of(encoder) if objective in TEMPLATED else None
+    return family, TextModel(task, encoder, context=context, template=template)
 
 
 def load_task(folder: Path, family: Family) -> keras_hub.models.Task:

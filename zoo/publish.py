@@ -25,6 +25,7 @@ from registry import (
 from registry.plots import loss_curve, pii_by_type, token_lengths
 from registry.versions import OBJECTIVE
 from zoo.fit import FitResult
+from zoo.generation.sampling import served_defaults
 from zoo.job import Job
 from zoo.load import LoadedModel, open_folder
 from zoo.slot import Slot
@@ -42,7 +43,6 @@ _REQUIREMENTS = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "tokeniz
 _LATENCY_PROMPT = "The"
 _LATENCY_TOKENS = 32
 _LATENCY_CALLS = 9
-_INFERENCE: dict[str, Any] = {"max_tokens": 64, "temperature": 0.0, "seed": 0, "truncate": False}
 
 
 def begin_run(tracking: Tracking, job: Job) -> RunLog:
@@ -118,7 +118,7 @@ def publish(job: Job, trained: Trained, log: RunLog, slot: Slot) -> tuple[ModelV
         pip_requirements=_requirements(),
         metrics=measured,
         params={"family": job.family.name, "size": job.size.name},
-        inference_params=_INFERENCE if loaded.gives == "text" else {},
+        inference_params=served_defaults() if loaded.gives == "text" else {},
         gives="embedding" if loaded.gives == "embedding" else "text",
         tags=_version_tags(job),
         label=job.label,

@@ -22,14 +22,9 @@ class TextModel(PythonModel):  # type: ignore[misc]  # MLflow has no types
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow reads hints
         texts = [str(text) for text in model_input.iloc[:, 0]]
-        settings = params or {}
-        return self._model.predict(
-            texts,
-            max_tokens=int(settings.get("max_tokens", 64)),
-            temperature=float(settings.get("temperature", 0.0)),
-            seed=int(settings.get("seed", 0)),
-            truncate=bool(settings.get("truncate", False)),
-        )
+        from zoo.generation.sampling import from_served
+
+        return self._model.predict(texts, **from_served(params or {}))
 
 
 mlflow.models.set_model(TextModel())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +49,10 @@ def query(
     caller: str,
     purpose: str = "assist",
     max_latency_ms: float | None = None,
-    max_tokens: int = 64,
-    temperature: float = 0.0,
-    seed: int = 0,
     truncate: bool = False,
+    on_text: Callable[[str], object] | None = None,
     workspace: Workspace | None = None,
+    **sampling: Any,
 ) -> Answer:
     """Answers a prompt with a model of `domain`.
 
@@ -60,20 +60,25 @@ def query(
         caller: who asks, a name under `callers` in zoo.yaml.
         purpose: one of the domain's purposes.
         max_latency_ms: only models whose measured median latency is not above it.
-        max_tokens: tokens to generate at most.
-        temperature: 0 takes the likeliest token each time.
         truncate: a prompt that is too long loses its beginning; otherwise it is refused.
+        on_text: is called with each piece of the answer as soon as it is there.
+        sampling: fields of `zoo.generate.Sampling`, such as temperature, top_p, stop or beams. Unless they
+            are given, max_tokens is 64 and temperature 0, which takes the likeliest token each time.
 
     Raises:
         PolicyRefused: an unknown caller, one without a role, and a domain that does not exist give
             the same words.
         RegistryError: no model of the domain is fit to answer.
         DataError: the prompt does not fit into the model's context together with max_tokens.
-        ConfigError: max_tokens is not below the model's context, or another setting is out of its range.
+        ConfigError: there is no such setting, it is out of its range or does not go with another one.
     """
+    from zoo.generation.sampling import Sampling
+
     workspace = workspace or Workspace.current()
     # Before anything is opened: a stranger must not learn even whether there is a registry.
     workspace.policy.check(Label.of(domain), sink=domain, caller=caller, purpose=purpose)
+    settings = {"max_tokens": 64, "temperature": 0.0, **sampling}
+    Sampling.of(**settings)  # a wrong one is refused before a model is loaded
     snapshot = _catalogue(workspace).snapshot()
     decision = pick(
         snapshot,
@@ -87,9 +92,21 @@ def query(
     chosen = decision.chosen
     model = open_version(workspace, chosen)
     start = time.perf_counter()
-    text = model.generate(prompt, max_tokens=max_tokens, temperature=temperature, seed=seed, truncate=truncate)
+    if on_text is None:
+        text = model.generate(prompt, truncate=truncate, **settings)
+    else:
+        text = _spoken(model.stream(prompt, truncate=truncate, **settings), on_text)
     latency_ms = 1000 * (time.perf_counter() - start)
     return Answer(text=text, model=chosen.name, version=chosen.version, decision=decision, latency_ms=latency_ms)
+
+
+def _spoken(pieces: Iterable[str], on_text: Callable[[str], object]) -> str:
+    """The whole text, each piece having been passed on."""
+    spoken = []
+    for piece in pieces:
+        on_text(piece)
+        spoken.append(piece)
+    return "".join(spoken)
 
 
 _catalogues: dict[str, Catalogue] = {}

@@ -7,14 +7,16 @@ there are as many compiled functions as there are lengths.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, DataError
 from pipelines.tokenizers import Encoder
 from zoo.asking import asking
 from zoo.compiled import BATCH_SIZES, bucket, check_utf8, compiled, lengths_up_to
-from zoo.generate import Sampling, _choose
+from zoo.generation.choose import choose
+from zoo.generation.sampling import Sampling
+from zoo.generation.texts import cut
 
 if TYPE_CHECKING:
     import keras_hub
@@ -61,6 +63,7 @@ class Seq2SeqModel:
             ConfigError: `max_tokens` leaves no room in the context.
         """
         chosen = sampling or Sampling()
+        _check_supported(chosen)
         check_utf8(prompts)
         room = self._asking.room(self.context, chosen.max_tokens)
         if room < 0:
@@ -82,8 +85,12 @@ class Seq2SeqModel:
         texts: list[str] = []
         for start in range(0, len(rows), size):
             written = self._write(rows[start : start + size], size, chosen, first_row=start)
-            texts += [self._text(ids) for ids in written]
+            texts += [cut(self._text(ids), chosen.stops) for ids in written]
         return texts
+
+    def stream(self, prompt: str, sampling: Sampling | None = None, *, truncate: bool = False) -> Iterator[str]:
+        """The answer in one piece: an answer of several parts is known only when the last of them is."""
+        yield self.generate([prompt], sampling, truncate=truncate)[0]
 
     def sample(self, texts: Sequence[str], *, seed: int) -> list[str]:
         """A sampled continuation of each text, or answer to it. What the model learned by heart shows in them.
@@ -207,7 +214,7 @@ class Seq2SeqModel:
             before = ops.slice(ids, [0, index - 1], [rows, 1])
             logits, own, _ = step(before, own, cross, index - 1, False)
             random = ops.slice(uniform, [0, index], [rows, 1])
-            token = _choose(ops.cast(logits[:, 0, :], "float32"), random, settings)
+            token = choose(ops.cast(logits[:, 0, :], "float32"), random, settings)
             present = ops.slice(ids, [0, index], [rows, 1])[:, 0]
             token = ops.where(index < known, present, token)
             stopped = ops.logical_and(index >= known, ops.take(is_stop, token))
@@ -215,3 +222,16 @@ class Seq2SeqModel:
             return index + 1, ops.slice_update(ids, [0, index], token[:, None]), own, done
 
         return ops.while_loop(is_open, turn, (ops.min(known), ids, own, known >= ends))[1]
+
+
+def _check_supported(sampling: Sampling) -> None:
+    """Raises ConfigError for what only decoders can do so far."""
+    asked = {
+        "beams": sampling.beams > 1,
+        "contrastive": sampling.contrastive > 0,
+        "repetition_penalty": sampling.repetition_penalty != 1,
+        "min_tokens": sampling.min_tokens > 0,
+    }
+    for name, is_asked in asked.items():
+        if is_asked:
+            raise ConfigError(f"{name} is for decoders; a seq2seq model does not have it yet", where="sampling")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,18 @@ import keras
 import numpy as np
 import pytest
 
-import zoo.generate
+import zoo.cli.app
 import zoo.measure
 from governance.errors import ConfigError, DataError
 from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
 from tests.pipelines.tiny import tiny_version
 from zoo import families
 from zoo.families import Family, Size
-from zoo.generate import Sampling, TextModel
+from zoo.generate import Sampling, TextModel, choose
+from zoo.generation.decoders import AttentionDecoder
+from zoo.generation.engine import Engine
+from zoo.generation.sampling import from_served, served_defaults
+from zoo.load import LoadedModel
 from zoo.preset import load_preset, save_preset
 
 SIZE = Size("toy", layers=1, width=16, heads=2, context=32, learning_rate=1e-2, batch_size=4)
@@ -111,7 +116,7 @@ def test_samples_differ_and_do_not_depend_on_their_number(model: TextModel) -> N
 
 def test_no_request_compiles_after_the_warm_up(model: TextModel, monkeypatch: pytest.MonkeyPatch) -> None:
     model.warm_up()
-    monkeypatch.setattr(zoo.generate, "_choose", None)  # whoever compiles again, fails
+    monkeypatch.setattr(AttentionDecoder, "read", None)  # whoever compiles again, fails
     others = [{"top_k": 3, "seed": 9}, {"max_tokens": 1, "temperature": 0}, {"top_p": 0.1}]
     for sampling in (SHORT, *(replace(SHORT, **other) for other in others)):
         for prompt in ("", "tax", "the tax return is due " * 9):
@@ -143,15 +148,66 @@ def test_long_prompts_lose_their_beginning(model: TextModel) -> None:
 def test_generation_ends_at_the_end_of_text(model: TextModel) -> None:
     row = [model.eos_id, *model.encoder.encode(["the tax"])[0]]
     greedy = Sampling(max_tokens=20, temperature=0)
-    ended = TextModel(model.task, model.encoder, context=SIZE.context)
-    ended.eos_id = int(logits_after(model, row).argmax())
-    assert ended._generate_batch([row], 1, 20, greedy, first_row=0) == [""]
-    assert len(model._generate_batch([row], 1, 20, greedy, first_row=0)[0]) > 0
-    padded = np.full((1, model.context), ended.eos_id, np.int32)
-    padded[0, : len(row)] = row
-    known = np.array([len(row)], np.int32)
-    after = [each._run(padded.copy(), known, 20, greedy, 0)[0, len(row) : len(row) + 20] for each in (ended, model)]
-    assert set(after[0]) == {ended.eos_id} != set(after[1]), "nothing is chosen after the end"
+    likeliest = int(logits_after(model, row).argmax())
+    engine = Engine(model.task, eos_id=likeliest, vocabulary=model.encoder.vocab_size, context=SIZE.context)
+    assert list(engine.answers([row], 1, greedy, pace=(5,))) == [[[]]], "nothing is chosen after the end"
+    assert len(model.generate(["the tax"], greedy)[0]) > 0
+
+
+#: Greedy answers have few stop strings to choose from: these draw.
+STREAMED = (SHORT, replace(SHORT, seed=4, max_tokens=20), Sampling(max_tokens=15, temperature=0))
+
+
+@pytest.mark.parametrize("sampling", STREAMED)
+def test_a_stream_is_the_answer_in_pieces(model: TextModel, sampling: Sampling) -> None:
+    answer = model.generate(["the tax"], sampling)[0]
+    pieces = list(model.stream("the tax", sampling))
+    assert "".join(pieces) == answer
+    assert len(pieces) > 1 and all(pieces)
+    middle = answer[len(answer) // 2 :]
+    for stop in (middle[:1], middle[:3], [middle[:2], "no such text"], answer[:1]):
+        stopped = replace(sampling, stop=stop)
+        expected = min((answer[: answer.index(one)] for one in stopped.stops if one in answer), key=len)
+        assert model.generate(["the tax", ""], stopped)[0] == expected
+        assert "".join(model.stream("the tax", stopped)) == expected
+
+
+def test_who_stops_reading_stops_the_work(model: TextModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    draw = model._engine._draw
+    monkeypatch.setattr(model._engine, "_draw", lambda *arrays: calls.append(1) or draw(*arrays))
+    pieces = model.stream("the tax", replace(SHORT, max_tokens=24))
+    assert calls == [], "nothing is computed before it is asked for"
+    next(pieces)
+    assert len(calls) == 1
+    pieces.close()
+    assert list(pieces) == [] and len(calls) == 1
+
+
+def test_a_stream_refuses_at_once(model: TextModel) -> None:
+    with pytest.raises(ConfigError, match="a beam search knows its answer at the end alone"):
+        model.stream("the tax", Sampling(temperature=0, beams=2))
+    with pytest.raises(DataError, match="exceed the model's context"):
+        model.stream("x " * 60, SHORT)
+
+
+def test_a_setting_is_open_to_every_way_of_asking(any_model: AnyModel) -> None:
+    names = {field.name for field in fields(Sampling)}
+    assert set(served_defaults()) == names | {"truncate"}
+    assert names < set(inspect.signature(zoo.cli.app.query).parameters)
+    plain = {"max_tokens": 64, "temperature": 0.0}
+    defaults = from_served(served_defaults())
+    assert defaults.pop("truncate") is False
+    assert Sampling.of(**defaults) == Sampling.of(**plain)
+    served = from_served(served_defaults() | {"temperature": 1.0, "top_k": 3, "stop": "x"})
+    assert (served["top_k"], served["stop"], served["truncate"]) == (3, "x", False)
+    loaded = LoadedModel(None, Path(), any_model.family, any_model.text_model)
+    options = {"max_tokens": 6, "temperature": 1.0, "top_k": 20, "seed": 3}
+    answer = loaded.generate("the tax", **options)
+    assert answer == any_model.text_model.generate(["the tax"], Sampling(**options))[0]
+    assert "".join(loaded.stream("the tax", **options)) == answer
+    with pytest.raises(ConfigError, match='no setting "top_q", did you mean "top_p"'):
+        loaded.generate("the tax", top_q=0.5)
 
 
 @pytest.mark.parametrize(
@@ -170,20 +226,12 @@ def test_candidates(settings: tuple[float, ...], allowed: set[int]) -> None:
     probabilities = np.array([0.2, 0.1, 0.6, 0.1])
     random = np.linspace(0, 1, 1000, endpoint=False, dtype=np.float32)[:, None]
     logits = np.repeat(np.log(probabilities)[None].astype(np.float32), 1000, axis=0)
-    drawn = np.array(zoo.generate._choose(logits, random, np.array(settings, np.float32)))
+    drawn = np.array(choose(logits, random, np.array(settings, np.float32)))
     assert set(drawn.tolist()) == allowed
     expected = np.where(np.isin(np.arange(4), list(allowed)), probabilities, 0)
     if settings[0] == 1.0:
         found = np.bincount(drawn, minlength=4) / 1000
         np.testing.assert_allclose(found, expected / expected.sum(), atol=0.002)
-
-
-@pytest.mark.parametrize(
-    "change", [{"max_tokens": 0}, {"temperature": -1}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 0}]
-)
-def test_wrong_settings(change: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(change))):
-        Sampling(**change)  # type: ignore[arg-type]
 
 
 def test_a_preset_is_the_same_model_in_a_new_process(any_model: AnyModel, tmp_path: Path) -> None:

@@ -168,9 +168,20 @@ def query(
     caller: Annotated[str, typer.Option(help="Who asks; a name under callers in zoo.yaml.")],
     purpose: Annotated[str, typer.Option(help="What for; one of the domain's purposes.")] = "assist",
     max_latency_ms: Annotated[float | None, typer.Option(min=0, help="Measured latency a model may have.")] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 64,
-    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.0,
-    seed: int = 0,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens to generate at most.")] = 64,
+    min_tokens: Annotated[int | None, typer.Option(min=0, help="Tokens to generate at least.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0, help="Draws tokens; 0 takes the likeliest.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="Draw among so many of the likeliest tokens.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Draw among the likeliest tokens of this probability.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the draws.")] = None,
+    repetition_penalty: Annotated[float | None, typer.Option(help="Above 1: makes repetitions less likely.")] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="Text that ends the answer; may be given again.")] = None,
+    beams: Annotated[int | None, typer.Option(help="Width of a beam search.")] = None,
+    length_penalty: Annotated[float | None, typer.Option(help="Of the beam search; more for longer answers.")] = None,
+    contrastive: Annotated[
+        float | None, typer.Option(help="Contrastive search among the --top-k likeliest: weight, 0 to 1.")
+    ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it comes.")] = False,
     truncate: Annotated[
         bool, typer.Option("--truncate", help="Cut the beginning of a prompt that is too long.")
     ] = False,
@@ -180,7 +191,21 @@ def query(
     """Let the best model that the caller may use answer."""
     from zoo.cli.commands import run_query
 
-    run_query(prompt, domain, caller, purpose, max_latency_ms, max_tokens, temperature, seed, truncate, explain, json)
+    sampling = {
+        "max_tokens": max_tokens,
+        "min_tokens": min_tokens,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "seed": seed,
+        "repetition_penalty": repetition_penalty,
+        "stop": stop,
+        "beams": beams,
+        "length_penalty": length_penalty,
+        "contrastive": contrastive,
+    }
+    request = {"domain": domain, "caller": caller, "purpose": purpose, "max_latency_ms": max_latency_ms}
+    run_query(prompt, request | {"truncate": truncate}, sampling, stream, explain, json)
 
 
 @app.command()

@@ -209,37 +209,25 @@ def in_units(number: float) -> str:
 
 
 def run_query(
-    prompt: str,
-    domain: str,
-    caller: str,
-    purpose: str,
-    max_latency_ms: float | None,
-    max_tokens: int,
-    temperature: float,
-    seed: int,
-    truncate: bool,
-    explain: bool,
-    as_json: bool,
+    prompt: str, request: dict[str, Any], sampling: dict[str, Any], stream: bool, explain: bool, as_json: bool
 ) -> None:
+    from governance.errors import ConfigError
     from zoo.query import query
 
-    answer = query(
-        prompt,
-        domain=domain,
-        caller=caller,
-        purpose=purpose,
-        max_latency_ms=max_latency_ms,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        seed=seed,
-        truncate=truncate,
-    )
+    if stream and as_json:
+        raise ConfigError("--json prints one object at the end", where="--stream", fix="leave out one of the two")
+    given = {name: value for name, value in sampling.items() if value is not None}
+    answer = query(prompt, **request, **given, on_text=_print_piece if stream else None)
     if as_json:
         print_json(answer.to_json())
         return
-    print(answer.text)
+    print("" if stream else answer.text)
     if explain:
         print(answer.decision.explain(), file=sys.stderr)
+
+
+def _print_piece(piece: str) -> None:
+    print(piece, end="", flush=True)
 
 
 def run_models(as_json: bool) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from pipelines.examples import PartIds
 
+#: Tasks whose models are asked with a template.
+TEMPLATED = frozenset({"instruct", "preference"})
+
 _HEADERS = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 
 

@@ -181,7 +181,7 @@ def _unique(named: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     The second model of a process has a `seed_generator_7` where the first has a `seed_generator`.
     """
     return {
-        f"{index:05d}:{re.sub('_[0-9]+(?=/|$)', '', name)}": variable for index, (name, variable) in enumerate(named)
+        f"{index:05d}:{re.sub('_[0-9]+(?=[/_]|$)', '', name)}": variable for index, (name, variable) in enumerate(named)
     }
 
 

@@ -82,7 +82,7 @@ def test_the_champion_of_the_pipeline_teaches(
     other = train_tokenizer(TinyVersion({"train": letters(9)}), kind="bert", vocab_size=150, storage=tmp_path / "other")
     with pytest.raises(ConfigError, match=f"{tokenizer.digest[:16]}.*{other.digest[:16]}.*zoo train bert"):
         teacher.check_tokenizer("bert", other.digest)
-    with pytest.raises(ConfigError, match='has width 192, and the size "micro" 256'):
+    with pytest.raises(ConfigError, match='has layers 2, and the size "micro" 3'):
         find(workspace, size="micro")
     quarantine(tracking, version, "erased")
     with pytest.raises(RegistryError, match="quarantined"):

@@ -112,20 +112,16 @@ KINDS = {
     )
 }
 
-#: The same for vocabularies that were made elsewhere: a model that came with one knows its pieces alone.
-KINDS |= {
-    kind.name: kind
-    for kind in (
-        replace(KINDS["bpe"], name="bpe-gpt2", split="gpt2"),
-        replace(
-            KINDS["roberta"],
-            name="roberta-gpt2",
-            split="gpt2",
-            special_tokens=(*KINDS["roberta"].special_tokens, "<unk>"),
-        ),
-        replace(KINDS["llama3"], name="llama3-original", split="llama3"),
-    )
-}
+
+
+def _published(kind: Kind) -> Kind:
+    """The same kind for a vocabulary that was made elsewhere, and whose model knows its pieces alone."""
+    split = "gpt2" if kind.start is None else "llama3"
+    more = ("<unk>",) if kind.first is not None else ()
+    return replace(kind, name=f"{kind.name}-published", split=split, special_tokens=(*kind.special_tokens, *more))
+
+
+KINDS |= {kind.name: kind for kind in map(_published, list(KINDS.values())) if kind.algorithm == "bpe"}
 
 
 @dataclass(frozen=True)

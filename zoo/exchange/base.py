@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from governance.errors import ConfigError, DataError
 from governance.labels import Label
-from pipelines.tokenizers import KINDS, TokenizerFiles, adopt_tokenizer
+from pipelines.tokenizers import TokenizerFiles, adopt_tokenizer
 from registry import Tracking, model_folder, resolve
 from zoo.backend import prepare_backend
 from zoo.exchange.architectures import FAMILIES, of_family, of_model_type
-from zoo.exchange.tokenizer_files import find_tokenizer, preset_tokenizer
+from zoo.exchange.tokenizer_files import find_tokenizer, preset_tokenizer, published_kind
 from zoo.families.base import Family, Size
 from zoo.preset import ABOUT
 from zoo.workspace import Workspace
@@ -101,7 +101,7 @@ class OpenedBase:
 
     @property
     def parameters(self) -> int:
-        return sum(math.prod(weight.shape) for weight in self.task.trainable_weights)
+        return sum(math.prod(weight.shape) for weight in self.task.weights)
 
     @property
     def vocabulary_size(self) -> int:
@@ -200,6 +200,8 @@ def rebuilt(opened: OpenedBase, *, dropout: float, dtype: str, seed: int) -> ker
     for weight, value in zip(task.weights, old.weights, strict=True):
         weight.assign(value)
     set_dropout_seeds(task, seed)
+    if hasattr(backbone, "pooled_dense"):  # BERT's pooler, which no objective of ours reaches
+        backbone.pooled_dense.trainable = False
     return task
 
 
@@ -250,7 +252,7 @@ def _tokenizer(base: Base, family: Family, storage: Path) -> TokenizerFiles:
     if base.layout == "hf":
         found = find_tokenizer(base.folder, family.tokenizer)
     else:
-        kind = str(base.about.get("tokenizer") or _published_kind(family))
+        kind = str(base.about.get("tokenizer") or published_kind(family.tokenizer))
         found = preset_tokenizer(base.folder / "assets" / "tokenizer", kind)
     tokenizer = adopt_tokenizer(found.write, kind=found.kind, label=base.label, origin=origin, storage=storage)
     expected = base.about.get("tokenizer_digest")
@@ -262,17 +264,6 @@ def _tokenizer(base: Base, family: Family, storage: Path) -> TokenizerFiles:
             fix="put the tokenizer back that the model was trained with",
         )
     return tokenizer
-
-
-def _published_kind(family: Family) -> str:
-    """The kind of a preset that was not made here: its family's, with the pieces as published if that has them."""
-    own = KINDS[family.tokenizer]
-    same = (
-        k
-        for k in KINDS.values()
-        if k.split is not None and (k.first, k.start, k.end) == (own.first, own.start, own.end)
-    )
-    return next((kind.name for kind in same), family.tokenizer)
 
 
 def _digest(task: keras_hub.models.Task, fresh: tuple[str, ...], tokenizer: TokenizerFiles) -> str:

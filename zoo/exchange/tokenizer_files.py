@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from governance.errors import DataError
-from pipelines.tokenizers import KINDS, Encoder, bpe
+from pipelines.tokenizers import KINDS, Encoder, Kind, bpe
 
 _TOKENIZER = "tokenizer.json"
 _UNKNOWN = "this tokenizer cannot be read without changing its ids"
@@ -121,10 +121,7 @@ def _vocabulary_and_merges(folder: Path, kind: str) -> Found:
 
 def _found(vocabulary: dict[str, int], merges: list[str], kind: str, split: str | None, where: str) -> Found:
     wanted = KINDS[kind]
-    same = (one for one in KINDS.values() if one.algorithm == "bpe" and one.split == split)
-    found = next(
-        (one for one in same if (one.start, one.first, one.end) == (wanted.start, wanted.first, wanted.end)), None
-    )
+    found = next((one for one in KINDS.values() if one.split == split and _is_twin(one, wanted)), None)
     if found is None:
         raise DataError(f"a {kind} tokenizer with the pieces of {split} is not known", where=where, fix=_UNKNOWN)
     missing = [token for token in found.special_tokens if token not in vocabulary]
@@ -137,6 +134,17 @@ def _found(vocabulary: dict[str, int], merges: list[str], kind: str, split: str 
     if sorted(vocabulary.values()) != list(range(len(vocabulary))):
         raise DataError("its ids are not 0 to the number of its words", where=where, fix=_UNKNOWN)
     return Found(found.name, lambda folder: bpe.write_files(vocabulary, merges, folder))
+
+
+def _is_twin(kind: Kind, other: Kind) -> bool:
+    """Whether two kinds differ in how they cut a text alone."""
+    return replace(kind, name=other.name, split=other.split, special_tokens=other.special_tokens) == other
+
+
+def published_kind(kind: str) -> str:
+    """The kind that a published vocabulary of a family is of; a keras-hub preset does not say it."""
+    twins = (k.name for k in KINDS.values() if k.split is not None and _is_twin(k, KINDS[kind]))
+    return next(twins, kind)
 
 
 def _split(pre_tokenizer: Mapping[str, Any], where: str) -> str | None:

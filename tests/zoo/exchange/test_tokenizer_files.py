@@ -52,9 +52,9 @@ def save(tokenizer: Tokenizer, folder: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("split", "kind", "special", "expected"),
     [
-        ("gpt2", "bpe", ["<|endoftext|>"], "bpe-gpt2"),
-        ("gpt2", "roberta", ["<s>", "<pad>", "</s>", "<unk>", "<mask>"], "roberta-gpt2"),
-        ("llama3", "llama3", LLAMA, "llama3-original"),
+        ("gpt2", "bpe", ["<|endoftext|>"], "bpe-published"),
+        ("gpt2", "roberta", ["<s>", "<pad>", "</s>", "<unk>", "<mask>"], "roberta-published"),
+        ("llama3", "llama3", LLAMA, "llama3-published"),
     ],
 )
 def test_published_tokenizers_keep_their_ids(

@@ -154,7 +154,8 @@ def _use(facts: CardFacts) -> str:
 def _limits(facts: CardFacts) -> str:
     continues = "It continues text in the style of its training data and may state what is not true."
     does = {
-        "encoder": "Its embeddings and the words that it fills in reflect its training data, with what is one-sided in it.",
+        "encoder": "Its embeddings and the words that it fills in reflect its training data, with what is one-sided in"
+        " it.",
         "seq2seq": f"{continues} It learned to restore text, not tasks: fine-tune it on pairs of input and output.",
     }.get(facts.shape, continues)
     limits = facts.limits or (

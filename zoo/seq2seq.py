@@ -19,7 +19,6 @@ from zoo.generate import Sampling, _choose
 if TYPE_CHECKING:
     import keras_hub
     import numpy as np
-    import numpy.typing as npt
 
 _SAMPLED_TOKENS = 64
 

@@ -47,7 +47,8 @@ class Kind:
 
 
 #: `bpe` as GPT-2 has it (keras-hub's `GPT2Tokenizer`), the others as their namesakes (`Llama3Tokenizer`,
-#: `RobertaTokenizer`, `BartTokenizer`, `T5Tokenizer`). An encoder's first token stands before each input, not before each document.
+#: `RobertaTokenizer`, `BartTokenizer`, `T5Tokenizer`). An encoder's first token stands before each
+#: input, not before each document.
 KINDS = {
     kind.name: kind
     for kind in (

@@ -109,7 +109,9 @@ BART_SPECIAL = KINDS["bart"].special_tokens
 
 @settings(max_examples=150, deadline=None)
 @given(
-    text=st.one_of(st.text(), st.lists(pieces).map("".join)).filter(lambda text: not any(t in text for t in BART_SPECIAL))
+    text=st.one_of(st.text(), st.lists(pieces).map("".join)).filter(
+        lambda text: not any(t in text for t in BART_SPECIAL)
+    )
 )
 @example(text="")
 @example(text="🙂 \u05e9\u05dc\u05d5\u05dd \x00\x01\r\n\n")

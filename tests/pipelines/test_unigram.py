@@ -41,7 +41,24 @@ def keras_tokenizer(folder: Path) -> Any:
 
 LEFT_TO_RIGHT = "the tax \u202e\u05e9\u05dc\u05d5\u05dd \u0627\u0644\u0636\u0631\u064a\u0628\u0629"
 pieces = st.sampled_from(
-    [" ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u2581", "\u2585", "\0", "12", "tax", " é", "漢字", "🙂", "<0x0A>", "</s>"]
+    [
+        " ",
+        "  ",
+        "\n",
+        "\r\n",
+        "\t",
+        "\u00a0",
+        "\u2581",
+        "\u2585",
+        "\0",
+        "12",
+        "tax",
+        " é",
+        "漢字",
+        "🙂",
+        "<0x0A>",
+        "</s>",
+    ]
 )
 
 
@@ -101,14 +118,13 @@ def test_same_texts_same_bytes_in_any_process(tmp_path: Path) -> None:
     command = [sys.executable, "-c", TRAIN]
     runs = [subprocess.run([*command, str(tmp_path / name)], capture_output=True, text=True) for name in "abc"]
     assert len({run.stdout for run in runs}) == 1 and runs[0].stdout, runs[0].stderr
-    assert runs[0].stdout.strip() == train_tokenizer(
-        tiny_version(), kind="t5", vocab_size=500, storage=tmp_path / "d"
-    ).digest
+    assert (
+        runs[0].stdout.strip()
+        == train_tokenizer(tiny_version(), kind="t5", vocab_size=500, storage=tmp_path / "d").digest
+    )
 
 
-@pytest.mark.parametrize(
-    ("texts", "words"), [(["abab"], 3), ([""], 1), (["\t\0\u2585"], 1), (["the tax " * 3000], 8)]
-)
+@pytest.mark.parametrize(("texts", "words"), [(["abab"], 3), ([""], 1), (["\t\0\u2585"], 1), (["the tax " * 3000], 8)])
 def test_little_text_gives_a_small_vocabulary(tmp_path: Path, texts: list[str], words: int) -> None:
     files = train_tokenizer(TinyVersion({"train": texts}), kind="t5", vocab_size=5000, storage=tmp_path)
     assert SMALLEST < files.vocab_size <= SMALLEST + words + 4

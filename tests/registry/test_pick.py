@@ -163,7 +163,11 @@ def test_bits_per_byte_of_another_kind_are_compared_with_nothing() -> None:
     incomparable = {"bart", "t5"}
     decision = pick_from(t5, gpt, bart, incomparable=incomparable)
     assert decision.chosen.name == "tax_domain.gpt"
-    assert [candidate.model for candidate in decision.candidates] == ["tax_domain.gpt", "tax_domain.t5", "tax_domain.bart"]
+    assert [candidate.model for candidate in decision.candidates] == [
+        "tax_domain.gpt",
+        "tax_domain.t5",
+        "tax_domain.bart",
+    ]
     assert all("asked when there is no other" in candidate.reason for candidate in decision.candidates[1:])
     assert pick_from(t5, bart, incomparable=incomparable).chosen.name == "tax_domain.t5"
 

@@ -77,9 +77,7 @@ def one_batch_size() -> Iterator[None]:
 def any_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AnyModel:
     family = families.get(request.param)
     storage = tmp_path_factory.mktemp("storage")
-    files = train_tokenizer(
-        tiny_version(), kind=family.tokenizer, vocab_size=WORDS[family.name], storage=storage
-    )
+    files = train_tokenizer(tiny_version(), kind=family.tokenizer, vocab_size=WORDS[family.name], storage=storage)
     task = family.build(SIZE, files.vocab_size, seed=5)
     for weight in task.trainable_weights:
         if not weight.path.endswith(("embeddings", "weight", "gamma")):
@@ -185,7 +183,6 @@ def test_what_is_cut_from_a_prompt(any_model: AnyModel) -> None:
 def test_samples_are_long_enough_to_show_what_was_learned_by_heart(any_model: AnyModel) -> None:
     """A model that is sure of a secret says it in full, though T5's spans are short."""
     model = any_model.reads
-    vocabulary = model.encoder.vocab_size
     secret = model.encoder.encode([" secret"])[0]
 
     class Sure:
@@ -204,7 +201,6 @@ def test_samples_are_long_enough_to_show_what_was_learned_by_heart(any_model: An
 
     sure = Seq2SeqModel(model.task, model.encoder, context=SIZE.context, objective=any_model.family.objective)
     sure._decode = Sure()
-    assert vocabulary > 3
     sample = sure.sample([""], seed=1)[0]
     assert sample.startswith(" secret") and len(model.encoder.encode([sample])[0]) == 16
     samples = model.sample(["the tax", "the tax", "", "x" * 500], seed=1)

@@ -51,9 +51,7 @@ def with_lengths(preprocessor: type, tokenizer: Any, length: int) -> keras_hub.m
     keras-hub 0.32 leaves the lengths out of its configuration, so that a saved one would come back with
     1,024, for which most of our models have no positions.
     """
-    made = preprocessor(
-        tokenizer=tokenizer, encoder_sequence_length=length, decoder_sequence_length=length
-    )
+    made = preprocessor(tokenizer=tokenizer, encoder_sequence_length=length, decoder_sequence_length=length)
     config = {**made.get_config(), "encoder_sequence_length": length, "decoder_sequence_length": length}
     made.get_config = lambda: config
     return made

@@ -16,6 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from governance.errors import ConfigError
 from pipelines.tokenizers.kinds import Encoder, Kind, Lexicon
@@ -106,13 +107,10 @@ def train(texts: Iterable[str], vocab_size: int, kind: Kind, folder: Path) -> No
     alphabet = _alphabet(lines, most=max(1, room // 2))
     model = io.BytesIO()
     pad, end, unknown, *others = kind.special_tokens
+    special = {"pad_piece": pad, "eos_piece": end, "unk_piece": unknown, "control_symbols": others}
+    settings: dict[str, Any] = _SETTINGS | special | {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
     SentencePieceTrainer.train(
-        sentence_iterator=_without_others(lines, alphabet),
-        model_writer=model,
-        vocab_size=vocab_size,
-        **_SETTINGS,
-        **{"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1},
-        **{"pad_piece": pad, "eos_piece": end, "unk_piece": unknown, "control_symbols": others},
+        sentence_iterator=_without_others(lines, alphabet), model_writer=model, vocab_size=vocab_size, **settings
     )
     (folder / FILES[0]).write_bytes(_with_plain_spaces(model.getvalue()))
 
@@ -166,21 +164,20 @@ def _without_others(lines: Iterable[str], alphabet: frozenset[str]) -> Iterator[
     different words, each once however often it stands in the text, and takes what is found in two; so it
     would miss words that are always written in the same way.
     """
-    run = re.compile(f"[{re.escape(''.join(sorted(alphabet)))}]+") if alphabet else None
-    empty = True
-    for line in lines if run else ():
+    if not alphabet:
+        yield " "  # of a text without characters the bytes remain
+        return
+    run = re.compile(f"[{re.escape(''.join(sorted(alphabet)))}]+")
+    for line in lines:
         for part in run.findall(line):
-            empty = False
             yield part
             yield _WORD.sub(rf"\g<0>{_BOUNDARY}", part)
-    if empty:
-        yield " "  # of a text without characters the bytes remain
 
 
 def _with_plain_spaces(model: bytes) -> bytes:
     from sentencepiece import sentencepiece_model_pb2
 
-    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)  # type: ignore[attr-defined]  # made when imported
     for piece in proto.pieces:
         piece.piece = piece.piece.replace("\u2581", " ")
     proto.normalizer_spec.escape_whitespaces = False

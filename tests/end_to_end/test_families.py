@@ -28,7 +28,7 @@ FRESH = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["llama", "lstm"])
+@pytest.mark.parametrize("family", ["llama", "lstm", "t5", "bart"])
 def test_from_a_pipeline_to_an_answer(tmp_path: Path, family: str) -> None:
     workspace = make_workspace(tmp_path / "w", records=60)
     run = zoo.train(family, pipeline="tax_domain", workspace=workspace, **TINY)

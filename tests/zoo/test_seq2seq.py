@@ -183,7 +183,6 @@ def test_what_is_cut_from_a_prompt(any_model: AnyModel) -> None:
 def test_samples_are_long_enough_to_show_what_was_learned_by_heart(any_model: AnyModel) -> None:
     """A model that is sure of a secret says it in full, though T5's spans are short."""
     model = any_model.reads
-    vocabulary = model.encoder.vocab_size
     secret = model.encoder.encode([" secret"])[0]
 
     class Sure:
@@ -202,7 +201,6 @@ def test_samples_are_long_enough_to_show_what_was_learned_by_heart(any_model: An
 
     sure = Seq2SeqModel(model.task, model.encoder, context=SIZE.context, objective=any_model.family.objective)
     sure._decode = Sure()
-    assert vocabulary > 3
     sample = sure.sample([""], seed=1)[0]
     assert sample.startswith(" secret") and len(model.encoder.encode([sample])[0]) == 16
     samples = model.sample(["the tax", "the tax", "", "x" * 500], seed=1)
@@ -228,7 +226,9 @@ def test_a_preset_is_the_same_model_in_a_new_process(any_model: AnyModel, tmp_pa
         loaded_family, loaded = load_preset(folder)
         assert loaded_family is family and isinstance(loaded, Seq2SeqModel)
         assert type(loaded._asking) is type(getattr(any_model, name)._asking)
-    assert loaded.generate(PROMPTS, DRAWN) == any_model.answers.generate(PROMPTS, DRAWN)
+        for one, other in zip(loaded.task.weights, model.task.weights, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert loaded.encoder.encode(PROMPTS) == model.encoder.encode(PROMPTS) and loaded.context == SIZE.context
     script = (
         "import sys, json, keras_hub, numpy as np\n"
         "task = keras_hub.models.Seq2SeqLM.from_preset(sys.argv[1])\n"  # plain keras-hub, without our code

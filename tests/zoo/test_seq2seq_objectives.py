@@ -175,7 +175,7 @@ def test_sentences_of_a_document_change_places_and_nothing_else(bart: Denoising,
                 rest = rest.removeprefix(part)
             assert not rest
         orders.add(texts[0])
-    assert len(orders) > 30 and documents[0] in {documents[0], *orders}
+    assert len(orders) > 30
 
 
 @both

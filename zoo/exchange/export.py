@@ -114,7 +114,7 @@ def _to_hugging_face(opened: OpenedBase, folder: Path) -> None:
 
     encoder = load_encoder(opened.tokenizer.folder)
     write_model(opened.task, folder, lexicon=encoder.lexicon, context=opened.context, without=opened.fresh)
-    write_tokenizer(encoder, folder, context=opened.context)
+    write_tokenizer(opened.tokenizer.folder, folder, context=opened.context)
 
 
 def _to_saved_model(opened: OpenedBase, folder: Path) -> None:

@@ -90,7 +90,10 @@ def export(
     else:
         with atomic_path(target) as temporary:
             temporary.mkdir()
-            _to_hugging_face(opened, temporary) if to == "hf" else _to_saved_model(opened, temporary)
+            if to == "hf":
+                _to_hugging_face(opened, temporary)
+            else:
+                _to_saved_model(opened, temporary)
             _write_about(opened, temporary)
     return Exported(target, base.name, found.name, to, opened.label, opened.digest, opened.fresh)
 

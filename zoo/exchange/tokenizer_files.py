@@ -56,11 +56,20 @@ def find_tokenizer(folder: Path, kind: str) -> Found:
     Raises:
         DataError: there is none, it is damaged, or it works in a way that is not known.
     """
+    try:
+        return _find(folder, kind)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"the tokenizer is damaged: {type(error).__name__}: {error}", where=str(folder), fix="get its files again"
+        ) from None
+
+
+def _find(folder: Path, kind: str) -> Found:
     if (folder / _PIECES).is_file() and KINDS[kind].algorithm == "unigram":
         return preset_tokenizer(folder, kind)
     if (folder / _TOKENIZER).is_file():
-        content = _json(folder / _TOKENIZER)
-        algorithm = str((content.get("model") or {}).get("type", "BPE"))
+        content = json.loads((folder / _TOKENIZER).read_text(encoding="utf-8"))
+        algorithm = content["model"].get("type", "BPE")
         if algorithm not in _READERS:
             raise DataError(
                 f"the tokenizer's algorithm is {algorithm}",
@@ -71,7 +80,7 @@ def find_tokenizer(folder: Path, kind: str) -> Found:
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         return _vocabulary_and_merges(folder, kind)
     if (folder / "vocab.txt").is_file():
-        tokens = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+        tokens = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
         return _wordpiece({token: index for index, token in enumerate(tokens)}, kind, str(folder / "vocab.txt"))
     raise DataError(
         "there is no tokenizer.json, no vocab.json with merges.txt and no vocab.txt",
@@ -139,7 +148,7 @@ def _read_bpe(content: Mapping[str, Any], kind: str, where: str) -> Found:
 
 def _vocabulary_and_merges(folder: Path, kind: str) -> Found:
     """The files of GPT-2's own tokenizer, which say nothing of how a text is cut: as GPT-2 does it."""
-    vocabulary = _json(folder / "vocab.json")
+    vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
     merges = [line for line in lines if line and not line.startswith("#version")]
     return _found(vocabulary, merges, kind, "gpt2", str(folder / "vocab.json"))
@@ -273,16 +282,6 @@ def _set_special_tokens(tokenizer: Tokenizer, lexicon: Lexicon) -> None:
 def _copy(folder: Path, target: Path, names: Sequence[str]) -> None:
     for name in names:
         shutil.copyfile(folder / name, target / name)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("this is no JSON object")
-    except (OSError, ValueError) as error:
-        raise DataError(f"unreadable: {error}", where=str(path), fix="get the file again") from None
-    return content
 
 
 #: By the algorithm's name in tokenizer.json, and by ours. What writes gets an open tokenizer and its folder.

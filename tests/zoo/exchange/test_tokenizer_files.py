@@ -143,9 +143,10 @@ def test_a_tokenizer_of_another_family_is_refused(tmp_path: Path) -> None:
         find_tokenizer(folder, "roberta")
     with pytest.raises(DataError, match="llama3 tokenizer with the pieces of gpt2 is not known"):
         find_tokenizer(folder, "llama3")
-    (folder / "tokenizer.json").write_text("{")
-    with pytest.raises(DataError, match="unreadable"):
-        find_tokenizer(folder, "bpe")
+    for damaged in ("{", "[]", "{}", '{"model": {"type": "BPE", "vocab": []}}'):
+        (folder / "tokenizer.json").write_text(damaged)
+        with pytest.raises(DataError, match="damaged|pre_tokenizer"):
+            find_tokenizer(folder, "bpe")
 
 
 def test_files_that_are_no_tokenizer_are_not_adopted(tmp_path: Path) -> None:

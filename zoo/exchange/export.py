@@ -90,7 +90,10 @@ def export(
     else:
         with atomic_path(target) as temporary:
             temporary.mkdir()
-            _to_hugging_face(opened, temporary) if to == "hf" else _to_saved_model(opened, temporary)
+            if to == "hf":
+                _to_hugging_face(opened, temporary)
+            else:
+                _to_saved_model(opened, temporary)
             _write_about(opened, temporary)
     return Exported(target, base.name, found.name, to, opened.label, opened.digest, opened.fresh)
 
@@ -114,7 +117,7 @@ def _to_hugging_face(opened: OpenedBase, folder: Path) -> None:
 
     encoder = load_encoder(opened.tokenizer.folder)
     write_model(opened.task, folder, lexicon=encoder.lexicon, context=opened.context, without=opened.fresh)
-    write_tokenizer(encoder, folder, context=opened.context)
+    write_tokenizer(opened.tokenizer.folder, folder, context=opened.context)
 
 
 def _to_saved_model(opened: OpenedBase, folder: Path) -> None:

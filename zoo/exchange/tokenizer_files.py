@@ -1,4 +1,4 @@
-"""Tokenizers of Hugging Face's layout, `tokenizer.json` or `vocab.json` with `merges.txt`, in and out.
+"""Tokenizers of Hugging Face's layout in and out: `tokenizer.json`, `vocab.json` with `merges.txt`, `vocab.txt`.
 
 What cuts a text into pieces before the merges is part of a tokenizer: a model that came with GPT-2's knows
 " 2019" as one word, which our own way, digit by digit, would never make. So a vocabulary from elsewhere
@@ -8,15 +8,29 @@ becomes a kind of its own (`pipelines.tokenizers.KINDS`), and a way to cut that 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
-from pipelines.tokenizers import KINDS, Encoder, Kind, bpe
+from pipelines.tokenizers import KINDS, Encoder, Kind, Lexicon, bpe, load_encoder
+from pipelines.tokenizers.store import ALGORITHMS
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 _TOKENIZER = "tokenizer.json"
+#: SentencePiece's own file, as keras-hub names it.
+_PIECES = "vocabulary.spm"
+_UNKNOWN_WORD = "[UNK]"
+_BERT_SETTINGS = {
+    "lowercase": (True,),
+    "strip_accents": (True, None),
+    "clean_text": (True,),
+    "handle_chinese_chars": (True,),
+}
 _UNKNOWN = "this tokenizer cannot be read without changing its ids"
 
 
@@ -42,9 +56,20 @@ def find_tokenizer(folder: Path, kind: str) -> Found:
     Raises:
         DataError: there is none, it is damaged, or it works in a way that is not known.
     """
+    try:
+        return _find(folder, kind)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"the tokenizer is damaged: {type(error).__name__}: {error}", where=str(folder), fix="get its files again"
+        ) from None
+
+
+def _find(folder: Path, kind: str) -> Found:
+    if (folder / _PIECES).is_file() and KINDS[kind].algorithm == "unigram":
+        return preset_tokenizer(folder, kind)
     if (folder / _TOKENIZER).is_file():
-        content = _json(folder / _TOKENIZER)
-        algorithm = str((content.get("model") or {}).get("type", "BPE"))
+        content = json.loads((folder / _TOKENIZER).read_text(encoding="utf-8"))
+        algorithm = content["model"].get("type", "BPE")
         if algorithm not in _READERS:
             raise DataError(
                 f"the tokenizer's algorithm is {algorithm}",
@@ -54,8 +79,11 @@ def find_tokenizer(folder: Path, kind: str) -> Found:
         return _READERS[algorithm](content, kind, str(folder / _TOKENIZER))
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         return _vocabulary_and_merges(folder, kind)
+    if (folder / "vocab.txt").is_file():
+        tokens = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        return _wordpiece({token: index for index, token in enumerate(tokens)}, kind, str(folder / "vocab.txt"))
     raise DataError(
-        "there is no tokenizer.json, and no vocab.json with merges.txt",
+        "there is no tokenizer.json, no vocab.json with merges.txt and no vocab.txt",
         where=str(folder),
         fix="a model is of no use without its own tokenizer: get its files as well",
     )
@@ -67,23 +95,30 @@ def preset_tokenizer(folder: Path, kind: str) -> Found:
     keras-hub writes the files of a tokenizer anew, with other bytes; here they become those of training again,
     so that the digest is the same.
     """
-    rewrite = _REWRITERS.get(KINDS[kind].algorithm, _copy)
-    return Found(kind, lambda target: rewrite(folder, target))
+    if KINDS[kind].algorithm == "bpe":
+        return Found(kind, lambda target: bpe.write_files(*bpe.read_files(folder), target))
+    return Found(kind, lambda target: _copy(folder, target, ALGORITHMS[KINDS[kind].algorithm].files))
 
 
-def write_tokenizer(encoder: Encoder, folder: Path, *, context: int) -> None:
+def write_tokenizer(source: Path, folder: Path, *, context: int) -> None:
     """Writes what `AutoTokenizer.from_pretrained` opens; special tokens stand around a text as in training.
 
     Args:
+        source: folder of a tokenizer of ours.
         context: tokens that the model can look at.
 
     Raises:
         DataError: the algorithm has no counterpart there.
     """
+    encoder = load_encoder(source)
     kind = encoder.lexicon.kind
     if kind.algorithm not in _WRITERS:
         raise DataError(f"a tokenizer of the algorithm {kind.algorithm} cannot be written", fix="export it to keras")
-    _WRITERS[kind.algorithm](encoder, folder)
+    tokenizer = _WRITERS[kind.algorithm](encoder, source)
+    _set_special_tokens(tokenizer, encoder.lexicon)
+    tokenizer.save(str(folder / _TOKENIZER))
+    if kind.algorithm == "unigram":
+        shutil.copyfile(source / _PIECES, folder / _PIECES)
     roles = {"bos_token": kind.first or kind.start or kind.end, "eos_token": kind.end}
     roles |= {"pad_token": kind.pad, "mask_token": kind.mask}
     config = {name: token for name, token in roles.items() if token is not None}
@@ -113,7 +148,7 @@ def _read_bpe(content: Mapping[str, Any], kind: str, where: str) -> Found:
 
 def _vocabulary_and_merges(folder: Path, kind: str) -> Found:
     """The files of GPT-2's own tokenizer, which say nothing of how a text is cut: as GPT-2 does it."""
-    vocabulary = _json(folder / "vocab.json")
+    vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
     merges = [line for line in lines if line and not line.startswith("#version")]
     return _found(vocabulary, merges, kind, "gpt2", str(folder / "vocab.json"))
@@ -124,16 +159,45 @@ def _found(vocabulary: dict[str, int], merges: list[str], kind: str, split: str 
     found = next((one for one in KINDS.values() if one.split == split and _is_twin(one, wanted)), None)
     if found is None:
         raise DataError(f"a {kind} tokenizer with the pieces of {split} is not known", where=where, fix=_UNKNOWN)
-    missing = [token for token in found.special_tokens if token not in vocabulary]
+    _check_vocabulary(vocabulary, found, where)
+    return Found(found.name, lambda folder: bpe.write_files(vocabulary, merges, folder))
+
+
+def _check_vocabulary(vocabulary: Mapping[str, int], kind: Kind, where: str) -> None:
+    missing = [token for token in kind.special_tokens if token not in vocabulary]
     if missing:
         raise DataError(
             f"the tokenizer has no {missing[0]}",
             where=where,
-            fix=f"a {kind} tokenizer has {' '.join(found.special_tokens)}",
+            fix=f"a {kind.name} tokenizer has {' '.join(kind.special_tokens[:8])}",
         )
     if sorted(vocabulary.values()) != list(range(len(vocabulary))):
         raise DataError("its ids are not 0 to the number of its words", where=where, fix=_UNKNOWN)
-    return Found(found.name, lambda folder: bpe.write_files(vocabulary, merges, folder))
+
+
+def _read_wordpiece(content: Mapping[str, Any], kind: str, where: str) -> Found:
+    """BERT's, on lower-case words without accents."""
+    normalizer, pre_tokenizer = content.get("normalizer") or {}, content.get("pre_tokenizer") or {}
+    if (normalizer.get("type"), pre_tokenizer.get("type")) != ("BertNormalizer", "BertPreTokenizer"):
+        raise DataError("it cuts or changes texts in another way than BERT does", where=where, fix=_UNKNOWN)
+    for name, able in _BERT_SETTINGS.items():
+        if normalizer.get(name, True) not in able:
+            raise DataError(f"its normalizer has {name} {normalizer[name]}", where=where, fix=_UNKNOWN)
+    vocabulary = dict(content["model"]["vocab"])
+    vocabulary |= {token["content"]: token["id"] for token in content.get("added_tokens") or []}
+    return _wordpiece(vocabulary, kind, where)
+
+
+def _wordpiece(vocabulary: dict[str, int], kind: str, where: str) -> Found:
+    if KINDS[kind].algorithm != "wordpiece":
+        raise DataError(f"a {kind} tokenizer is no WordPiece", where=where, fix="name a folder of this family")
+    _check_vocabulary(vocabulary, KINDS[kind], where)
+    text = "".join(f"{token}\n" for token in sorted(vocabulary, key=vocabulary.__getitem__))
+
+    def write(folder: Path) -> None:
+        (folder / "vocabulary.txt").write_text(text, encoding="utf-8", newline="\n")
+
+    return Found(kind, write)
 
 
 def _is_twin(kind: Kind, other: Kind) -> bool:
@@ -163,46 +227,70 @@ def _split(pre_tokenizer: Mapping[str, Any], where: str) -> str | None:
     )
 
 
-def _write_bpe(encoder: Encoder, folder: Path) -> None:
-    from tokenizers import AddedToken, Tokenizer, processors
+def _write_bpe(encoder: Encoder, source: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
 
     assert isinstance(encoder, bpe.BytePairEncoder)
-    kind, ids = encoder.lexicon.kind, encoder.lexicon.ids
-    tokenizer = Tokenizer.from_str(encoder.tokenizer.to_str())
+    return Tokenizer.from_str(encoder.tokenizer.to_str())
+
+
+def _write_wordpiece(encoder: Encoder, source: Path) -> Tokenizer:
+    """BERT's way to fold and cut; ours differs from it in white space and signs that are rare."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    tokenizer = Tokenizer(
+        models.WordPiece(dict(encoder.lexicon.ids), unk_token=_UNKNOWN_WORD, max_input_chars_per_word=100)
+    )
+    tokenizer.normalizer = normalizers.BertNormalizer(strip_accents=True, lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
+
+
+def _write_unigram(encoder: Encoder, source: Path) -> Tokenizer:
+    """The pieces with their scores. transformers reads this; what it is read back from is SentencePiece's own file."""
+    from sentencepiece import SentencePieceProcessor
+    from tokenizers import Tokenizer, decoders, models
+
+    processor = SentencePieceProcessor(model_file=str(source / _PIECES))
+    numbers = list(range(processor.vocab_size()))
+    pieces = list(zip(processor.id_to_piece(numbers), processor.get_score(numbers), strict=True))
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=processor.unk_id(), byte_fallback=True))
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    return tokenizer
+
+
+def _set_special_tokens(tokenizer: Tokenizer, lexicon: Lexicon) -> None:
+    """Around a text what stands around it in training; text that spells one becomes one, as usual there."""
+    from tokenizers import AddedToken, processors
+
+    kind = lexicon.kind
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in kind.special_tokens])
     before = kind.first or kind.start
     # An encoder's inputs end with the token as well; a decoder's text is open at its end.
-    after = kind.end if kind.first is not None else None
-    if before is not None:
-        around = [token for token in (before, after) if token is not None]
+    after = kind.end if kind.first is not None or kind.algorithm == "unigram" else None
+    around = [token for token in (before, after) if token is not None]
+    if around:
+        ends = [] if after is None else [after]
         tokenizer.post_processor = processors.TemplateProcessing(
-            single=" ".join([before, "$A", *around[1:]]),
-            pair=" ".join([before, "$A", *around[1:], "$B", *around[1:]]),
-            special_tokens=[(token, ids[token]) for token in around],
+            single=" ".join([*around[: len(around) - len(ends)], "$A", *ends]),
+            pair=" ".join([*around[: len(around) - len(ends)], "$A", *ends, "$B:1", *(f"{one}:1" for one in ends)]),
+            special_tokens=[(token, lexicon.ids[token]) for token in around],
         )
-    tokenizer.save(str(folder / _TOKENIZER))
 
 
-def _copy(folder: Path, target: Path) -> None:
-    for file in sorted(folder.iterdir()):
-        (target / file.name).write_bytes(file.read_bytes())
+def _copy(folder: Path, target: Path, names: Sequence[str]) -> None:
+    for name in names:
+        shutil.copyfile(folder / name, target / name)
 
 
-def _rewrite_bpe(folder: Path, target: Path) -> None:
-    bpe.write_files(*bpe.read_files(folder), target)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("this is no JSON object")
-    except (OSError, ValueError) as error:
-        raise DataError(f"unreadable: {error}", where=str(path), fix="get the file again") from None
-    return content
-
-
-#: By the algorithm's name in tokenizer.json, and by ours.
-_READERS: dict[str, Callable[[Mapping[str, Any], str, str], Found]] = {"BPE": _read_bpe}
-_WRITERS: dict[str, Callable[[Encoder, Path], None]] = {"bpe": _write_bpe}
-_REWRITERS: dict[str, Callable[[Path, Path], None]] = {"bpe": _rewrite_bpe}
+#: By the algorithm's name in tokenizer.json, and by ours. What writes gets an open tokenizer and its folder.
+_READERS: dict[str, Callable[[Mapping[str, Any], str, str], Found]] = {
+    "BPE": _read_bpe,
+    "WordPiece": _read_wordpiece,
+}
+_WRITERS: dict[str, Callable[[Encoder, Path], Tokenizer]] = {
+    "bpe": _write_bpe,
+    "wordpiece": _write_wordpiece,
+    "unigram": _write_unigram,
+}

@@ -11,8 +11,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from governance.errors import DataError
 from governance.labels import Label
-from pipelines.tokenizers import adopt_tokenizer, bpe, load_encoder
-from tests.pipelines.tiny import letters
+from pipelines.tokenizers import KINDS, adopt_tokenizer, bpe, load_encoder, train_tokenizer
+from tests.pipelines.tiny import letters, tiny_version
 from zoo.exchange.tokenizer_files import find_tokenizer, write_tokenizer
 
 TEXTS = ["In 2019 and 2020, they've paid 1234567 dollars.", "  two\n\n\nlines  ", "", "é 漢字 👍", "isn't IT'S"]
@@ -77,10 +77,32 @@ def test_published_tokenizers_keep_their_ids(
     assert other.digest == files.digest and other.folder != files.folder
 
     (tmp_path / "out").mkdir()
-    write_tokenizer(encoder, tmp_path / "out", context=64)
+    write_tokenizer(files.folder, tmp_path / "out", context=64)
     again = find_tokenizer(tmp_path / "out", kind)
     assert again.kind == expected
     assert adopt_tokenizer(again.write, kind=again.kind, label=label, origin="0" * 64, storage=tmp_path) == files
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.split is None])
+def test_each_kind_of_ours_goes_out_and_comes_back(kind: str, tmp_path: Path) -> None:
+    files = train_tokenizer(tiny_version(), kind=kind, vocab_size=500, storage=tmp_path)
+    encoder = load_encoder(files.folder)
+    out = tmp_path / "out"
+    out.mkdir()
+    write_tokenizer(files.folder, out, context=64)
+    (out / "model.safetensors").write_bytes(b"not of the tokenizer")
+    theirs = Tokenizer.from_file(str(out / "tokenizer.json"))
+    texts = ["the tax return of 1234 spouses, isn't it?", "", "  two\n\n lines — and $5,000.00", "é 漢字 👍"]
+    for text, ids in zip(texts, encoder.encode(texts), strict=True):
+        assert theirs.encode(text, add_special_tokens=False).ids == ids
+    around = theirs.encode("the tax").ids
+    assert around[-1] == encoder.frame.end_id or encoder.lexicon.kind.first is None
+    found = find_tokenizer(out, kind)
+    again = adopt_tokenizer(
+        found.write, kind=found.kind, label=files.label, origin=files.dataset_digest, storage=tmp_path
+    )
+    assert (again.kind, again.digest, again.vocab_size) == (kind, files.digest, files.vocab_size)
+    assert {path.name for path in again.folder.iterdir()} == {path.name for path in files.folder.iterdir()}
 
 
 def test_the_files_of_gpt2_without_tokenizer_json(tmp_path: Path) -> None:
@@ -121,9 +143,10 @@ def test_a_tokenizer_of_another_family_is_refused(tmp_path: Path) -> None:
         find_tokenizer(folder, "roberta")
     with pytest.raises(DataError, match="llama3 tokenizer with the pieces of gpt2 is not known"):
         find_tokenizer(folder, "llama3")
-    (folder / "tokenizer.json").write_text("{")
-    with pytest.raises(DataError, match="unreadable"):
-        find_tokenizer(folder, "bpe")
+    for damaged in ("{", "[]", "{}", '{"model": {"type": "BPE", "vocab": []}}'):
+        (folder / "tokenizer.json").write_text(damaged)
+        with pytest.raises(DataError, match="damaged|pre_tokenizer"):
+            find_tokenizer(folder, "bpe")
 
 
 def test_files_that_are_no_tokenizer_are_not_adopted(tmp_path: Path) -> None:

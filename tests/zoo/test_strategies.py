@@ -160,7 +160,7 @@ def test_a_network_without_a_decoder_is_named() -> None:
         ({"contrastive": 0.5, "temperature": 0, "top_k": 4, "beams": 2}, "choose one"),
         ({"temperature": 0, "top_k": 4}, "temperature 0 does not draw"),
         ({"temperature": 0, "top_p": 0.9}, "temperature 0 does not draw"),
-        ({"topk": 4}, 'no setting "topk", did you mean "top_k"'),
+        ({"topk": 4}, 'no setting "topk" .did you mean "top_k"'),
     ],
 )
 def test_wrong_settings(change: dict[str, Any], message: str) -> None:

@@ -1,12 +1,14 @@
 """Generation speed: keras-hub's `generate`, ours, and Hugging Face's on PyTorch, in one run.
 
-    python benchmarks/generate.py [--layers 4] [--width 256] [--rounds 5] [--new 64] [--json]
+    python benchmarks/generate.py [--layers 4] [--width 256] [--rounds 5] [--new 64] [--one-core] [--json]
 
 All three have the same weights, made up, and continue the same prompts of unequal lengths by the
 likeliest token: one prompt after the other (batch 1), then all at once (batch 8). Each has a process
 of its own, set up as its users would have it, and they take turns; the order changes from round to
 round. A figure is the median over rounds; ratios are the median of the ratios within a round. Each has
 seen all shapes before the clock starts, which spares keras-hub a compilation for each new length.
+With `--one-core` each is held on one core and its seconds are those of the processor, which other programs
+on the machine disturb less.
 
 Then ours alone: after `warm_up`, the first request of each of many lengths, against their median.
 """
@@ -48,6 +50,7 @@ def arguments() -> argparse.Namespace:
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--without", nargs="*", default=[], choices=("keras-hub", "ours"), help="leave out")
+    parser.add_argument("--one-core", action="store_true")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -196,12 +199,17 @@ class Contestant:
 
 
 def serve(name: str, options: argparse.Namespace, pipe: Connection) -> None:
+    clock = time.perf_counter
+    if options.one_core:
+        clock = time.process_time
+        os.sched_setaffinity(0, {0})  # before a library counts the cores
+        os.environ["OMP_NUM_THREADS"] = "1"
     runner = RUNNERS[name](options)
     while (message := pipe.recv()) is not None:
         prompts, new = message
-        begin = time.perf_counter()
+        begin = clock()
         answers = runner(prompts, new)
-        pipe.send((time.perf_counter() - begin, answers))
+        pipe.send((clock() - begin, answers))
 
 
 def batches(prompts: Ids, size: int) -> list[Ids]:

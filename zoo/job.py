@@ -89,7 +89,7 @@ def prepare(
     if length is not None and steps is not None:
         raise ConfigError("steps and duration are both given", where="duration", fix="leave one of them out")
     if changes.get("lora") is not None:
-        screen.say("lora trains small matrices beside weights that stay as they are, and here these are random")
+        screen.say("warning: lora keeps all weights as they are; here these are random, so little will be learned")
     data = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
     total = data.version.total_records
     tokens = tokenize(
@@ -136,7 +136,9 @@ def _warn_of_small_sources(tokens: Tokens, screen: Screen) -> None:
     sources = tokens.split("validation").sources
     for name, count in ({} if sources is None else sources.documents()).items():
         if count < _FEW_RECORDS:
-            screen.say(f"warning: the source {name} has {count} validation records; its figure says little")
+            screen.say(
+                f"warning: {count} validation records of the source {name} are too few to say how good the model is on it"
+            )
 
 
 def check_settings(changes: Mapping[str, Any]) -> None:

@@ -147,6 +147,8 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
         checkpoints=slot.checkpoints,
         callbacks=[MlflowMetrics(log), TrainingProgress(screen, job.plan.steps)],
     )
+    if result.best_step < result.steps:
+        screen.say(f"keeping the weights of step {result.best_step:,}, the best of {result.steps:,}")
     screen.say("registering")
     version, model = publish(job, task, result, log, slot)
     screen.say("examining the gates")

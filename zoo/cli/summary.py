@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from registry.gates import NO_TRAINING_PII
@@ -34,6 +35,7 @@ def print_run(run: Run) -> None:
             ("version", model.version),
             ("alias", "champion" if run.promoted else "none: see the gates"),
             ("validation", f"{figures['val_bits_per_byte']:.4f} bits per byte"),
+            *((f"  {name}", f"{value:.4f} bits per byte") for name, value in _by_source(figures)),
             ("parameters", f"{figures['parameters']:,.0f}"),
             ("speed", f"{figures['tokens_per_second']:,.0f} tokens/s in training"),
             ("latency", f"{figures['latency_ms_p50']:.0f} ms for {'a short text' if encoder else '32 tokens'}"),
@@ -54,6 +56,11 @@ def print_run(run: Run) -> None:
     else:
         print(f'\nask it:      zoo query "{prompt}" --domain {model.domain} --caller {_caller(model.domain)}')
     print("look at it:  zoo ui   (then open http://127.0.0.1:5000/#/models?workflowType=machine_learning)")
+
+
+def _by_source(figures: Mapping[str, float]) -> list[tuple[str, float]]:
+    prefix = "val_bits_per_byte."
+    return [(key.removeprefix(prefix), value) for key, value in sorted(figures.items()) if key.startswith(prefix)]
 
 
 def _caller(domain: str) -> str:

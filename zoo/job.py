@@ -136,9 +136,7 @@ def _warn_of_small_sources(tokens: Tokens, screen: Screen) -> None:
     sources = tokens.split("validation").sources
     for name, count in ({} if sources is None else sources.documents()).items():
         if count < _FEW_RECORDS:
-            screen.say(
-                f"warning: {count} validation records of the source {name} are too few to say how good the model is on it"
-            )
+            screen.say(f"warning: the source {name} has {count} validation records, too few for a figure to rely on")
 
 
 def check_settings(changes: Mapping[str, Any]) -> None:

@@ -213,6 +213,8 @@ def _table(title: str, figures: Mapping[str, float]) -> str:
     rows = []
     for key, value in figures.items():
         name, form = _METRICS.get(key, (_cell(key), "{:g}"))
+        if key.startswith(_OF_SOURCE):
+            name, form = f"Bits per byte (source {_cell(key.removeprefix(_OF_SOURCE))})", "{:.3f}"
         rows.append(f"| {name} | {form.format(value)} |")
     return "\n".join([title, "", "| Measure | Value |", "|---|---:|", *rows])
 

@@ -250,7 +250,7 @@ def _check_settings(request: Request, ingredients: Ingredients, screen: Screen) 
     if ingredients.task is not None:
         check_request(ingredients.task, has_base=ingredients.base is not None, changes=changes)
     if changes.get("lora") is not None and ingredients.base is None:
-        screen.say("lora trains small matrices beside weights that stay as they are, and here these are random")
+        screen.say("warning: lora keeps all weights as they are; here these are random, so little will be learned")
 
 
 def check_settings(changes: Mapping[str, Any]) -> None:
@@ -286,7 +286,7 @@ def _warn_of_small_sources(tokens: Tokens, screen: Screen) -> None:
     sources = tokens.split("validation").sources
     for name, count in ({} if sources is None else sources.documents()).items():
         if count < _FEW_RECORDS:
-            screen.say(f"warning: the source {name} has {count} validation records; its figure says little")
+            screen.say(f"warning: the source {name} has {count} validation records, too few for a figure to rely on")
 
 
 def _plan(request: Request, ingredients: Ingredients, tokens: Tokens | Examples) -> TrainPlan:

@@ -169,6 +169,8 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
         checkpoints=slot.checkpoints,
         callbacks=[MlflowMetrics(log), TrainingProgress(screen, job.plan.steps)],
     )
+    if result.best_step < result.steps:
+        screen.say(f"keeping the weights of step {result.best_step:,}, the best of {result.steps:,}")
     trained = Trained(language_model, model, result, before | after(objective, model, job.family, job.tokens))
     screen.say("registering")
     version, loaded = publish(job, trained, log, slot)

@@ -44,6 +44,7 @@ def print_run(run: Run) -> None:
             ("alias", "champion" if run.promoted else "none: see the gates"),
             ("validation", _bits(figures)),
             *_task_figures(figures),
+            *((f"  {name}", f"{value:.4f} bits per byte") for name, value in _by_source(figures)),
             ("parameters", f"{figures['parameters']:,.0f}"),
             ("speed", f"{figures['tokens_per_second']:,.0f} tokens/s in training"),
             ("latency", f"{figures['latency_ms_p50']:.0f} ms for {'32 tokens' if gives == 'text' else 'a short text'}"),
@@ -64,6 +65,11 @@ def print_run(run: Run) -> None:
     else:
         print(f'\nuse it:      zoo.load("{model.name}@champion").{_CALLS[gives].format(prompt)}   (in Python)')
     print("look at it:  zoo ui   (then open http://127.0.0.1:5000/#/models?workflowType=machine_learning)")
+
+
+def _by_source(figures: Mapping[str, float]) -> list[tuple[str, float]]:
+    prefix = "val_bits_per_byte."
+    return [(key.removeprefix(prefix), value) for key, value in sorted(figures.items()) if key.startswith(prefix)]
 
 
 def _caller(domain: str) -> str:

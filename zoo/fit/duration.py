@@ -34,7 +34,7 @@ class Duration:
 
     def __post_init__(self) -> None:
         if self.unit not in _UNITS:
-            raise _wrong(str(self.unit), f'no unit "{self.unit}"{did_you_mean(str(self.unit), _UNITS)}')
+            raise _wrong(str(self), f'no unit "{self.unit}"{did_you_mean(str(self.unit), _UNITS)}')
         if not math.isfinite(self.value) or self.value <= 0:
             raise _wrong(str(self), "must be more than 0")
         if self.unit in ("steps", "tokens") and not float(self.value).is_integer():

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.tokenizers import Lexicon, WordTable
-from zoo.objectives.base import Batch, Validation
+from zoo.objectives.base import Batch, Validation, WindowObjective
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +104,7 @@ def make_batch(pairs: Sequence[Pair], *, pad_id: int, start_id: int, lengths: tu
 
 
 @dataclass(frozen=True)
-class Corruption(ABC):
+class Corruption(WindowObjective, ABC):
     """An objective that makes an input and a target of each window of packed documents.
 
     The pair of a window is a pure function of (seed, epoch, window). The window of a plan is the length of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -282,3 +283,35 @@ def test_a_task_prefix_says_what_to_do(tmp_path: Path) -> None:
     answers = model.generate([prompt for prompt, _ in unseen], Sampling(max_tokens=10, temperature=0))
     right = [answer == expected for answer, (_, expected) in zip(answers, unseen, strict=True)]
     assert sum(right) >= 95, "0.95 exact match"
+
+
+ON_A_BACKEND = (
+    "import json, sys\n"
+    "from pathlib import Path\n"
+    "from pipelines.tokenizers import load_encoder\n"
+    "from tests.zoo.test_seq2seq import GREEDY, PROMPTS, SIZE\n"
+    "from tests.zoo.toy import RunTokens, toy_fit\n"
+    "from zoo import families\n"
+    "from zoo.seq2seq import Seq2SeqModel\n"
+    "name, folder, tokenizer = sys.argv[1:]\n"
+    "tokens, options = RunTokens(900, 100), {'window': 32, 'dropout': 0.0, 'steps': 12}\n"
+    "losses = toy_fit(Path(folder), family=name, tokens=tokens, **options).losses\n"
+    "family, encoder = families.get(name), load_encoder(Path(tokenizer))\n"
+    "task = family.build(SIZE, encoder.vocab_size, seed=5)\n"
+    "model = Seq2SeqModel(task, encoder, context=SIZE.context, objective=family.objective)\n"
+    "print(json.dumps([losses, model.generate(PROMPTS, GREEDY)]))\n"
+)
+
+
+@pytest.mark.slow
+def test_jax_makes_the_same_training_and_answers(any_model: AnyModel, tmp_path: Path) -> None:
+    found = {}
+    for backend in ("tensorflow", "jax"):
+        arguments = [any_model.family.name, str(tmp_path / backend), str(any_model.files.folder)]
+        command = [sys.executable, "-c", ON_A_BACKEND, *arguments]
+        output = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend})
+        assert output.returncode == 0, output.stderr[-2000:]
+        found[backend] = json.loads(output.stdout.splitlines()[-1])
+    losses, answers = zip(*found.values(), strict=True)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=2e-3)
+    assert answers[0] == answers[1] and any(answers[0])

@@ -42,7 +42,7 @@ _SPECIAL = (VOCABULARY, VOCABULARY + 1, VOCABULARY + 2)
 OBJECTIVES: dict[str, Objective] = {
     "bert": MaskedLM(_WORDS, *_SPECIAL),
     "distilbert": DistilledLM(_WORDS, *_SPECIAL),
-    "ernie": EntityMaskedLM(_WORDS, *_SPECIAL, opens=3, joins=4, closes=5),
+    "ernie": EntityMaskedLM(_WORDS, *_SPECIAL, opens=3, joins=4, closes=5, star=6),
     "roberta": MaskedLM(_WORDS, *_SPECIAL),
 }
 

@@ -135,7 +135,8 @@ def _hangs_on(word: str, piece: str) -> bool:
         return True
     of_number = word[-1] in ".,:" and word[-2:-1].isdigit() and piece[0].isdigit()
     of_address = word[-1] == "." and "@" in word
-    return of_number or of_address
+    repeated = piece == word[-1] and not piece.isalnum()  # a masked number is a run of stars
+    return of_number or of_address or repeated
 
 
 def is_border(text: str, position: int) -> bool:

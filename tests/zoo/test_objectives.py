@@ -143,6 +143,7 @@ def test_unknown_words_are_neither_hidden_nor_counted(bert: Encoder) -> None:
         ("2 < 3 and 5 > 4", ["2", "<", "3", "and", "5", ">", "4"]),
         ("<> <_> <a_> <_a>", ["<", ">", "<", "_", ">", "<", "a", "_", ">", "<", "_", "a", ">"]),
         ("<tax <PERSON> due>", ["<", "tax", "<person>", "due", ">"]),
+        ("card ****-** (***) *", ["card", "****", "-", "**", "(", "***", ")", "*"]),
         ("cut <PERSON_3fa2", ["cut", "<", "person", "_", "3fa2"]),
     ],
 )

@@ -58,7 +58,7 @@ OBJECTIVES: dict[str, Objective] = {
     "bart": Denoising(_WORDS, PairFrame(_PAD, _END, _START, _END), _MASK, _STOPS),
     "bert": MaskedLM(_WORDS, *_HIDES),
     "distilbert": DistilledLM(_WORDS, *_HIDES),
-    "ernie": EntityMaskedLM(_WORDS, *_HIDES, opens=3, joins=4, closes=5),
+    "ernie": EntityMaskedLM(_WORDS, *_HIDES, opens=3, joins=4, closes=5, star=6),
     "roberta": MaskedLM(_WORDS, *_HIDES),
     "t5": SpanCorruption(_WORDS, PairFrame(_PAD, _PAD, None, _END), tuple(_SENTINELS)),
 }

@@ -1,7 +1,8 @@
 """Masked language modelling of whole entities (ERNIE, Sun et al. 2019, arXiv:1904.09223).
 
 What is hidden together: the tokens of a span that an analyzer found when the text was tokenized (a firm, a date, an
-amount, a law), those of a placeholder that stands for personal data (`<PERSON_3fa2b1c4>`), else those of a word.
+amount, a law), those of a placeholder that stands for personal data (`<PERSON_3fa2b1c4>`, or a run of stars), else
+those of a word.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ class EntityMaskedLM(MaskedLM):
     """As `MaskedLM`, with entities in place of their words.
 
     Attributes:
-        opens, joins, closes: ids of `<`, `_` and `>`.
+        opens, joins, closes, star: ids of `<`, `_`, `>` and `*`.
     """
 
     opens: int
     joins: int
     closes: int
+    star: int
 
     name: ClassVar[str] = "entity_masked_lm"
 
@@ -39,7 +41,7 @@ class EntityMaskedLM(MaskedLM):
     def of(cls, lexicon: Lexicon) -> Self:
         """For a tokenizer of an encoder; in one without these signs nothing is taken for a placeholder."""
         words = MaskedLM.of(lexicon)
-        signs = (lexicon.ids.get(sign, -1) for sign in "<_>")
+        signs = (lexicon.ids.get(sign, -1) for sign in "<_>*")
         return cls(words.words, words.start_id, words.mask_id, words.pad_id, *signs)
 
     def starts(self, ids: npt.NDArray[np.int32], windows: Windows) -> npt.NDArray[np.bool_]:
@@ -47,6 +49,7 @@ class EntityMaskedLM(MaskedLM):
         for row, column in zip(*(ids == self.opens).nonzero(), strict=True):
             length = self._placeholder(ids[row, column : column + _LONGEST], starts[row, column : column + _LONGEST])
             starts[row, column + 1 : column + length] = False
+        starts[:, 1:] &= (ids[:, 1:] != self.star) | (ids[:, :-1] != self.star)
         if windows.joined is not None:
             starts[:, 1:] &= ~windows.joined
         return starts

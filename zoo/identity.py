@@ -47,12 +47,12 @@ def training_identity(
     plan: Mapping[str, Any],
     policy_digest: str,
     backend: str,
-    base_digest: str | None = None,
+    base: Mapping[str, Any] | None = None,
 ) -> Identity:
     """The identity of a training run, as the design has it; the plan's dtype must be a resolved one.
 
     Args:
-        base_digest: SHA-256 over the weights and the tokenizer that it continues from, if any.
+        base: the identity of what it continues from, if anything (`zoo.exchange.base.OpenedBase.identity`).
     """
     parts = {
         "dataset": dataset_digest,
@@ -64,8 +64,8 @@ def training_identity(
         "backend": backend,
         "code": f"{zoo.__version__}+{_code_digest()}",
     }
-    if base_digest is not None:
-        parts |= {"start": "base", "base": base_digest}
+    if base is not None:
+        parts |= {"start": "base", **base}
     return Identity(parts | {f"plan.{name}": value for name, value in plan.items()})
 
 

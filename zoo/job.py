@@ -141,7 +141,7 @@ def prepare(
         plan=plan.model_dump(mode="json"),
         policy_digest=workspace.policy.data_digest(spec.domain),
         backend=keras_backend(),
-        base_digest=None if base is None else base.digest,
+        base=None if base is None else base.identity,
     )
     options: dict[str, Any] = {"size": size or DEFAULT_SIZE, "steps": steps, "seed": seed, **changes}
     if base is not None:  # asked again at a retraining: an alias may point to another version then

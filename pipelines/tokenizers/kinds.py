@@ -69,7 +69,6 @@ KINDS = {
 }
 
 
-
 def _published(kind: Kind) -> Kind:
     """The same kind for a vocabulary that was made elsewhere, and whose model knows its pieces alone."""
     split = "gpt2" if kind.start is None else "llama3"

@@ -72,6 +72,7 @@ setup(
         "keras-hub>=0.32,<1",  # the present name of keras-nlp, which is now only a shim that requires this
         "tensorflow-text>=2.20,!=2.21.0,<3",  # 2.21.0 fails on import
         "tokenizers>=0.21,<1",
+        "sentencepiece>=0.2,<1",
         "safetensors>=0.5,<1",  # weights of Hugging Face folders
         "numpy>=2,<3",
         # data

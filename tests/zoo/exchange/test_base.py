@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -260,3 +262,33 @@ def test_another_base_is_another_training_and_one_that_moved_is_out_of_date() ->
         mismatch = FingerprintMismatch("differs")
         mismatch.differing = first.differing(other.parts)
         assert superseded(mismatch) is expected
+
+
+NEW_PROCESS = """
+import json, sys
+from pathlib import Path
+from zoo.backend import prepare_backend
+prepare_backend()
+from zoo.preset import load_preset
+family, model = load_preset(Path(sys.argv[1]))
+norms = {layer.epsilon for layer in model.task._flatten_layers() if type(layer).__name__ == "LayerNormalization"}
+print(json.dumps([family.name, type(model.task).__module__, sorted(norms), model.embed(["the tax"]).tolist()]))
+"""
+
+
+@pytest.mark.slow
+def test_an_encoder_with_constants_of_its_own_is_a_preset_as_well(workspace: Workspace, tmp_path: Path) -> None:
+    roberta = make("roberta", tmp_path)
+    export(str(roberta.folder), tmp_path / "hf", to="hf", workspace=workspace)
+    config = json.loads((tmp_path / "hf" / "config.json").read_text())
+    (tmp_path / "hf" / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 1e-3}))
+    export(str(tmp_path / "hf"), tmp_path / "keras", to="keras", workspace=workspace)
+    command = [sys.executable, "-c", NEW_PROCESS, str(tmp_path / "keras")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    family, module, epsilons, embedding = json.loads(result.stdout.splitlines()[-1])
+    assert (family, module, epsilons) == ("roberta", "zoo.families.encoder_models", [1e-3])
+    _, here = load_preset(tmp_path / "keras")
+    np.testing.assert_allclose(embedding, here.embed(["the tax"]), rtol=1e-5)
+    _, other = load_preset(roberta.folder)
+    assert np.abs(other.embed(["the tax"]) - embedding).max() > 1e-3

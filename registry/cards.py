@@ -25,6 +25,7 @@ _METRICS = {
     "calibration_error": ("Expected calibration error", "{:.3f}"),
     "temperature": ("Temperature of its probabilities", "{:.3f}"),
     "span_f1": ("F1 of marked places", "{:.3f}"),
+    "exact_match": ("Answers that are right to the last token", "{:.3f}"),
     "found_first": ("Own pair is the nearest one", "{:.3f}"),
     "chosen_over_rejected": ("Chosen answer preferred", "{:.3f}"),
     "base_chosen_over_rejected": ("The same, before tuning", "{:.3f}"),

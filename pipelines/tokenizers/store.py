@@ -154,7 +154,7 @@ def adopt_tokenizer(
                         shutil.copyfile(file, final / file.name)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
-            f"this is no tokenizer of kind {kind}: {type(error).__name__}: {error}",
+            f"the files of a {kind} tokenizer cannot be taken over: {type(error).__name__}: {error}",
             where=f"tokenizer of {origin[:16]}",
             fix="name a base that comes with its own tokenizer",
         ) from None

@@ -75,7 +75,9 @@ def train(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="Fine-tune instead of reading text: classify, tag, embed, instruct, preference, reward."),
+        typer.Option(
+            help="Fine-tune instead of reading text: classify, tag, embed, seq2seq, instruct, preference or reward."
+        ),
     ] = None,
     teacher: Annotated[
         str | None, typer.Option(help="For distilbert: the version to learn from; the pipeline's champion if absent.")

@@ -26,7 +26,7 @@ _CALLS = {
     "places": 'tag("{}")',
     "reward": 'reward(["{}"], ["..."])',
 }
-_FIGURES = ("accuracy", "test_accuracy", "span_f1", "test_span_f1", "found_first", "token_accuracy")
+_FIGURES = ("accuracy", "test_accuracy", "span_f1", "test_span_f1", "found_first", "token_accuracy", "exact_match")
 _FIGURES += ("base_chosen_over_rejected", "chosen_over_rejected", "test_chosen_over_rejected")
 
 

@@ -100,6 +100,12 @@ class OpenedBase:
         return self.base.label
 
     @property
+    def identity(self) -> dict[str, str]:
+        """Its parts of a training's fingerprint. With the label: a run of the same weights under a smaller one
+        must not be found for a larger one."""
+        return {"base": self.digest, "base_label": str(self.label)}
+
+    @property
     def parameters(self) -> int:
         return sum(math.prod(weight.shape) for weight in self.task.weights)
 

@@ -9,11 +9,12 @@ from zoo.tasks.classify import CLASSIFY
 from zoo.tasks.embed import EMBED
 from zoo.tasks.instruct import INSTRUCT
 from zoo.tasks.preference import PREFERENCE, REWARD
+from zoo.tasks.seq2seq import SEQ2SEQ
 from zoo.tasks.tag import TAG
 
 __all__ = ["Setting", "Task", "TaskObjective", "get", "names"]
 
-_TASKS = {task.name: task for task in (CLASSIFY, EMBED, INSTRUCT, PREFERENCE, REWARD, TAG)}
+_TASKS = {task.name: task for task in (CLASSIFY, EMBED, INSTRUCT, PREFERENCE, REWARD, SEQ2SEQ, TAG)}
 
 
 def names(shape: str | None = None) -> list[str]:

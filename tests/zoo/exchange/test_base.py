@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from keras import ops
 
 import zoo
-from governance.errors import ConfigError, DataError, PolicyRefused
+from governance.errors import ConfigError, DataError, FingerprintMismatch, PolicyRefused
 from governance.labels import Label
 from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
 from tests.pipelines.tiny import tiny_version
@@ -23,7 +25,9 @@ from zoo import families
 from zoo.exchange.base import LEARNING_RATE_SHARE, OpenedBase, find_base, open_base, rebuilt
 from zoo.exchange.export import export
 from zoo.families import Family, Size
+from zoo.identity import Identity, training_identity
 from zoo.preset import load_preset, save_preset
+from zoo.slot import superseded
 from zoo.workspace import Workspace
 
 SIZE = Size("toy", layers=2, width=16, heads=2, context=32, learning_rate=1e-2, batch_size=4, dropout=0.1)
@@ -186,7 +190,9 @@ def test_labels_of_folders(gpt: Model, workspace: Workspace, tmp_path: Path) -> 
         find_base(str(tmp_path / "bare"), workspace=workspace, label="tax,public")
     base = opened(tmp_path / "bare", gpt.family, workspace, "public+support")
     assert base.label == base.tokenizer.label == Label.of("public", "support")
-    assert base.tokenizer.folder != opened(gpt.folder, gpt.family, workspace).tokenizer.folder
+    before = opened(gpt.folder, gpt.family, workspace)
+    assert base.tokenizer.folder != before.tokenizer.folder
+    assert base.digest == before.digest and base.identity != before.identity
 
 
 def test_model_and_tokenizer_belong_together(gpt: Model, workspace: Workspace, tmp_path: Path) -> None:
@@ -241,3 +247,48 @@ def test_what_a_training_asks_before_any_data_is_read(gpt: Model, tmp_path: Path
     with pytest.raises(ConfigError, match="and no base"):
         zoo.train("gpt", pipeline="tax_domain", init_label="public", workspace=workspace)
     assert not (workspace.storage / "datasets").exists()
+
+
+def test_another_base_is_another_training_and_one_that_moved_is_out_of_date() -> None:
+    def identity(base: dict[str, str] | None) -> Identity:
+        names = ("dataset_digest", "tokenizer_digest", "family", "size", "objective", "policy_digest", "backend")
+        return training_identity(**dict.fromkeys(names, "x"), plan={}, base=base)
+
+    scratch = identity(None)
+    first, moved = (identity({"base": digest, "base_label": "tax"}) for digest in ("1", "2"))
+    labelled = identity({"base": "1", "base_label": "public+tax"})
+    assert len({one.fingerprint for one in (scratch, first, moved, labelled)}) == 4
+    for other, expected in ((moved, True), (labelled, True), (scratch, False)):
+        mismatch = FingerprintMismatch("differs")
+        mismatch.differing = first.differing(other.parts)
+        assert superseded(mismatch) is expected
+
+
+NEW_PROCESS = """
+import json, sys
+from pathlib import Path
+from zoo.backend import prepare_backend
+prepare_backend()
+from zoo.preset import load_preset
+family, model = load_preset(Path(sys.argv[1]))
+norms = {layer.epsilon for layer in model.task._flatten_layers() if type(layer).__name__ == "LayerNormalization"}
+print(json.dumps([family.name, type(model.task).__module__, sorted(norms), model.embed(["the tax"]).tolist()]))
+"""
+
+
+@pytest.mark.slow
+def test_an_encoder_with_constants_of_its_own_is_a_preset_as_well(workspace: Workspace, tmp_path: Path) -> None:
+    roberta = make("roberta", tmp_path)
+    export(str(roberta.folder), tmp_path / "hf", to="hf", workspace=workspace)
+    config = json.loads((tmp_path / "hf" / "config.json").read_text())
+    (tmp_path / "hf" / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 1e-3}))
+    export(str(tmp_path / "hf"), tmp_path / "keras", to="keras", workspace=workspace)
+    command = [sys.executable, "-c", NEW_PROCESS, str(tmp_path / "keras")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    family, module, epsilons, embedding = json.loads(result.stdout.splitlines()[-1])
+    assert (family, module, epsilons) == ("roberta", "zoo.families.encoder_models", [1e-3])
+    _, here = load_preset(tmp_path / "keras")
+    np.testing.assert_allclose(embedding, here.embed(["the tax"]), rtol=1e-5)
+    _, other = load_preset(roberta.folder)
+    assert np.abs(other.embed(["the tax"]) - embedding).max() > 1e-3

@@ -154,6 +154,6 @@ def test_files_that_are_no_tokenizer_are_not_adopted(tmp_path: Path) -> None:
         (folder / "vocabulary.json").write_text('{"a": 0}')
         (folder / "merges.txt").write_text("")
 
-    with pytest.raises(DataError, match="no tokenizer of kind bpe"):
+    with pytest.raises(DataError, match="files of a bpe tokenizer cannot be taken over"):
         adopt_tokenizer(broken, kind="bpe", label=Label.of("public"), origin="0" * 64, storage=tmp_path)
     assert list((tmp_path / "tokenizers").iterdir()) == []

@@ -228,6 +228,8 @@ LEARNED = [
     ("preference", "gpt", 0.5),
     ("reward", "gpt", 0.5),
     ("tag", "roberta", 0.4),
+    ("seq2seq", "t5", 0.7),
+    ("seq2seq", "bart", 0.7),
 ]
 
 
@@ -298,3 +300,22 @@ def test_tags_stand_at_the_marked_words() -> None:
     assert figures == {"span_precision": 1, "span_recall": 1, "span_f1": 1}
     nothing = training.objective.figures([(batch, np.zeros_like(batch["targets"]))])
     assert nothing["span_f1"] == 0
+
+
+def test_pairs_of_encoder_and_decoder() -> None:
+    training = ToyTraining.of("seq2seq", "t5")
+    encoder, frame = training.setting.encoder, training.setting.encoder.frame
+    batch = training.objective.batch(training.split(), some_rows(training))
+    for row in range(5):
+        asked = batch["inputs"][row][batch["padding_mask"][row] > 0].tolist()
+        answered = batch["targets"][row][batch["weights"][row] > 0].tolist()
+        assert asked[-1] == answered[-1] == frame.end_id
+        assert encoder.decode(asked[:-1]).startswith("the ") and encoder.decode(answered[:-1]).startswith("it is ")
+        assert batch["decoder_inputs"][row, 0] == training.setting.encoder.lexicon.special("decoder_start")
+        assert batch["decoder_inputs"][row, 1 : len(answered)].tolist() == answered[:-1]
+    assert batch["weights"][5].sum() == 0
+    perfect = training.objective.figures([(batch, batch["targets"])])
+    assert perfect == {"token_accuracy": 1, "exact_match": 1}
+    wrong = batch["targets"].copy()
+    wrong[0, 0] += 1
+    assert training.objective.figures([(batch, wrong)])["exact_match"] == pytest.approx(4 / 5)

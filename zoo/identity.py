@@ -47,20 +47,12 @@ def training_identity(
     plan: Mapping[str, Any],
     policy_digest: str,
     backend: str,
-<<<<<<< HEAD
     others: Mapping[str, str] | None = None,
-=======
-    base: Mapping[str, Any] | None = None,
->>>>>>> w-exchange
 ) -> Identity:
     """The identity of a training run, as the design has it; the plan's dtype must be a resolved one.
 
     Args:
-<<<<<<< HEAD
         others: further parts that some families have, such as what it continues from or learns from.
-=======
-        base: the identity of what it continues from, if anything (`zoo.exchange.base.OpenedBase.identity`).
->>>>>>> w-exchange
     """
     parts = {
         "dataset": dataset_digest,
@@ -72,13 +64,7 @@ def training_identity(
         "backend": backend,
         "code": f"{zoo.__version__}+{_code_digest()}",
     }
-<<<<<<< HEAD
     return Identity(parts | dict(others or {}) | {f"plan.{name}": value for name, value in plan.items()})
-=======
-    if base is not None:
-        parts |= {"start": "base", **base}
-    return Identity(parts | {f"plan.{name}": value for name, value in plan.items()})
->>>>>>> w-exchange
 
 
 @functools.cache

@@ -218,7 +218,6 @@ def _ingredients(request: Request, workspace: Workspace) -> Ingredients:
             where="size",
             fix="leave the size out: it follows from the base",
         )
-<<<<<<< HEAD
     teacher = None
     if task is None and base is None:  # what was taught before, or learns a task, needs none
         teacher = find_teacher(workspace, family, size, pipeline=request.pipeline, reference=request.teacher)
@@ -227,47 +226,6 @@ def _ingredients(request: Request, workspace: Workspace) -> Ingredients:
     if teacher is not None:
         workspace.policy.check(teacher.version.label, sink=spec.domain, purpose="train")
     return Ingredients(spec, family, size, base, teacher, task)
-=======
-    if isinstance(window := changes.get("window"), int):  # anything else is the plan's to refuse
-        check_window(window, shape.context)
-    _check_changes(changes)
-    data = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
-    total = data.version.total_records
-    tokens = tokenize(
-        data.version,
-        kind=recipe.tokenizer,
-        vocab_size=spec.tokenizer.vocab_size,
-        storage=workspace.storage,
-        progress=lambda split, documents: screen.progress(f"tokenize {split}", documents, total),
-        tokenizer=None if base is None else base.tokenizer,
-    )
-    workspace.policy.check(tokens.label, sink=spec.domain, purpose="train")
-    plan = TrainPlan.of(
-        shape,
-        parameters=_non_embedding_parameters(recipe, shape, tokens, base),
-        train_tokens=len(tokens.split("train")),
-        validation_tokens=len(tokens.split("validation")),
-        steps=steps,
-        seed=seed,
-        **changes,
-    )
-    plan = plan.model_copy(update={"dtype": dtype_policy(plan.dtype)})
-    identity = training_identity(
-        dataset_digest=data.version.digest,
-        tokenizer_digest=tokens.tokenizer_digest,
-        family=family,
-        size=shape.name,
-        objective=recipe.objective,
-        plan=plan.model_dump(mode="json"),
-        policy_digest=workspace.policy.data_digest(spec.domain),
-        backend=keras_backend(),
-        base=None if base is None else base.identity,
-    )
-    options: dict[str, Any] = {"size": size or DEFAULT_SIZE, "steps": steps, "seed": seed, **changes}
-    if base is not None:  # asked again at a retraining: an alias may point to another version then
-        options |= {"size": size, "init": base.base.reference, "init_label": init_label}
-    return Job(workspace, spec, recipe, shape, data, tokens, plan, identity, options, base)
->>>>>>> w-exchange
 
 
 def _open_base(request: Request, family: Family, spec: PipelineSpec, workspace: Workspace) -> OpenedBase | None:
@@ -367,9 +325,7 @@ def _identity(
     others = {
         "spans": tokens.spans_fingerprint if isinstance(tokens, Tokens) else None,
         "teacher": teacher and teacher.version.model_id,
-        "start": base and "base",
-        "base": base and base.digest,
-    }
+    } | ({} if base is None else {"start": "base", **base.identity})
     return training_identity(
         dataset_digest=data.version.digest,
         tokenizer_digest=tokens.tokenizer_digest,

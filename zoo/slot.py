@@ -24,22 +24,8 @@ RESUME = ("auto", "never")
 #: weights behind an alias that it continues from, the rules, the code and the machine. A stopped training
 #: that differs in nothing else is out of date.
 _CIRCUMSTANCES = frozenset(
-<<<<<<< HEAD
-    {"dataset", "tokenizer", "base", "plan.steps", "plan.warmup", "plan.evaluate_every", "plan.checkpoint_every"}
-    | {"policy", "code", "backend", "plan.dtype", "teacher", "spans"}
-=======
-    {
-        "dataset",
-        "tokenizer",
-        "base",
-        "base_label",
-        "plan.steps",
-        "plan.warmup",
-        "plan.evaluate_every",
-        "plan.checkpoint_every",
-    }
-    | {"policy", "code", "backend", "plan.dtype"}
->>>>>>> w-exchange
+    {"dataset", "tokenizer", "base", "base_label", "plan.steps", "plan.warmup", "plan.evaluate_every"}
+    | {"plan.checkpoint_every", "policy", "code", "backend", "plan.dtype", "teacher", "spans"}
 )
 
 

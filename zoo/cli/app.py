@@ -75,9 +75,7 @@ def train(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(
-            help="Fine-tune instead of reading text: classify, tag, embed, seq2seq, instruct, preference or reward."
-        ),
+        typer.Option(help="Fine-tune: classify, tag, embed, seq2seq, instruct, preference, reward."),
     ] = None,
     teacher: Annotated[
         str | None, typer.Option(help="For distilbert: the version to learn from; the pipeline's champion if absent.")

@@ -20,7 +20,7 @@ from zoo.compiled import bucket, check_utf8
 from zoo.generation.choose import choose
 from zoo.generation.engine import BATCH_SIZES, Engine
 from zoo.generation.sampling import Sampling
-from zoo.generation.texts import TextStream, cut, stop_at
+from zoo.generation.texts import TextStream, cut, settled, stop_at
 
 if TYPE_CHECKING:
     import keras_hub
@@ -169,4 +169,4 @@ class TextModel:
     def _is_over(self, sampling: Sampling) -> Callable[[list[int]], bool] | None:
         """Whether a stop string has come; None if there is none to look for."""
         stops = sampling.stops
-        return (lambda answer: stop_at(self.encoder.decode(answer), stops) is not None) if stops else None
+        return (lambda answer: stop_at(settled(self.encoder.decode(answer)), stops) is not None) if stops else None

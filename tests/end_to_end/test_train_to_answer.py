@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from governance import FingerprintMismatch, Label, PolicyRefused, RegistryError
+from governance import ConfigError, FingerprintMismatch, Label, PolicyRefused, RegistryError
 from registry import Tracking, list_versions, quarantine
 from tests.support.workspace import TINY, make_workspace, run_zoo
 from zoo.train import Run
@@ -67,6 +67,10 @@ def test_query_picks_and_explains(trained: tuple[Workspace, Run]) -> None:
     assert (answer.model, answer.version) == ("tax_domain.gpt", 1)
     assert "tax_domain.gpt/1" in answer.decision.explain()
     assert ask(trained[0]).text == answer.text, "greedy answers repeat"
+    pieces: list[str] = []
+    assert ask(trained[0], on_text=pieces.append).text == answer.text == "".join(pieces)
+    with pytest.raises(ConfigError, match='no setting "top_q"'):
+        ask(trained[0], top_q=0.5)
     with pytest.raises(RegistryError, match="slower than"):
         ask(trained[0], max_latency_ms=0.001)
 
@@ -113,7 +117,7 @@ def test_it_loads_in_a_fresh_process_and_as_an_mlflow_pyfunc(trained: tuple[Work
         "text = model.generate('Dear', max_tokens=5)\n"
         f"mlflow.set_tracking_uri({workspace.tracking_uri!r})\n"
         "served = mlflow.pyfunc.load_model('models:/tax_domain.gpt@champion')\n"
-        "answers = served.predict(['Dear', 'The'], params={'max_tokens': 5})\n"
+        "answers = served.predict(['Dear', 'The'], params={'max_tokens': 5, 'stop': 'no such text'})\n"
         "print(json.dumps([text, list(answers)]))\n"
     )
     environment = os.environ | {"ZOO_HOME": str(workspace.home)}

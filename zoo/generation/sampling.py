@@ -4,7 +4,7 @@ of the served model and of `zoo query`."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, did_you_mean
@@ -136,7 +136,7 @@ def served_defaults() -> dict[str, str | int | float | bool]:
 
     A served parameter has one type and no None: `top_k` of 0 stands for all, `stop` of "" for none.
     """
-    defaults = {field.name: field.default for field in fields(Sampling) if field.default is not MISSING}
+    defaults = {field.name: field.default for field in fields(Sampling)}
     return {**defaults, "max_tokens": 64, "temperature": 0.0, "top_k": 0, "stop": "", "truncate": False}
 
 

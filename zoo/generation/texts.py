@@ -25,6 +25,11 @@ def cut(text: str, stops: Sequence[str]) -> str:
     return text[: stop_at(text, stops)]
 
 
+def settled(text: str) -> str:
+    """The text without the beginning of a character at its end, which the next token may complete."""
+    return text.rstrip(_INCOMPLETE)
+
+
 class TextStream:
     """Gives each part of an answer once it cannot change any more.
 
@@ -40,15 +45,15 @@ class TextStream:
 
     def push(self, ids: Sequence[int], *, last: bool = False) -> str:
         """The text that is new and certain, given all ids so far; with `last` all that is left."""
-        text = cut(self._decode(ids), self._stops)
+        text = self._decode(ids)
+        text = cut(text if last else settled(text), self._stops)
         certain = len(text) if last else len(self._certain(text))
         piece = text[self._given : certain]
         self._given = max(self._given, certain)
         return piece
 
     def _certain(self, text: str) -> str:
-        """Without the beginning of a character or of a stop string at its end."""
-        text = text.rstrip(_INCOMPLETE)
+        """Without the beginning of a stop string at its end."""
         longest = max((len(stop) - 1 for stop in self._stops), default=0)
         for size in range(min(longest, len(text)), 0, -1):
             if any(stop.startswith(text[-size:]) for stop in self._stops):

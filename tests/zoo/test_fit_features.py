@@ -180,9 +180,10 @@ def test_when_patience_is_over(bits: Sequence[float], patience: int | None, mini
 
 
 def with_sources(split: TokenSplit) -> TokenSplit:
-    """The split as seven documents of three sources, of which the last one has none."""
-    offsets = np.array([0, 3, 4, 20, 40, 41, 77, len(split)])
-    numbers = np.array([1, 0, 1, 0, 0, 1, 0], np.uint16)
+    """Documents of three sources, of which the last one has none; most are of one token, so that a position that is
+    off by one is of another source."""
+    offsets = np.array([0, 3, *range(4, len(split) + 1)])
+    numbers = (np.arange(1, len(offsets)) % 2).astype(np.uint16)
     lengths = np.diff(offsets)
     sizes = tuple(int(3 * lengths[numbers == number].sum()) for number in range(3))
     return TokenSplit(split.name, split.ids, offsets, split.bytes, 0, Sources(("a", "b", "c"), numbers, sizes))

@@ -4,6 +4,10 @@ Masked words alone are learned, whole words at a time and other ones in each epo
 prediction: RoBERTa showed that models are as good or better without it (Liu et al. 2019, arXiv:1907.11692,
 table 2), and with it half of each window would have to come from elsewhere. So all tokens are of the first segment, and
 the pooler over `[CLS]`, which only that task trains, keeps its initial weights until a classifier needs it.
+
+Its layers normalise sums, and such a stack falls into predicting frequencies alone when the rate is too high: on the
+bundled support_domain `nano` stayed at the entropy of single words (5.35 nats) with 2e-3 and left it with 1e-3 after
+100,000 tokens. From there the rates fall to BERT's own 1e-4.
 """
 
 from __future__ import annotations
@@ -23,11 +27,11 @@ SIZES = {
     size.name: size
     for size in (
         #    name, layers, width, heads, context, rate, batch, dropout, tokens
-        Size("nano", 3, 192, 3, 256, 2e-3, 8, 0.0, 1_250_000),
-        Size("micro", 6, 256, 4, 256, 1.5e-3, 16, 0.0, 10_000_000),
-        Size("mini", 8, 384, 6, 512, 1e-3, 16, 0.0, 100_000_000),
-        Size("small", 12, 768, 12, 512, 6e-4, 64, 0.1, 2_500_000_000),
-        Size("medium", 24, 1024, 16, 512, 4e-4, 128, 0.1, 7_000_000_000),
+        Size("nano", 3, 192, 3, 256, 1e-3, 8, 0.0, 1_250_000),
+        Size("micro", 6, 256, 4, 256, 7e-4, 16, 0.0, 10_000_000),
+        Size("mini", 8, 384, 6, 512, 5e-4, 16, 0.0, 100_000_000),
+        Size("small", 12, 768, 12, 512, 2e-4, 64, 0.1, 2_500_000_000),
+        Size("medium", 24, 1024, 16, 512, 1e-4, 128, 0.1, 7_000_000_000),
     )
 }
 

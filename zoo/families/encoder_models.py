@@ -3,8 +3,8 @@ the epsilon of the normalisations.
 
 keras-hub 0.32 computes BERT's GELU by tanh's approximation, where the published models and Hugging Face
 have the exact one, and its head for masked words normalises with 1e-5, where theirs has 1e-12. The states of
-all-MiniLM-L6-v2 differ by up to 7e-3 for the first alone. With these classes they agree, and nothing else is different: the weights
-have the same paths.
+all-MiniLM-L6-v2 differ by up to 7e-3 for the first alone. With these classes they agree, and nothing else is
+different: the weights have the same paths.
 """
 
 from __future__ import annotations

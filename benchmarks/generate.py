@@ -198,12 +198,17 @@ class Contestant:
         self._pipe.send(None)
 
 
+def start_clock(options: argparse.Namespace) -> Callable[[], float]:
+    """The clock in seconds, and the process on the cores that it may use: before a library counts them."""
+    if not options.one_core:
+        return time.perf_counter
+    os.sched_setaffinity(0, {0})
+    os.environ["OMP_NUM_THREADS"] = "1"
+    return time.process_time
+
+
 def serve(name: str, options: argparse.Namespace, pipe: Connection) -> None:
-    clock = time.perf_counter
-    if options.one_core:
-        clock = time.process_time
-        os.sched_setaffinity(0, {0})  # before a library counts the cores
-        os.environ["OMP_NUM_THREADS"] = "1"
+    clock = start_clock(options)
     runner = RUNNERS[name](options)
     while (message := pipe.recv()) is not None:
         prompts, new = message
@@ -242,23 +247,24 @@ def race(contestants: list[Contestant], prompts: Ids, size: int, options: argpar
 
 def first_requests(options: argparse.Namespace) -> dict[str, float]:
     """Milliseconds of the first request of each length, after the warm-up and nothing else."""
+    clock = start_clock(options)
     task = keras_task(options)
     from zoo.generation.engine import Engine
     from zoo.generation.sampling import Sampling
 
     engine = Engine(task, eos_id=_EOS, vocabulary=options.vocabulary, context=options.context)
     sampling = Sampling(max_tokens=options.new, min_tokens=options.new, temperature=0)
-    begin = time.perf_counter()
+    begin = clock()
     for length in engine.lengths():
         engine.warm_up(1, length, sampling)
-    warm_up = time.perf_counter() - begin
+    warm_up = clock() - begin
     random = np.random.default_rng(1)
     milliseconds = []
     for length in random.permutation(np.arange(1, options.context - options.new, 5)):
         row = random.integers(1, options.vocabulary, length).tolist()
-        begin = time.perf_counter()
+        begin = clock()
         list(engine.answers([row], 1, sampling))
-        milliseconds.append(1000 * (time.perf_counter() - begin))
+        milliseconds.append(1000 * (clock() - begin))
     median, first = float(np.median(milliseconds)), milliseconds[0]
     return {
         "warm_up_seconds": round(warm_up, 1),

@@ -105,6 +105,13 @@ def test_words_of_the_text_become_pieces(encoder: Encoder) -> None:
     assert not [token for token in encoder.lexicon.ids if sum(map(str.isdigit, token)) > 1 and token[0] != "<"]
 
 
+def test_words_that_are_always_written_in_the_same_way_become_pieces(tmp_path: Path) -> None:
+    """SentencePiece itself would take what it finds in two different words alone."""
+    version = TinyVersion({"train": ["Your message of today: it was paid in full."] * 50})
+    files = train_tokenizer(version, kind="t5", vocab_size=600, storage=tmp_path)
+    assert {" message", " paid", " full", "Your"} <= set(load_encoder(files.folder).lexicon.ids)
+
+
 TRAIN = (
     "import sys\n"
     "from pathlib import Path\n"

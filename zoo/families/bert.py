@@ -64,9 +64,9 @@ def build(
         dropout: instead of the size's own.
         dtype: a Keras dtype policy, such as "mixed_bfloat16".
     """
-    import keras_hub
+    from zoo.families.encoder_models import BertBackbone, BertMaskedLM
 
-    backbone = keras_hub.models.BertBackbone(
+    backbone = BertBackbone(
         vocabulary_size=vocab_size,
         num_layers=size.layers,
         num_heads=size.heads,
@@ -78,7 +78,7 @@ def build(
         dtype=dtype,
         name="bert_backbone",
     )
-    task = keras_hub.models.BertMaskedLM(backbone, preprocessor=None, name="bert_masked_lm")
+    task = BertMaskedLM(backbone, preprocessor=None, name="bert_masked_lm")
     initialise(task, seed, lambda path, shape: 0.02)  # sums are normalised: depth needs no smaller ones
     backbone.pooled_dense.trainable = False  # no loss reaches it; a saved model forgets this
     return task
@@ -120,6 +120,7 @@ BERT = Family(
     preprocessor=preprocessor,
     parameters=parameters,
     embedding_parameters=embedding_parameters,
+    keras_classes="zoo.families.encoder_models",
     predicted=0.15,
     states=states,
 )

@@ -48,9 +48,9 @@ def build(
         dropout: instead of the size's own.
         dtype: a Keras dtype policy, such as "mixed_bfloat16".
     """
-    import keras_hub
+    from zoo.families.encoder_models import DistilBertBackbone, DistilBertMaskedLM
 
-    backbone = keras_hub.models.DistilBertBackbone(
+    backbone = DistilBertBackbone(
         vocabulary_size=vocab_size,
         num_layers=size.layers,
         num_heads=size.heads,
@@ -61,7 +61,7 @@ def build(
         dtype=dtype,
         name="distil_bert_backbone",
     )
-    task = keras_hub.models.DistilBertMaskedLM(backbone, preprocessor=None, name="distil_bert_masked_lm")
+    task = DistilBertMaskedLM(backbone, preprocessor=None, name="distil_bert_masked_lm")
     initialise(task, seed, lambda path, shape: 0.02)  # sums are normalised: depth needs no smaller ones
     return task
 
@@ -116,6 +116,7 @@ DISTILBERT = Family(
     preprocessor=preprocessor,
     parameters=parameters,
     embedding_parameters=embedding_parameters,
+    keras_classes="zoo.families.encoder_models",
     predicted=0.15,
     states=states,
     teacher="bert",

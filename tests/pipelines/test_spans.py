@@ -76,7 +76,7 @@ def test_a_short_file_is_noticed(tmp_path: Path) -> None:
 
 def test_tokens_go_on_with_the_span_of_the_one_before() -> None:
     spans = np.array([[1, 4], [4, 6], [8, 9], [10, 13]])
-    split = TokenSplit("train", np.zeros(14, np.uint16), np.array([0, 14]), 1, 0, spans)
+    split = TokenSplit("train", np.zeros(14, np.uint16), np.array([0, 14]), 1, 0, spans=spans)
     whole = [False] * 14
     for place in (2, 3, 5, 11, 12):
         whole[place] = True

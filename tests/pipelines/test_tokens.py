@@ -10,6 +10,7 @@ import pytest
 
 import pipelines.tokens
 from governance.errors import DataError
+from pipelines.arrays import id_dtype
 from pipelines.tokenizers import END_OF_TEXT, load_encoder
 from pipelines.tokens import Tokens, tokenize
 from tests.pipelines.tiny import TinyVersion, letters, tiny_version
@@ -44,8 +45,8 @@ def test_text_never_becomes_the_special_token(tmp_path: Path) -> None:
 
 
 def test_wide_ids_for_large_vocabularies() -> None:
-    assert pipelines.tokens._width(65_536) == np.uint16
-    assert pipelines.tokens._width(65_537) == np.uint32
+    assert id_dtype(65_536) == np.uint16
+    assert id_dtype(65_537) == np.uint32
 
 
 def test_a_second_call_does_no_work(tmp_path: Path) -> None:

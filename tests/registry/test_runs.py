@@ -188,8 +188,8 @@ def facts(**changes: object) -> CardFacts:
         ({"metrics": {}}, "## Quality\n\nNot measured."),
         ({"metrics": {"a|b": 1.0}}, "| a\\|b | 1 |"),
         ({"metrics": {"val_bits_per_byte.letters": 1.25}}, "| Bits per byte (source letters) | 1.250 |\n\n## Cost"),
-        ({"shape": "encoder"}, 'model.embed(["...", "..."])'),
-        ({"shape": "encoder"}, "words that it fills in"),
+        ({"shape": "encoder", "gives": "embedding"}, 'model.embed(["...", "..."])'),
+        ({"shape": "encoder", "gives": "embedding"}, "words that it fills in"),
         ({"limits": ["Short answers."]}, "- Short answers."),
     ],
 )

@@ -19,7 +19,9 @@ BART, GPT, LLAMA, LSTM, ROBERTA, T5 = map(families.get, ("bart", "gpt", "llama",
 BERT, DISTILBERT, ERNIE = map(families.get, ("bert", "distilbert", "ernie"))
 VOCABULARY = 8192
 
-every_family = pytest.mark.parametrize("family", map(families.get, families.names()), ids=lambda family: family.name)
+every_family = pytest.mark.parametrize(
+    "family", [families.get(name) for name in families.names()], ids=lambda family: family.name
+)
 
 
 def test_wrong_names_say_what_was_meant() -> None:

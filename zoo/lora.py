@@ -93,6 +93,8 @@ class Adapter:
                 self.trainable_variables.append(keras.Variable(keras.ops.zeros(shape), dtype="float32", name=name))
         weights = {id(weight) for weight in task.weights}
         self.states = [variable for variable in task.variables if id(variable) not in weights]
+        # Layers that no loss reaches, such as BERT's pooler, are frozen before and after.
+        self._frozen = [layer for layer in task._flatten_layers() if not layer.trainable]
         task.trainable = False
 
     @property
@@ -126,6 +128,8 @@ class Adapter:
         for kernel, change in self._changes():
             kernel.variable.assign(kernel.variable.value + change)
         self.task.trainable = True
+        for layer in self._frozen:
+            layer.trainable = False
         return self.task
 
     def save(self, path: Path) -> None:

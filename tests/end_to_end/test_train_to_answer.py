@@ -165,15 +165,15 @@ def test_a_retraining_discards_what_is_out_of_date_alone(differing: set[str], ou
 
 
 def test_backend_and_number_type_are_part_of_a_training(trained: tuple[Workspace, Run]) -> None:
-    from zoo.job import prepare
+    from zoo.job import Request, prepare
     from zoo.screen import Screen
 
     workspace, run = trained
 
     def fingerprint(**changes: object) -> str:
-        options = {"pipeline": "tax_domain", "size": "nano", "seed": 0, "steps": 12}
         changes = {"batch_size": 2, "window": 64, **changes}
-        return prepare("gpt", **options, changes=changes, workspace=workspace, screen=Screen()).identity.fingerprint
+        request = Request("gpt", "tax_domain", steps=12, changes=changes)
+        return prepare(request, workspace=workspace, screen=Screen()).identity.fingerprint
 
     assert fingerprint() == fingerprint(dtype="float32") == run.fingerprint
     assert fingerprint(dtype="mixed_bfloat16") != run.fingerprint

@@ -159,7 +159,7 @@ def test_entities_are_hidden_as_a_whole(bert: Encoder) -> None:
     objective = EntityMaskedLM.of(bert.lexicon)
     flat = texts_as_windows(bert, letters(60)).ids.reshape(-1)
     spans = np.arange(0, len(flat) - 5, 11)[:, None] + [3, 7]
-    split = TokenSplit("train", flat, np.array([0, len(flat)]), 1, bert.frame.end_id, spans)
+    split = TokenSplit("train", flat, np.array([0, len(flat)]), 1, bert.frame.end_id, spans=spans)
     entity = np.zeros(len(flat), int)
     for number, (start, end) in enumerate(spans, start=1):
         entity[start:end] = number

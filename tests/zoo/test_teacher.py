@@ -19,7 +19,7 @@ from tests.support.models import register_fake, start_run
 from tests.support.workspace import make_workspace
 from zoo import families
 from zoo.families import Size
-from zoo.job import prepare
+from zoo.job import Request, prepare
 from zoo.screen import Screen
 from zoo.teacher import find_teacher
 from zoo.workspace import Workspace
@@ -105,15 +105,6 @@ def test_the_policy_is_asked_before_data_is_read(
 ) -> None:
     registered(tracking, tmp_path, tokenizer, pipeline="support_domain", label=Label.of("support"), domain="support")
     with pytest.raises(PolicyRefused, match="support"):
-        prepare(
-            "distilbert",
-            pipeline="tax_domain",
-            size="nano",
-            steps=1,
-            seed=0,
-            changes={},
-            workspace=workspace,
-            screen=Screen(),
-            teacher="support_domain.bert/1",
-        )
+        request = Request("distilbert", "tax_domain", steps=1, teacher="support_domain.bert/1")
+        prepare(request, workspace=workspace, screen=Screen())
     assert not (workspace.storage / "datasets").exists()

@@ -252,7 +252,8 @@ def test_what_a_training_asks_before_any_data_is_read(gpt: Model, tmp_path: Path
 def test_another_base_is_another_training_and_one_that_moved_is_out_of_date() -> None:
     def identity(base: dict[str, str] | None) -> Identity:
         names = ("dataset_digest", "tokenizer_digest", "family", "size", "objective", "policy_digest", "backend")
-        return training_identity(**dict.fromkeys(names, "x"), plan={}, base=base)
+        others = None if base is None else {"start": "base", **base}
+        return training_identity(**dict.fromkeys(names, "x"), plan={}, others=others)
 
     scratch = identity(None)
     first, moved = (identity({"base": digest, "base_label": "tax"}) for digest in ("1", "2"))

@@ -70,15 +70,19 @@ def training_identity(
 @functools.cache
 def _code_digest() -> str:
     """Over the modules that decide the losses: a changed line there is another training."""
+    import pipelines.bucketed
     import pipelines.stream
     import pipelines.tokenizers.words
     import zoo.families
     import zoo.fit
     import zoo.lora
     import zoo.objectives
+    import zoo.tasks
 
-    files = [Path(module.__file__) for module in (pipelines.stream, pipelines.tokenizers.words, zoo.lora)]
-    for package in (zoo.families, zoo.fit, zoo.objectives):
+    files = [
+        Path(module.__file__) for module in (pipelines.bucketed, pipelines.stream, pipelines.tokenizers.words, zoo.lora)
+    ]
+    for package in (zoo.families, zoo.fit, zoo.objectives, zoo.tasks):
         files += sorted(Path(package.__file__).parent.glob("*.py"))
     total = hashlib.sha256()
     for file in files:

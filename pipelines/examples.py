@@ -211,7 +211,7 @@ def _open(folder: Path, tokenizer: TokenizerFiles) -> Examples:
         return Examples(
             folder=folder,
             tokenizer=tokenizer,
-            label=Label.from_list(meta["label"]),
+            label=Label.from_list(meta["label"]) | tokenizer.label,
             dataset_digest=meta["dataset_digest"],
             classes=tuple(meta["classes"]),
             types=tuple(meta["types"]),

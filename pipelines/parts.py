@@ -11,6 +11,7 @@ hold one: they are removed from whatever a source gives. A record without them i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -55,6 +56,10 @@ def is_text(name: str) -> bool:
     return name not in _MARKS
 
 
+#: A type of places is a word: nothing with digits, spaces or accents, which could be somebody's data.
+_TYPE = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
+
+
 @dataclass(frozen=True)
 class Span:
     """A marked place: characters [start, end) of the part `text`."""
@@ -87,7 +92,7 @@ def check_spans(value: Any, text: str) -> list[Span] | str:
         whole = isinstance(start, int) and isinstance(end, int) and isinstance(kind, str)
         if not whole or not 0 <= start < end <= len(text):
             return f"span {number} does not lie inside the text"
-        if not kind.replace("_", "").replace("-", "").isalnum():
+        if not _TYPE.fullmatch(kind):
             return f"the type of span {number} is no word"
         spans.append(Span(start, end, kind))
     ordered = sorted(spans, key=lambda span: span.start)

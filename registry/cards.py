@@ -196,7 +196,7 @@ def _limits(facts: CardFacts) -> str:
         does = f"Its decisions {reflects}"
     elif facts.gives == "embedding":
         does = f"Its embeddings and the words that it fills in {reflects}"
-    elif facts.shape == "seq2seq":
+    elif facts.shape == "seq2seq" and facts.objective != "seq2seq":
         does = f"{continues} It learned to restore text, not tasks: fine-tune it on pairs of input and output."
     else:
         does = continues

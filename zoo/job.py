@@ -248,6 +248,9 @@ def _check_settings(request: Request, ingredients: Ingredients, screen: Screen) 
     if request.length is not None and request.length.unit == "tokens" and ingredients.task is not None:
         raise ConfigError("a task has examples, not tokens", where="duration", fix="give steps, epochs or minutes")
     if ingredients.task is not None:
+        for name in ("window", "batch_size", "accumulate"):
+            if name in changes and (not isinstance(changes[name], int) or changes[name] < 1):
+                raise ConfigError("must be a whole number of at least 1", where=f"plan.{name}")
         check_request(ingredients.task, has_base=ingredients.base is not None, changes=changes)
     if changes.get("lora") is not None and ingredients.base is None:
         screen.say("warning: lora keeps all weights as they are; here these are random, so little will be learned")

@@ -14,6 +14,7 @@ from typing import Any
 
 from governance.labels import Label
 from registry import Catalogue, Decision, Tracking, pick
+from zoo import families
 from zoo.load import open_version
 from zoo.workspace import Workspace
 
@@ -87,7 +88,7 @@ def query(
         caller=caller,
         purpose=purpose,
         max_latency_ms=max_latency_ms,
-        order=lambda version: _ORDER.get(version.objective),
+        order=lambda version: _ORDER.get(version.objective or families.get(version.family).objective),
     )
     chosen = decision.chosen
     model = open_version(workspace, chosen)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from governance.errors import DataError
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
 from pipelines.curate.repair import repair_record
-from pipelines.parts import split_parts
+from pipelines.parts import read_spans, split_parts
 from pipelines.sources import Record, SourceFile, Unreadable, read_records
 from pipelines.spec import PipelineSpec, SourceSpec
 
@@ -27,6 +27,8 @@ _FLUSH_BYTES = 1 << 19
 
 #: Classes that a pipeline may have. In a closed set of names for classes no person hides.
 _MOST_LABELS = 1_000
+#: Types of marked places that a pipeline may have.
+_MOST_TYPES = 100
 
 Report = Callable[[str, int, int], None]
 
@@ -41,6 +43,7 @@ class Staged:
     first_problem: str = ""
     dropped: Counter[str] = field(default_factory=Counter)
     labels: set[bytes] = field(default_factory=set)
+    types: set[str] = field(default_factory=set)
 
 
 class _BucketWriters:
@@ -119,6 +122,8 @@ def stage(
                 continue
             if "label" in parts:
                 staged.labels.add(_keyed(text_key, parts["label"]))
+            if "spans" in parts:
+                staged.types.update(span.type for span in read_spans(parts["spans"]))
             key = _keyed(text_key, text)
             record_id = harmless(record.id) if record.id is not None else key.hex()
             subject = None if record.subject is None else _keyed(subject_key, record.subject).hex()
@@ -180,6 +185,12 @@ def _check_counts(staged: Staged, spec: PipelineSpec) -> None:
             f"for in it; a label is one of few classes, here {most:,} at most",
             where=spec.name,
             fix="name a field with classes under parts.label, and free text under another part",
+        )
+    if len(staged.types) > _MOST_TYPES:
+        raise DataError(
+            f"the part spans has {len(staged.types):,} types, more than {_MOST_TYPES}: names are not looked for in them",
+            where=spec.name,
+            fix="give places few types, such as PERSON",
         )
     if staged.records == 0:
         raise DataError(

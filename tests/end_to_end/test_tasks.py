@@ -144,6 +144,7 @@ def _gates(workspace: Workspace, name: str, version: int) -> list[Any]:
         ("gpt", {"task": "reward", "accumulate": 2}, "one comparison"),
         ("gpt", {"task": "classify", "duration": "5M tokens"}, "examples, not tokens"),
         ("gpt", {"task": "classify", "teacher": "a.b/1"}, "from scratch on text"),
+        ("gpt", {"task": "classify", "batch_size": "x"}, "whole number"),
     ],
 )
 def test_what_a_task_cannot_be_asked(tmp_path: Path, family: str, arguments: dict[str, Any], message: str) -> None:

@@ -40,6 +40,7 @@ def test_what_there_is_to_read() -> None:
         ([{"start": 0, "end": 9, "type": "A"}], "inside"),
         ([{"start": 2, "end": 2, "type": "A"}], "inside"),
         ([{"start": 0, "end": 2, "type": "Ann Lee"}], "no word"),
+        ([{"start": 0, "end": 2, "type": "123-45-6789"}], "no word"),
         ([{"start": 0, "end": 2, "type": "A"}, {"start": 1, "end": 3, "type": "B"}], "overlap"),
     ],
 )

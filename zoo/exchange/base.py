@@ -173,6 +173,12 @@ def open_base(base: Base, family: Family, *, storage: Path, seed: int) -> Opened
         ConfigError: the base is no model of this family.
         DataError: files are missing or damaged, or weights and tokenizer do not belong together.
     """
+    if "task" in base.about:
+        raise ConfigError(
+            f"{base.name} has a head for {base.about['task'].get('name')}, which neither goes on nor out",
+            where="init",
+            fix="name the language model that it was tuned from",
+        )
     prepare_backend()
     if base.layout == "hf":
         task, context, fresh = _open_hugging_face(base, family, seed)

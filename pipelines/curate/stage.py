@@ -188,7 +188,7 @@ def _check_counts(staged: Staged, spec: PipelineSpec) -> None:
         )
     if len(staged.types) > _MOST_TYPES:
         raise DataError(
-            f"the part spans has {len(staged.types):,} types, more than {_MOST_TYPES}: names are not looked for in them",
+            f"the part spans has {len(staged.types):,} types, more than {_MOST_TYPES}; they are not searched for names",
             where=spec.name,
             fix="give places few types, such as PERSON",
         )

@@ -1,6 +1,6 @@
 """Examples for fine-tuning: the parts of a dataset version as ids, encoded once, memory-mapped ever after.
 
-    storage/examples/<dataset>-<tokenizer>-<parts>/
+    storage/examples/<dataset>-<tokenizer>-<parts>-<format>/
         meta.json                   sizes, classes, label, both digests in full
         <split>.<part>.ids          uint16 (uint32 above 65,535 words): the ids of a part, without special tokens
         <split>.<part>.offsets      int64 [examples + 1], where each example's ids start
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "test")
 _BATCH = 512
+#: Changes with whatever changes the files that the same records give.
+_FORMAT = 2
 
 Progress = Callable[[str, int], None]
 
@@ -100,7 +102,7 @@ class Examples:
     Attributes:
         classes: of the part `label`, by number.
         types: of the part `spans`. Tag 0 is outside, 1 + 2 * n begins a place of type n, 2 + 2 * n goes on with it;
-            places of a type that the training split does not have are outside.
+            -1 and -2 do so for places of a type that the training split does not have.
     """
 
     folder: Path
@@ -173,7 +175,7 @@ def encode_examples(
     Raises:
         DataError: a record lacks one of the parts, a class occurs once alone, or the disk cannot be written.
     """
-    key = f"{version.digest[:16]}-{tokenizer.digest[:16]}-{'-'.join(names)}"
+    key = f"{version.digest[:16]}-{tokenizer.digest[:16]}-{'-'.join(names)}-{_FORMAT}"
     folder = storage / "examples" / key
     if not folder.exists():
         with folder_made_once(folder) as temporary:
@@ -279,12 +281,11 @@ class Marks:
         text, tags = parts["text"], np.zeros(len(places), "<i2")
         number = {kind: index for index, kind in enumerate(self.types)}
         for span in read_spans(parts["spans"]):
-            if span.type not in number:
-                continue
+            begins, rest = (-1, -2) if span.type not in number else (1 + 2 * number[span.type], 2 + 2 * number[span.type])
             begun = False
             for token, (start, end) in enumerate(places):
                 if text[max(start, span.start) : min(end, span.end)].strip() and not tags[token]:
-                    tags[token] = 1 + 2 * number[span.type] + begun
+                    tags[token] = rest if begun else begins
                     begun = True
         return tags
 

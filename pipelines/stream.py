@@ -52,6 +52,8 @@ class Windows:
         seed: of the stream.
         joined: bool, of the shape of `ids`: whether a token goes on with the span of the one before it; None
             where the split has no spans.
+        sources: int32, of the shape of `ids`: the number of the source that a token came from; None where it is
+            not asked for, or not known.
     """
 
     ids: npt.NDArray[np.int32]
@@ -59,6 +61,7 @@ class Windows:
     index: npt.NDArray[np.int64]
     seed: int
     joined: npt.NDArray[np.bool_] | None = None
+    sources: npt.NDArray[np.int32] | None = None
 
 
 Signature = Mapping[str, tuple[str, tuple[int, ...]]]
@@ -67,6 +70,11 @@ Signature = Mapping[str, tuple[str, tuple[int, ...]]]
 
 class Examples(Protocol):
     """How windows of tokens become a batch."""
+
+    @property
+    def with_sources(self) -> bool:
+        """Whether it wants to know which sources the tokens came from."""
+        ...
 
     @property
     def overlap(self) -> int:
@@ -138,7 +146,8 @@ def stream(
     def make(epoch: npt.NDArray[np.int64], index: npt.NDArray[np.int64]) -> list[npt.NDArray[Any]]:
         ids = gather_windows(split.ids, index, span, examples.overlap)
         joined = None if split.spans is None else gather_joined(split, index, span, examples.overlap)
-        made = examples.examples(Windows(ids, epoch, index, seed, joined))
+        sources = _sources(split, index, span, examples.overlap) if examples.with_sources else None
+        made = examples.examples(Windows(ids, epoch, index, seed, joined, sources))
         return [made[name] for name in signature]
 
     def batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -173,6 +182,13 @@ def gather_joined(
     import numpy as np
 
     return np.stack([split.joined(start, start + window + overlap) for start in (index * window).tolist()])
+
+
+def _sources(split: TokenSplit, index: npt.NDArray[np.int64], window: int, overlap: int) -> Any:
+    """`TokenSplit.source_of` of the windows with these numbers; None for text of no pipeline."""
+    import numpy as np
+
+    return None if split.sources is None else split.source_of(index[:, None] * window + np.arange(window + overlap))
 
 
 def _check(batch_size: int, window: int, start_step: int, worker: int, num_workers: int) -> None:

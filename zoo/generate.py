@@ -11,10 +11,10 @@ that an answer depends neither on the backend nor on what else is in its batch.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from governance.errors import ConfigError, DataError
+from governance.errors import ConfigError, DataError, did_you_mean
 from pipelines.tokenizers import Encoder
 from zoo.compiled import bucket, check_utf8
 from zoo.generation.choose import choose
@@ -43,13 +43,20 @@ class TextModel:
         encoder: from `pipelines.tokenizers`; its ids are the task's.
         context: tokens that prompt and answer may have together.
         template: of a model that was tuned to answer: stands around each prompt.
+        controls: ids of the control codes that it knows, by name; empty for most models.
 
     Raises:
         ConfigError: there is no decoder for the task.
     """
 
     def __init__(
-        self, task: keras_hub.models.CausalLM, encoder: Encoder, *, context: int, template: Template | None = None
+        self,
+        task: keras_hub.models.CausalLM,
+        encoder: Encoder,
+        *,
+        context: int,
+        template: Template | None = None,
+        controls: Mapping[str, int] | None = None,
     ) -> None:
         self.task = task
         self.encoder = encoder
@@ -57,6 +64,7 @@ class TextModel:
         self.eos_id = self.frame.end_id
         self.context = context
         self._template = template
+        self.controls = dict(controls or {})
         self._engine = Engine(task, eos_id=self.eos_id, vocabulary=encoder.vocab_size, context=context)
 
     def generate(
@@ -76,7 +84,7 @@ class TextModel:
             ConfigError: `max_tokens` leaves no room in the context.
         """
         chosen = sampling or Sampling()
-        rows = self._rows(prompts, chosen.max_tokens, truncate)
+        rows = self._rows(prompts, chosen, truncate)
         size = bucket(len(rows), BATCH_SIZES)  # of each batch, so that a short last one compiles nothing
         texts: list[str] = []
         for start in range(0, len(rows), size):
@@ -97,7 +105,7 @@ class TextModel:
         chosen = sampling or Sampling()
         if chosen.beams > 1:
             raise ConfigError("a beam search knows its answer at the end alone", where="stream", fix="use beams=1")
-        [row] = self._rows([prompt], chosen.max_tokens, truncate)
+        [row] = self._rows([prompt], chosen, truncate)
         return self._pieces(row, chosen)
 
     def sample(self, texts: Sequence[str], *, seed: int) -> list[str]:
@@ -129,8 +137,9 @@ class TextModel:
         """The lengths of prompt and answer together that are compiled, in tokens."""
         return self._engine.lengths()
 
-    def _rows(self, prompts: Sequence[str], new: int, truncate: bool) -> list[list[int]]:
+    def _rows(self, prompts: Sequence[str], sampling: Sampling, truncate: bool) -> list[list[int]]:
         check_utf8(prompts)
+        control, new = self._control(sampling.control), sampling.max_tokens
         if new >= self.context:
             raise ConfigError(f"max_tokens must be below the model's context of {self.context}", where="sampling")
         encoded = self.encoder.encode(prompts)
@@ -142,9 +151,22 @@ class TextModel:
                 f"a prompt of {longest} tokens and max_tokens={new} exceed the model's context of {self.context}",
                 fix=f"shorten it to {max(room, 0)} tokens, or ask for fewer",
             )
-        return [self._row(ids, room) for ids in encoded]
+        return [self._row(ids, room, control) for ids in encoded]
 
-    def _row(self, ids: list[int], room: int) -> list[int]:
+    def _control(self, name: str | None) -> int | None:
+        """The id of a control code."""
+        if name is None or name in self.controls:
+            return None if name is None else self.controls[name]
+        known = ", ".join(self.controls)
+        raise ConfigError(
+            f'this model has no control code "{name}"{did_you_mean(name, self.controls)}',
+            where="sampling.control",
+            fix=f"use one of {known}" if known else "leave it out: a ctrl alone has some",
+        )
+
+    def _row(self, ids: list[int], room: int, control: int | None) -> list[int]:
+        if control is not None:  # stands before each window, also before one that lost its beginning
+            return [control, *ids[max(0, len(ids) - room) :]]
         if self._template is not None:
             kept = ids[max(0, len(ids) - room) :]
             return [*self._template.before, *kept, *self._template.between]

@@ -71,6 +71,7 @@ def training_identity(
 def _code_digest() -> str:
     """Over the modules that decide the losses: a changed line there is another training."""
     import pipelines.bucketed
+    import pipelines.examples
     import pipelines.stream
     import pipelines.tokenizers.words
     import zoo.families
@@ -78,10 +79,17 @@ def _code_digest() -> str:
     import zoo.lora
     import zoo.objectives
     import zoo.tasks
+    import zoo.teacher
 
-    files = [
-        Path(module.__file__) for module in (pipelines.bucketed, pipelines.stream, pipelines.tokenizers.words, zoo.lora)
-    ]
+    modules = (
+        pipelines.bucketed,
+        pipelines.examples,
+        pipelines.stream,
+        pipelines.tokenizers.words,
+        zoo.lora,
+        zoo.teacher,
+    )
+    files = [Path(module.__file__) for module in modules]
     for package in (zoo.families, zoo.fit, zoo.objectives, zoo.tasks):
         files += sorted(Path(package.__file__).parent.glob("*.py"))
     total = hashlib.sha256()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, did_you_mean
 from governance.labels import Label
 from pipelines import BuildResult, PipelineSpec, Tokens, build, tokenize
 from pipelines.examples import Examples
-from pipelines.tokenizers import load_encoder
+from pipelines.tokenizers import KINDS, Kind, TokenizerFiles, load_encoder
 from zoo import families, objectives, tasks
 from zoo.backend import dtype_policy, keras_backend
 from zoo.exchange.base import OpenedBase, find_base, open_base, rebuilt
@@ -18,7 +19,8 @@ from zoo.families.base import Family, Size
 from zoo.fit.duration import Duration
 from zoo.fit.plan import TrainPlan, check_window
 from zoo.identity import Identity, training_identity
-from zoo.objectives import Objective
+from zoo.objectives import ControlledLM, Objective
+from zoo.objectives.controlled import check_controls, control_names
 from zoo.screen import Screen
 from zoo.tasks import Setting, Task
 from zoo.tasks.training import check_request, default_settings, prepare_examples
@@ -93,6 +95,14 @@ class Ingredients:
         return self.family.objective
 
 
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Names of the control codes, in order; none where the objective has none."""
+        if self.objective_name != ControlledLM.name:
+            return ()
+        return control_names(() if self.base is None else self.base.controls, self.spec.source_names)
+
+
 @dataclass(frozen=True)
 class Job:
     """What is trained on what, and the identity that follows."""
@@ -150,7 +160,15 @@ class Job:
         """A new one: that of a task may come to know the model."""
         if self.task is not None:
             return self.task.objective(self.setting)
-        return objectives.get(self.ingredients.objective_name, load_encoder(self.tokens.tokenizer_dir).lexicon)
+        objective = objectives.get(self.objective_name, load_encoder(self.tokens.tokenizer_dir).lexicon)
+        if isinstance(objective, ControlledLM):
+            return objective.for_sources(self.spec.source_names, self.controls)
+        return objective
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Names of the control codes that the model learns, in order; none for most families."""
+        return self.ingredients.controls
 
     @property
     def unit(self) -> str:
@@ -243,6 +261,8 @@ def _open_base(request: Request, family: Family, spec: PipelineSpec, workspace: 
 def _check_settings(request: Request, ingredients: Ingredients, screen: Screen) -> None:
     changes = request.changes
     check_settings(changes)
+    if ingredients.objective_name == ControlledLM.name:
+        check_controls(ingredients.controls, len(_kind(ingredients).controls))
     if isinstance(window := changes.get("window"), int):  # anything else is the plan's to refuse
         check_window(window, ingredients.size.context)
     if request.length is not None and request.length.unit == "tokens" and ingredients.task is not None:
@@ -256,6 +276,12 @@ def _check_settings(request: Request, ingredients: Ingredients, screen: Screen) 
         screen.say("warning: lora keeps all weights as they are; here these are random, so little will be learned")
 
 
+def _kind(ingredients: Ingredients) -> Kind:
+    """Of the tokenizer: the base's, or the family's."""
+    base = ingredients.base
+    return KINDS[ingredients.family.tokenizer if base is None else base.tokenizer.kind]
+
+
 def check_settings(changes: Mapping[str, Any]) -> None:
     """Raises ConfigError for a name that is no setting of a training."""
     for name in changes:
@@ -267,22 +293,28 @@ def check_settings(changes: Mapping[str, Any]) -> None:
 
 
 def _tokens(ingredients: Ingredients, data: BuildResult, workspace: Workspace, screen: Screen) -> Tokens | Examples:
-    family, base, task = ingredients.family, ingredients.base, ingredients.task
+    family, task = ingredients.family, ingredients.task
     total = data.version.total_records
     common: dict[str, Any] = {
         "kind": family.tokenizer,
         "vocab_size": ingredients.spec.tokenizer.vocab_size,
         "storage": workspace.storage,
-        "tokenizer": None if base is None else base.tokenizer,
+        "tokenizer": _given_tokenizer(ingredients, workspace.storage),
         "progress": lambda split, done: screen.progress(f"tokenize {split}", done, total),
     }
     if task is not None:
         return prepare_examples(data.version, task, **common)
     tokens = tokenize(data.version, entity_spans=family.entity_spans, **common)
-    if ingredients.teacher is not None:
-        ingredients.teacher.check_tokenizer(family.tokenizer, tokens.tokenizer_digest)
     _warn_of_small_sources(tokens, screen)
     return tokens
+
+
+def _given_tokenizer(ingredients: Ingredients, storage: Path) -> TokenizerFiles | None:
+    """That of the base or of the teacher; None where one is trained on the pipeline's text."""
+    if ingredients.base is not None:
+        return ingredients.base.tokenizer
+    teacher = ingredients.teacher
+    return None if teacher is None else teacher.tokenizer(ingredients.family.tokenizer, storage)
 
 
 def _warn_of_small_sources(tokens: Tokens, screen: Screen) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ def save_preset(
     label: Label | None = None,
     adapter: Adapter | None = None,
     objective: str | None = None,
+    controls: Sequence[str] = (),
 ) -> None:
     """Writes a keras-hub preset: `keras_hub.models.CausalLM.from_preset(folder)`, or `MaskedLM` of an
     encoder and `Seq2SeqLM` of a seq2seq model, loads it without us.
@@ -58,12 +59,14 @@ def save_preset(
         folder: must not exist; written to a temporary name and renamed.
         label: the domains that the model was derived from; joined to the tokenizer's.
         objective: what the task was trained on last, if not the family's; see `zoo.asking`.
+        controls: names of the control codes that it knows, in order.
 
     Raises:
         DataError: the folder exists, or the disk is full or not writable.
     """
     if folder.exists():
         raise DataError("the folder exists already", where=str(folder), fix="choose another one")
+    about = {"family": family, "context": context, "label": label, "objective": objective, "controls": controls}
     with atomic_path(folder) as temporary:
         remember_tying(task.backbone)
         task.preprocessor = family.preprocessor(tokenizer_dir, context)
@@ -73,7 +76,7 @@ def save_preset(
             task.preprocessor = None
         if adapter is not None:
             adapter.save(temporary / ADAPTER_FILE)
-        write_about(temporary, tokenizer_dir, family=family, context=context, label=label, objective=objective)
+        write_about(temporary, tokenizer_dir, **about)
 
 
 def save_head_preset(
@@ -112,6 +115,7 @@ def write_about(
     context: int,
     label: Label | None = None,
     objective: str | None = None,
+    controls: Sequence[str] = (),
     task: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes beside a model what its own files do not say: family, context, tokenizer, and the label, which
@@ -125,7 +129,9 @@ def write_about(
         "context": context,
         "objective": objective or family.objective,
         "label": joined.to_list(),
-    } | ({} if task is None else {"task": dict(task)})
+    }
+    about |= {"controls": list(controls)} if controls else {}
+    about |= {} if task is None else {"task": dict(task)}
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
@@ -141,6 +147,8 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2Se
         context = int(about["context"])
         objective = str(about.get("objective", family.objective))  # the first presets do not name it
         encoder = open_encoder(folder / "assets" / "tokenizer", about["tokenizer"])
+        codes = map(encoder.lexicon.ids.__getitem__, encoder.lexicon.kind.controls)
+        controls = dict(zip(about.get("controls", ()), codes, strict=False))
         if "task" in about:
             family.prepare()
             return family, read_head(folder, about, family, encoder)
@@ -154,7 +162,7 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2Se
     if family.shape == "seq2seq":
         return family, Seq2SeqModel(task, encoder, context=context, objective=objective)
     template = Template.of(encoder) if objective in TEMPLATED else None
-    return family, TextModel(task, encoder, context=context, template=template)
+    return family, TextModel(task, encoder, context=context, template=template, controls=controls)
 
 
 def load_task(folder: Path, family: Family) -> keras_hub.models.Task:

@@ -142,7 +142,8 @@ def _save(job: Job, trained: Trained, folder: Path) -> None:
         save_head_preset(trained.model, job.tokens.tokenizer_dir, folder, task=about, **where)
     else:
         adapter = trained.result.adapter
-        save_preset(trained.language_model, job.tokens.tokenizer_dir, folder, adapter=adapter, **where)
+        more = {"adapter": adapter, "controls": job.controls}
+        save_preset(trained.language_model, job.tokens.tokenizer_dir, folder, **more, **where)
 
 
 def _example(loaded: LoadedModel) -> str:

@@ -125,7 +125,12 @@ def _retrain_pipeline(
     if dry_run:
         return
     for model in stale.values():
-        report.done.append(_challenge(workspace, name, model, screen))
+        try:
+            report.done.append(_challenge(workspace, name, model, screen))
+        except ZooError as error:  # the pipeline's other models go on
+            if len(stale) == 1:
+                raise
+            report.done.append(Done(model.name, None, False, str(error)))
 
 
 def _newest_by_model(versions: list[ModelVersion], pipeline: str) -> list[ModelVersion]:

@@ -231,6 +231,7 @@ def _check_supported(sampling: Sampling) -> None:
         "contrastive": sampling.contrastive > 0,
         "repetition_penalty": sampling.repetition_penalty != 1,
         "min_tokens": sampling.min_tokens > 0,
+        "control": sampling.control is not None,
     }
     for name, is_asked in asked.items():
         if is_asked:

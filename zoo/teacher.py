@@ -5,14 +5,16 @@ What it was made from flows into its student, so its label joins the student's a
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, RegistryError
-from pipelines.tokenizers import KINDS, files_digest
+from pipelines.tokenizers import TokenizerFiles, adopt_tokenizer
 from registry import ModelVersion, Tracking, model_folder, resolve
+from zoo.exchange.tokenizer_files import preset_tokenizer
 from zoo.families.base import Family, Size
 from zoo.workspace import Workspace
 
@@ -30,15 +32,11 @@ class Teacher:
     version: ModelVersion
     folder: Path
 
-    def check_tokenizer(self, kind: str, digest: str) -> None:
-        """Raises ConfigError when a student's tokenizer is another one than the teacher's."""
-        found = files_digest(self.folder / "assets" / "tokenizer", KINDS[kind])
-        if found != digest:
-            raise ConfigError(
-                f"{self.version} has the tokenizer {found[:16]}, and the text of this pipeline now has {digest[:16]}",
-                where="teacher",
-                fix=f"train the teacher anew: zoo train {self.version.family} --pipeline {self.version.pipeline}",
-            )
+    def tokenizer(self, kind: str, storage: Path) -> TokenizerFiles:
+        """Its tokenizer in the workspace's storage: a student reads with the same words, also text that came later."""
+        found = preset_tokenizer(self.folder / "assets" / "tokenizer", kind)
+        origin = hashlib.sha256(str(self.version).encode()).hexdigest()
+        return adopt_tokenizer(found.write, kind=found.kind, label=self.version.label, origin=origin, storage=storage)
 
 
 def find_teacher(

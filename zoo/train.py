@@ -33,7 +33,7 @@ from zoo.query import refresh_catalogue
 from zoo.reporting import MlflowMetrics, TrainingProgress
 from zoo.screen import Screen
 from zoo.slot import Slot, check_resume, training_slot
-from zoo.tasks.training import after, begin
+from zoo.tasks.training import after, begin, what_is_cut
 from zoo.teacher import learn_from
 from zoo.workspace import Workspace
 
@@ -158,6 +158,8 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     if job.teacher is not None:
         objective = learn_from(job.teacher, language_model, job.family, objective)
     model = language_model if job.task is None else job.task.model(language_model, job.setting)
+    if (warning := what_is_cut(objective, job.tokens)) is not None:
+        screen.say(warning)
     before = begin(objective, model, job.family, job.tokens)
     result = fit(
         model,

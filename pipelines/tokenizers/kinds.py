@@ -18,6 +18,9 @@ END_OF_TEXT = "<|endoftext|>"
 #: What hides a span of text from T5, and stands before it in the answer (Raffel et al. 2020, arXiv:1910.10683).
 SENTINELS = tuple(f"<extra_id_{number}>" for number in range(100))
 
+#: What stands before a text of CTRL and says what kind of text it is (Keskar et al. 2019, arXiv:1909.05858).
+CONTROLS = tuple(f"<|control_{number}|>" for number in range(64))
+
 AlgorithmName = Literal["bpe", "unigram", "wordpiece"]
 
 
@@ -37,6 +40,7 @@ class Kind:
         cased: whether capital letters come back when ids are decoded.
         decoder_start: the first input of the decoder of a seq2seq model.
         sentinels: hide spans, in this order.
+        controls: say what kind of text follows, in this order.
     """
 
     name: str
@@ -51,15 +55,17 @@ class Kind:
     cased: bool = True
     decoder_start: str | None = None
     sentinels: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
 
 
-#: `bpe` as GPT-2 has it (keras-hub's `GPT2Tokenizer`), the others as their namesakes (`Llama3Tokenizer`,
+#: `bpe` as GPT-2 has it (keras-hub's `GPT2Tokenizer`), `ctrl` the same with control codes, the others as their namesakes (`Llama3Tokenizer`,
 #: `RobertaTokenizer`, `BertTokenizer`, `BartTokenizer`, `T5Tokenizer`). An encoder's first token stands before
 #: each input, not before each document.
 KINDS = {
     kind.name: kind
     for kind in (
         Kind("bpe", "bpe", END_OF_TEXT, None, (END_OF_TEXT,)),
+        Kind("ctrl", "bpe", END_OF_TEXT, None, (END_OF_TEXT, *CONTROLS), controls=CONTROLS),
         Kind(
             "llama3",
             "bpe",

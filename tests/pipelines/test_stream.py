@@ -21,6 +21,7 @@ class NextTokens:
     """Inputs and targets, and what else an objective is told."""
 
     overlap = 1
+    with_sources = False
 
     def span(self, window: int) -> int:
         return window

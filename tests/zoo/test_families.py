@@ -29,7 +29,7 @@ def test_wrong_names_say_what_was_meant() -> None:
         families.get("gtp")
     with pytest.raises(ConfigError, match='did you mean "nano"'):
         GPT.size("nanno")
-    assert families.names() == ["bart", "bert", "distilbert", "ernie", "gpt", "llama", "lstm", "roberta", "t5"]
+    assert families.names() == ["bart", "bert", "ctrl", "distilbert", "ernie", "gpt", "llama", "lstm", "roberta", "t5"]
 
 
 def test_a_name_is_given_once() -> None:

@@ -16,7 +16,18 @@ import numpy as np
 import pytest
 
 from governance.errors import ConfigError, DataError, FingerprintMismatch
-from tests.zoo.toy import LONG, OBJECTIVES, VOCABULARY, RunTokens, SpanTokens, ToyTokens, toy_fit, toy_plan, toy_task
+from tests.zoo.toy import (
+    LONG,
+    OBJECTIVES,
+    VOCABULARY,
+    RunTokens,
+    SourceTokens,
+    SpanTokens,
+    ToyTokens,
+    toy_fit,
+    toy_plan,
+    toy_task,
+)
 from zoo import families
 from zoo.cli.settings import parse_settings
 from zoo.fit import Callback, Evaluation, fit
@@ -143,7 +154,7 @@ def test_a_student_learns_what_its_teacher_knows(tmp_path: Path) -> None:
     ("family", "stop_after", "changes"),
     [
         *(("gpt", stop_after, {}) for stop_after in (0, 3, 4, 6, 11)),
-        *((family, 6, {}) for family in ("llama", "lstm", "roberta", "bert", "distilbert", "ernie", "t5", "bart")),
+        *((family, 6, {}) for family in ("llama", "ctrl", "lstm", "roberta", "bert", "distilbert", "ernie", "t5", "bart")),
         ("gpt", 6, {"accumulate": 2, "ema": 0.8, "schedule": "wsd"}),
         ("gpt", 6, {"lora": {"rank": 2}, "ema": 0.8}),
         ("lstm", 6, {"lora": {"rank": 2}}),
@@ -153,7 +164,7 @@ def test_a_student_learns_what_its_teacher_knows(tmp_path: Path) -> None:
 def test_a_run_that_is_broken_off_goes_on(
     tmp_path: Path, family: str, stop_after: int, changes: dict[str, Any]
 ) -> None:
-    tokens = SpanTokens() if family == "ernie" else ToyTokens()
+    tokens = {"ernie": SpanTokens, "ctrl": SourceTokens}.get(family, ToyTokens)()
     options = {"family": family, "tokens": tokens, "jit": False, **changes}  # with XLA: the kill test below
     whole = toy_fit(tmp_path / "whole", **options)
     with pytest.raises(KeyboardInterrupt):

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from pipelines.tokenizers import WordTable
-from pipelines.tokens import TokenSplit
+from pipelines.tokens import Sources, TokenSplit
 from zoo import families
 from zoo.cli.settings import parse_settings
 from zoo.families import Size
 from zoo.fit import Callback, FitResult, TrainPlan, fit
 from zoo.objectives import (
     CausalLM,
+    ControlledLM,
     Denoising,
     DistilledLM,
     EntityMaskedLM,
@@ -34,6 +35,7 @@ TOY = Size("toy", layers=1, width=16, heads=2, context=8, learning_rate=1e-2, ba
 ENCODER = replace(TOY, context=32, dropout=0.0)
 TOYS = {
     "bert": replace(ENCODER, layers=2),
+    "ctrl": TOY,
     "distilbert": ENCODER,
     "ernie": ENCODER,
     "gpt": TOY,
@@ -57,6 +59,7 @@ _HIDES = (_START, _MASK, _PAD)
 OBJECTIVES: dict[str, Objective] = {
     "bart": Denoising(_WORDS, PairFrame(_PAD, _END, _START, _END), _MASK, _STOPS),
     "bert": MaskedLM(_WORDS, *_HIDES),
+    "ctrl": ControlledLM(0, (_START, _MASK)),
     "distilbert": DistilledLM(_WORDS, *_HIDES),
     "ernie": EntityMaskedLM(_WORDS, *_HIDES, opens=3, joins=4, closes=5, star=6),
     "roberta": MaskedLM(_WORDS, *_HIDES),
@@ -80,6 +83,18 @@ class ToyTokens:
         noise = np.random.default_rng(len(name)).integers(0, 3, size)
         ids = (np.arange(size) * 5 + noise) % VOCABULARY
         return TokenSplit(name, ids.astype(np.uint16), np.array([0, size]), 3 * size, 0)
+
+
+class SourceTokens(ToyTokens):
+    """Documents of about ten tokens, from two sources in turn."""
+
+    def split(self, name: str) -> TokenSplit:
+        plain = super().split(name)
+        ends = np.append(np.flatnonzero(plain.ids == 0)[::2] + 1, len(plain))
+        offsets = np.unique(np.concatenate([[0], ends]))
+        numbers = (np.arange(len(offsets) - 1) % 2).astype(np.uint16)
+        sizes = np.bincount(numbers, weights=3 * np.diff(offsets), minlength=2).astype(int).tolist()
+        return replace(plain, offsets=offsets, sources=Sources(("a", "b"), numbers, tuple(sizes)))
 
 
 class SpanTokens(ToyTokens):

@@ -181,6 +181,7 @@ def query(
     contrastive: Annotated[
         float | None, typer.Option(help="Contrastive search among the --top-k likeliest: weight, 0 to 1.")
     ] = None,
+    control: Annotated[str | None, typer.Option(help="Kind of text: a source that a ctrl was trained on.")] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it comes.")] = False,
     truncate: Annotated[
         bool, typer.Option("--truncate", help="Cut the beginning of a prompt that is too long.")
@@ -203,6 +204,7 @@ def query(
         "beams": beams,
         "length_penalty": length_penalty,
         "contrastive": contrastive,
+        "control": control,
     }
     request = {"domain": domain, "caller": caller, "purpose": purpose, "max_latency_ms": max_latency_ms}
     run_query(prompt, request | {"truncate": truncate}, sampling, stream, explain, json)

@@ -100,6 +100,16 @@ class OpenedBase:
         return self.base.label
 
     @property
+    def objective(self) -> str | None:
+        """What it was trained on last, if it is known and the model still is of that family."""
+        return self.base.about.get("objective") if self.base.about.get("family") == self.family.name else None
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Names of the control codes that it knows, in order."""
+        return tuple(map(str, self.base.about.get("controls", ())))
+
+    @property
     def identity(self) -> dict[str, str]:
         """Its parts of a training's fingerprint. With the label: a run of the same weights under a smaller one
         must not be found for a larger one."""

@@ -108,6 +108,8 @@ def _to_keras(opened: OpenedBase, folder: Path) -> None:
         family=opened.family,
         context=opened.context,
         label=opened.label,
+        objective=opened.objective,
+        controls=opened.controls,
     )
 
 
@@ -130,4 +132,12 @@ def _to_saved_model(opened: OpenedBase, folder: Path) -> None:
 def _write_about(opened: OpenedBase, folder: Path) -> None:
     from zoo.preset import write_about
 
-    write_about(folder, opened.tokenizer.folder, family=opened.family, context=opened.context, label=opened.label)
+    write_about(
+        folder,
+        opened.tokenizer.folder,
+        family=opened.family,
+        context=opened.context,
+        label=opened.label,
+        objective=opened.objective,
+        controls=opened.controls,
+    )

@@ -8,6 +8,7 @@ from governance.errors import ConfigError, did_you_mean
 from zoo.families.bart import BART
 from zoo.families.base import Family, Size
 from zoo.families.bert import BERT
+from zoo.families.ctrl import CTRL
 from zoo.families.distilbert import DISTILBERT
 from zoo.families.ernie import ERNIE
 from zoo.families.gpt import GPT
@@ -93,5 +94,5 @@ def table(vocab_size: int) -> list[Row]:
     ]
 
 
-for _family in (BART, BERT, DISTILBERT, ERNIE, GPT, LLAMA, LSTM, ROBERTA, T5):
+for _family in (BART, BERT, CTRL, DISTILBERT, ERNIE, GPT, LLAMA, LSTM, ROBERTA, T5):
     register(_family)

@@ -44,6 +44,8 @@ class Sampling:
         length_penalty: its alpha: 0 prefers short answers, 1 about the best mean of log-probabilities.
         contrastive: weight between 0 and 1 of the degeneration penalty of contrastive search (Su et al.
             2022, arXiv:2202.06417); 0 for none.
+        control: what kind of text to write: a source of the pipeline that a `ctrl` was trained on; None
+            leaves it to the prompt.
     """
 
     max_tokens: int = 128
@@ -57,6 +59,7 @@ class Sampling:
     beams: int = 1
     length_penalty: float = 0.6
     contrastive: float = 0.0
+    control: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
@@ -134,14 +137,14 @@ def uniform(seed: int, row: int, count: int) -> npt.NDArray[np.float32]:
 def served_defaults() -> dict[str, str | int | float | bool]:
     """The parameters of a served model with their defaults: those of `Sampling` and whether to truncate.
 
-    A served parameter has one type and no None: `top_k` of 0 stands for all, `stop` of "" for none.
+    A served parameter has one type and no None: `top_k` of 0 stands for all, `stop` and `control` of "" for none.
     """
     defaults = {field.name: field.default for field in fields(Sampling)}
-    return {**defaults, "max_tokens": 64, "temperature": 0.0, "top_k": 0, "stop": "", "truncate": False}
+    return {**defaults, "max_tokens": 64, "temperature": 0.0, "top_k": 0, "stop": "", "control": "", "truncate": False}
 
 
 def from_served(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters of `served_defaults` as settings by name; absent and empty ones are left out."""
     known = served_defaults()
     given = {name: type(known[name])(value) if name in known else value for name, value in params.items()}
-    return {name: value for name, value in given.items() if value or name not in ("top_k", "stop")}
+    return {name: value for name, value in given.items() if value or name not in ("top_k", "stop", "control")}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pipelines.tokenizers import Lexicon
 from zoo.objectives.base import SOURCE, Batch, Objective, Unit, Validation
 from zoo.objectives.causal import CausalLM
+from zoo.objectives.controlled import ControlledLM
 from zoo.objectives.denoising import Denoising
 from zoo.objectives.distilled import DistilledLM
 from zoo.objectives.entity import EntityMaskedLM
@@ -17,6 +18,7 @@ __all__ = [
     "SOURCE",
     "Batch",
     "CausalLM",
+    "ControlledLM",
     "Denoising",
     "DistilledLM",
     "EntityMaskedLM",
@@ -30,6 +32,7 @@ __all__ = [
 
 _OBJECTIVES: dict[str, Callable[[Lexicon], Objective]] = {
     CausalLM.name: lambda lexicon: CausalLM(),
+    ControlledLM.name: ControlledLM.of,
     DistilledLM.name: DistilledLM.of,
     EntityMaskedLM.name: EntityMaskedLM.of,
     MaskedLM.name: MaskedLM.of,

@@ -75,6 +75,7 @@ class WindowObjective:
     a subclass adds: `overlap`, `span`, `signature`, `examples`."""
 
     unit: ClassVar[Unit] = "byte"
+    with_sources: ClassVar[bool] = False
 
     def stream(self, split: TokenSplit, plan: TrainPlan, start_step: int) -> Iterator[Batch]:
         """See `Objective`."""

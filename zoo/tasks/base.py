@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from zoo.fit.plan import TrainPlan
 
 
+Measured = list[tuple[Batch, "npt.NDArray[Any]"]]
+"""Batches, and what `TaskObjective.outputs` gave for each."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """What a task needs to know of a training.
@@ -82,11 +86,24 @@ class TaskObjective(ABC):
         """What `figures` needs of a batch: one array whose first axis is that of the batch."""
 
     @abstractmethod
-    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
-        """What people ask for, such as accuracy, of all batches with their outputs."""
+    def figures(self, measured: Measured, validation: Mapping[str, float] | None = None) -> dict[str, float]:
+        """What people ask for, such as accuracy, of all batches with their outputs.
 
-    def measure(self, task: keras.Model, family: Family, split: ExampleSplit, *, batch_size: int) -> dict[str, float]:
-        """The figures of a model on a split."""
+        Args:
+            validation: the figures of the validation split, when these are another one's: what is fitted, such as a
+                temperature, is taken from there.
+        """
+
+    def measure(
+        self,
+        task: keras.Model,
+        family: Family,
+        split: ExampleSplit,
+        *,
+        batch_size: int,
+        validation: Mapping[str, float] | None = None,
+    ) -> dict[str, float]:
+        """The figures of a model on a split; see `figures`."""
         import numpy as np
 
         from zoo.compiled import compiled
@@ -94,7 +111,7 @@ class TaskObjective(ABC):
         outputs = compiled(task, lambda batch: self.outputs(task, family, batch))
         order = self._order(split, batch_size, seed=0, shuffle=False)
         batches = (self.batch(split, order.rows(step)) for step in range(order.batches))
-        return self.figures([(batch, np.asarray(outputs(dict(batch)))) for batch in batches])
+        return self.figures([(batch, np.asarray(outputs(dict(batch)))) for batch in batches], validation)
 
     @abstractmethod
     def size(self, split: ExampleSplit, batch: Batch) -> tuple[int, int]:

@@ -75,12 +75,16 @@ class Dialogues:
         """int64 [examples], inputs of each example: everything but the last token, which is a target alone."""
         return self.prompts.lengths + self.answers.lengths + self.template.around - 1
 
-    def __call__(self, example: int) -> tuple[npt.NDArray[np.int32], int]:
-        """A whole sequence, and how many of its last tokens are the answer with its end."""
+    def __call__(self, example: int, *, room_for: int = 0) -> tuple[npt.NDArray[np.int32], int]:
+        """A whole sequence, and how many of its last tokens are the answer with its end.
+
+        Args:
+            room_for: the prompt is cut as for an answer of at least so many tokens.
+        """
         import numpy as np
 
         prompt, answer = self.prompts[example], self.answers[example]
-        of_prompt, of_answer = self.template.kept(len(prompt), len(answer), self.context)
+        of_prompt, of_answer = self.template.kept(len(prompt), max(len(answer), room_for), self.context)
         kept = answer[:of_answer]
         begin = self.template.prompt(prompt[len(prompt) - of_prompt :])
         return np.concatenate([begin, kept, [self.template.end]]).astype(np.int32), len(kept) + 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
-from zoo.tasks.base import Setting, Task, TaskObjective, padded
+from zoo.tasks.base import Measured, Setting, Task, TaskObjective, padded
 from zoo.tasks.frames import framed, framed_lengths, pad_id
 
 if TYPE_CHECKING:
@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from zoo.families.base import Family
 
 
+#: In place of the class of a row that only fills a batch; -1 is a class that the training split does not have.
+_FILLER = -2
+
+
 class Classify(TaskObjective):
-    """Cross-entropy of the class. A class that the training split does not have weighs nothing."""
+    """Cross-entropy of the class. One that the training split does not have weighs nothing in the loss; the figures
+    count it as missed."""
 
     name: ClassVar[str] = "classify"
     unit: ClassVar[Unit] = "example"
@@ -44,6 +49,7 @@ class Classify(TaskObjective):
             "padding_mask": padded([np.ones_like(text) for text in texts], rows.length, 0),
             "targets": np.where(known, labels, 0).astype(np.int32),
             "weights": rows.weights * known.astype(np.float32),
+            "labels": np.where(rows.weights > 0, labels, _FILLER).astype(np.int32),
         }
 
     def nats(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
@@ -55,15 +61,15 @@ class Classify(TaskObjective):
     def outputs(self, task: Any, family: Family, batch: Mapping[str, Any]) -> Any:
         return task({name: batch[name] for name in ("inputs", "padding_mask")}, training=False)
 
-    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+    def figures(self, measured: Measured, validation: Mapping[str, float] | None = None) -> dict[str, float]:
         """accuracy; macro_f1 over the classes that occur; temperature, and with it the expected calibration error."""
         import numpy as np
 
-        counted = [batch["weights"] > 0 for batch, _ in measured]
-        logits = np.concatenate([found[rows] for (_, found), rows in zip(measured, counted, strict=True)])
-        labels = np.concatenate([batch["targets"][rows] for (batch, _), rows in zip(measured, counted, strict=True)])
-        chosen = logits.argmax(axis=1)
-        calm = temperature(logits, labels)
+        labels = np.concatenate([batch["labels"] for batch, _ in measured])
+        logits = np.concatenate([found for _, found in measured])[labels != _FILLER]
+        labels = labels[labels != _FILLER]
+        chosen, known = logits.argmax(axis=1), labels >= 0
+        calm = temperature(logits[known], labels[known]) if validation is None else validation["temperature"]
         return {
             "accuracy": float((chosen == labels).mean()),
             "macro_f1": macro_f1(chosen, labels),
@@ -117,13 +123,16 @@ def calibration_error(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any],
 
 
 def temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int32]) -> float:
-    """The temperature that makes these labels likeliest, between 0.05 and 20.
+    """The temperature that makes these labels likeliest, between 0.05 and 20; 1 if there are none.
 
     Args:
         logits: float32 [examples, classes].
         labels: int32 [examples].
     """
     import numpy as np
+
+    if len(labels) == 0:
+        return 1.0
 
     def slope(inverse: float) -> float:
         """Of the loss in 1/T, in which it is convex: mean over examples of E[logit] - logit of the label."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
-from zoo.tasks.base import Setting, Task, TaskObjective, padded
+from zoo.tasks.base import Measured, Setting, Task, TaskObjective, padded
 from zoo.tasks.frames import framed, framed_lengths, pad_id
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Embed(TaskObjective):
         vectors = task({name: batch[name] for name in ("inputs", "padding_mask")}, training=False)
         return ops.stack(ops.split(vectors, 2), axis=1)
 
-    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+    def figures(self, measured: Measured, validation: Mapping[str, float] | None = None) -> dict[str, float]:
         """found_first: how often a text's own pair is the nearest of at most 2,000 pairs."""
         import numpy as np
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
-from zoo.tasks.base import Setting, Task, TaskObjective, padded
+from zoo.tasks.base import Measured, Setting, Task, TaskObjective, padded
 from zoo.tasks.chat import Dialogues, Template
 from zoo.tasks.frames import pad_id
 
@@ -52,7 +52,7 @@ class Instruct(TaskObjective):
 
         return ops.argmax(family.logits(task, batch, False), axis=-1)
 
-    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+    def figures(self, measured: Measured, validation: Mapping[str, float] | None = None) -> dict[str, float]:
         """token_accuracy: how often the likeliest token is that of the answer."""
         right = sum(float(((found == batch["targets"]) * batch["weights"]).sum()) for batch, found in measured)
         return {"token_accuracy": right / sum(float(batch["weights"].sum()) for batch, _ in measured)}

@@ -19,7 +19,8 @@ _CHUNK = 2_000  # examples that are held as ids at once
 
 
 def bits_per_unit(model: LoadedModel, task: Task, records: Iterable[Mapping[str, str]]) -> float:
-    """Goes over all examples once; a class or type that the model does not know counts for nothing.
+    """Goes over all examples once; a class or type that the model does not know costs what a guess among all that
+    it can say does.
 
     A model that was tuned on preferences is measured without its reference, which another one does not share.
 
@@ -44,10 +45,22 @@ def bits_per_unit(model: LoadedModel, task: Task, records: Iterable[Mapping[str,
         split: ExampleSplit = examples_in_memory(chunk, text_model.encoder, task.parts, classes)
         validation = objective.validation(split, batch_size=_BATCH_SIZE, window=text_model.context)
         nats += sum(float(total(dict(batch))) for batch in validation.batches)
-        units += validation.bytes
+        missed = _unknown(split)
+        nats += missed * math.log(max(2, _choices(text_model)))
+        units += validation.bytes + missed
     if units == 0:
         raise DataError("there are no examples to measure the model on", fix="give more records")
     return nats / math.log(2) / units
+
+
+def _unknown(split: ExampleSplit) -> int:
+    """Decisions of a kind that the model does not know."""
+    return sum(int((marks < 0).sum()) for marks in (split.labels, split.tags) if marks is not None)
+
+
+def _choices(text_model: Any) -> int:
+    """What a head chooses among in each decision."""
+    return int(text_model.task.dense.units) if hasattr(text_model.task, "dense") else 0
 
 
 def _chunks(records: Iterable[Mapping[str, str]]) -> Iterator[list[Mapping[str, str]]]:

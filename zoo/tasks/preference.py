@@ -8,12 +8,13 @@ Ouyang et al. 2022, arXiv:2203.02155, equation 1).
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
-from zoo.tasks.base import NeedsReference, Setting, Task, TaskObjective, padded
+from zoo.tasks.base import Measured, NeedsReference, Setting, Task, TaskObjective, padded
 from zoo.tasks.chat import Dialogues, Template
 from zoo.tasks.frames import pad_id
 from zoo.tasks.instruct import itself, next_tokens
@@ -42,24 +43,33 @@ class _Pairs(TaskObjective):
     def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
         import numpy as np
 
-        return np.maximum(*(dialogues.whole_lengths() for dialogues in self._dialogues(split)))
+        return np.maximum(*(dialogues.whole_lengths() for dialogues in self._dialogues(split, self.context)))
 
     def sequences(self, split: ExampleSplit, rows: Rows) -> list[tuple[npt.NDArray[np.int32], int]]:
-        chosen, rejected = self._dialogues(split)
-        return [dialogues(example) for dialogues in (chosen, rejected) for example in rows.index]
+        import numpy as np
+
+        both = self._dialogues(split, self.context)
+        longer = np.maximum(*(dialogues.answers.lengths for dialogues in both))
+        # Both answers see the same part of a long prompt.
+        return [dialogues(example, room_for=int(longer[example])) for dialogues in both for example in rows.index]
 
     def size(self, split: ExampleSplit, batch: Batch) -> tuple[int, int]:
         count = int(batch["weights"].sum())
         return count, count
 
+    @property
+    def context(self) -> int:
+        """Tokens before the last one of a sequence, at most."""
+        return self.setting.context
+
+    @abstractmethod
     def margins(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
         """How much better than the rejected answer the chosen one is to the model, float32 [n]."""
-        raise NotImplementedError
 
     def outputs(self, task: Any, family: Family, batch: Mapping[str, Any]) -> Any:
         return self.margins(task, family, batch, False)
 
-    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+    def figures(self, measured: Measured, validation: Mapping[str, float] | None = None) -> dict[str, float]:
         """chosen_over_rejected: how often the model itself prefers the chosen answer; ties count half."""
         import numpy as np
 
@@ -71,8 +81,8 @@ class _Pairs(TaskObjective):
 
         return ops.softplus(-self.margins(task, family, batch, training))
 
-    def _dialogues(self, split: ExampleSplit) -> tuple[Dialogues, Dialogues]:
-        prompts, context = split.parts["prompt"], self.setting.context
+    def _dialogues(self, split: ExampleSplit, context: int) -> tuple[Dialogues, Dialogues]:
+        prompts = split.parts["prompt"]
         return (
             Dialogues(self.template, prompts, split.parts["chosen"], context),
             Dialogues(self.template, prompts, split.parts["rejected"], context),
@@ -131,12 +141,12 @@ class Preference(_Pairs, NeedsReference):
 
         return ops.stack(ops.split(answer_log_probabilities(task, family, batch, False), 2), axis=1)
 
-    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+    def figures(self, measured: Measured, validation: Mapping[str, float] | None = None) -> dict[str, float]:
         """chosen_over_rejected, and what the chosen answers cost: val_bits_per_byte."""
         import numpy as np
 
         nats, size = 0.0, 0
-        margins: list[tuple[Batch, npt.NDArray[Any]]] = []
+        margins: Measured = []
         for batch, found in measured:
             counted = batch["weights"] > 0
             chosen = slice(0, len(counted))
@@ -175,15 +185,19 @@ class Reward(_Pairs):
     def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
         import numpy as np
 
-        texts = [ids[-rows.length :] for ids, _ in self.sequences(split, rows)]
+        texts = [ids for ids, _ in self.sequences(split, rows)]
         return {
             "inputs": padded(texts, rows.length, pad_id(self.setting)),
             "padding_mask": padded([np.ones_like(text) for text in texts], rows.length, 0),
             "weights": rows.weights,
         }
 
+    @property
+    def context(self) -> int:
+        return self.setting.context - 1  # the end is read, not predicted
+
     def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
-        return super().whole_lengths(split) + 1  # the end is read, not predicted
+        return super().whole_lengths(split) + 1
 
     def margins(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
         from keras import ops

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
 from zoo.objectives.seq2seq import PairFrame, make_batch, nats
-from zoo.tasks.base import Setting, Task, TaskObjective
+from zoo.tasks.base import Measured, Setting, Task, TaskObjective
 from zoo.tasks.instruct import itself
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Seq2Seq(TaskObjective):
 
         return ops.argmax(family.logits(task, batch, False), axis=-1)
 
-    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+    def figures(self, measured: Measured, validation: Mapping[str, float] | None = None) -> dict[str, float]:
         """token_accuracy, and exact_match: answers whose every token is the likeliest one after those before it,
         which is what greedy generation then writes."""
         right = counted = exact = answers = 0

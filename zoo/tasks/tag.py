@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
-from zoo.tasks.base import Setting, Task, TaskObjective, padded
+from zoo.tasks.base import Measured, Setting, Task, TaskObjective, padded
 from zoo.tasks.frames import AROUND, framed, framed_lengths, pad_id
 
 if TYPE_CHECKING:
@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from zoo.families.base import Family
 
 
+#: Kinds of runs beside the numbers of the types, and the tag with which a place of an unknown type goes on.
+_OUTSIDE, _UNKNOWN = -2, -1
+_REST_OF_UNKNOWN = -2
+
+
 class Tag(TaskObjective):
-    """Cross-entropy of each token's tag."""
+    """Cross-entropy of each token's tag. A type that the training split does not have weighs nothing in the loss; the
+    figures count its places as missed, and so those in what was cut off."""
 
     name: ClassVar[str] = "tag"
     unit: ClassVar[Unit] = "token"
@@ -42,14 +48,24 @@ class Tag(TaskObjective):
             end = offsets[example] + len(texts[-1]) - AROUND
             tags.append(np.concatenate([[0], split.tags[offsets[example] : end], [0]]).astype(np.int32))
         weights = np.zeros((len(texts), rows.length), np.float32)
+        gold = padded(tags, rows.length, 0)
         for row, text in enumerate(texts):
             weights[row, 1 : len(text) - 1] = rows.weights[row]
         return {
             "inputs": padded(texts, rows.length, pad_id(self.setting)),
             "padding_mask": padded([np.ones_like(text) for text in texts], rows.length, 0),
-            "targets": padded(tags, rows.length, 0),
-            "weights": weights,
+            "targets": np.maximum(gold, 0),
+            "weights": weights * (gold >= 0),
+            "gold": gold,
+            "places": np.array([self._places(split, example) for example in rows.index], np.int32),
+            "counted": rows.weights,
         }
+
+    def _places(self, split: ExampleSplit, example: int) -> int:
+        """Marked places of an example, before it is cut."""
+        assert split.tags is not None
+        offsets = split.parts["text"].offsets
+        return sum(1 for _ in runs(split.tags[offsets[example] : offsets[example + 1]]))
 
     def nats(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
         from keras import ops
@@ -67,14 +83,16 @@ class Tag(TaskObjective):
         logits = task({name: batch[name] for name in ("inputs", "padding_mask")}, training=False)
         return ops.argmax(logits, axis=-1)
 
-    def figures(self, measured: list[tuple[Batch, npt.NDArray[Any]]]) -> dict[str, float]:
+    def figures(self, measured: Measured, validation: Mapping[str, float] | None = None) -> dict[str, float]:
         """span_precision, span_recall, span_f1: a place counts when its type and both of its ends are right."""
         hits = said = real = 0
         for batch, found in measured:
-            for row, weights in enumerate(batch["weights"] > 0):
-                gold = set(runs(batch["targets"][row][weights]))
-                chosen = set(runs(found[row][weights]))
-                hits, said, real = hits + len(gold & chosen), said + len(chosen), real + len(gold)
+            for row in (batch["counted"] > 0).nonzero()[0]:
+                text = slice(1, int(batch["padding_mask"][row].sum()) - 1)
+                gold = set(runs(batch["gold"][row][text]))
+                chosen = set(runs(found[row][text]))
+                hits, said = hits + len(gold & chosen), said + len(chosen)
+                real += int(batch["places"][row])
         precision, recall = hits / max(said, 1), hits / max(real, 1)
         f1 = 2 * hits / max(said + real, 1)
         return {"span_precision": precision, "span_recall": recall, "span_f1": f1}
@@ -82,15 +100,15 @@ class Tag(TaskObjective):
 
 def runs(tags: Sequence[int] | npt.NDArray[Any]) -> Iterator[tuple[int, int, int]]:
     """Places in a row of tags: (first token, one after the last, number of the type). One that goes on
-    without having begun begins there."""
-    start, kind = 0, -1
+    without having begun begins there. Tags of -1 and -2 are of a type without a number, which is given as -1."""
+    start, kind = 0, _OUTSIDE
     for position, tag in enumerate([*map(int, tags), 0]):
-        goes_on = kind >= 0 and tag == 2 + 2 * kind
+        goes_on = tag == (_REST_OF_UNKNOWN if kind == _UNKNOWN else 2 + 2 * kind) and kind != _OUTSIDE
         if goes_on:
             continue
-        if kind >= 0:
+        if kind != _OUTSIDE:
             yield start, position, kind
-        start, kind = position, (tag - 1) // 2 if tag else -1
+        start, kind = position, _OUTSIDE if tag == 0 else _UNKNOWN if tag < 0 else (tag - 1) // 2
 
 
 def model(language_model: keras.Model, setting: Setting) -> keras.Model:

@@ -78,6 +78,18 @@ def default_settings(
     return steps, settings
 
 
+def what_is_cut(objective: Any, examples: Any) -> str | None:
+    """What to say when examples of the training split do not fit into the window; None if all do."""
+    if not isinstance(objective, TaskObjective):
+        return None
+    split = examples.split("train")
+    count = objective.cut(split)
+    context = objective.setting.context
+    if count == 0:
+        return None
+    return f"warning: {count:,} of {len(split):,} examples are longer than {context} tokens and lose a part"
+
+
 def begin(objective: Any, model: keras.Model, family: Family, examples: Any) -> dict[str, float]:
     """Shows the model to a task before its first update. Gives the figures of a model that others are compared
     with: what it would have answered."""
@@ -96,6 +108,6 @@ def after(objective: Any, model: keras.Model, family: Family, examples: Any) -> 
     found = objective.measure(model, family, examples.split("validation"), batch_size=_MEASURED_AT_ONCE)
     test = examples.split("test")
     if len(test):
-        of_test = objective.measure(model, family, test, batch_size=_MEASURED_AT_ONCE)
+        of_test = objective.measure(model, family, test, batch_size=_MEASURED_AT_ONCE, validation=found)
         found |= {f"test_{name}": value for name, value in of_test.items() if name != "temperature"}
     return found

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from governance import ConfigError, DataError
 from pipelines.bucketed import Rows
-from pipelines.examples import encode_examples
+from pipelines.examples import encode_examples, examples_in_memory
+from pipelines.parts import Span, write_spans
 from tests.zoo.tasks.examples import COLOURS, THINGS, ToyTraining, ToyVersion, tokenizer
 from zoo import families, tasks
 from zoo.tasks.chat import Template
@@ -319,3 +320,78 @@ def test_pairs_of_encoder_and_decoder() -> None:
     wrong = batch["targets"].copy()
     wrong[0, 0] += 1
     assert training.objective.figures([(batch, wrong)])["exact_match"] == pytest.approx(4 / 5)
+
+
+def test_a_class_that_training_does_not_have_is_missed_not_left_out() -> None:
+    training = ToyTraining.of("classify", "roberta")
+    split = training.split()
+    labels = np.array(split.labels)
+    labels[1] = -1
+    batch = training.objective.batch(type(split)(**vars(split) | {"labels": labels}), some_rows(training))
+    right = np.full((6, 4), -5, np.float32)
+    right[np.arange(6), batch["targets"]] = 5
+    figures = training.objective.figures([(batch, right)])
+    assert figures["accuracy"] == pytest.approx(4 / 5), "five rows count, one of them has a class nobody can say"
+    assert figures["macro_f1"] < 1
+
+
+def test_a_test_split_is_calibrated_by_the_validation() -> None:
+    training = ToyTraining.of("classify", "roberta")
+    batch = training.objective.batch(training.split(), some_rows(training))
+    logits = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    own = training.objective.figures([(batch, logits)])
+    given = training.objective.figures([(batch, logits)], {"temperature": 3.0})
+    assert given["temperature"] == 3.0 != own["temperature"]
+    labels = batch["labels"][:5]
+    expected = np.exp(log_softmax(logits[:5] / 3.0))
+    assert given["calibration_error"] == pytest.approx(calibration_error(expected, labels), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("context", "spans", "recall"),
+    [
+        (48, [Span(4, 7, "THING"), Span(11, 17, "COLOUR")], 1.0),
+        (48, [Span(4, 7, "THING"), Span(11, 17, "PLACE")], 0.5),  # a type that training does not have
+        (6, [Span(4, 7, "THING"), Span(24, 27, "COLOUR")], 0.5),  # cut off
+    ],
+)
+def test_places_that_cannot_be_found_are_missed(context: int, spans: list[Span], recall: float) -> None:
+    training = ToyTraining.of("tag", "roberta", context=context)
+    text = "the car number 1 and is red"
+    record = {"text": text, "spans": write_spans(spans)}
+    split = examples_in_memory([record] * 2, training.setting.encoder, ("text", "spans"), training.setting.classes)
+    length = min(context, int(training.objective.lengths(split).max()))
+    rows = Rows(np.arange(2), np.array([1, 0], np.float32), length, epoch=0, seed=0)
+    batch = training.objective.batch(split, rows)
+    figures = training.objective.figures([(batch, np.maximum(batch["gold"], 0))])
+    assert figures["span_recall"] == recall and figures["span_precision"] == 1.0
+    assert (batch["weights"][batch["gold"] < 0] == 0).all() and batch["targets"].min() == 0
+
+
+def test_what_a_model_does_not_know_costs_a_guess() -> None:
+    training = ToyTraining.of("tag", "roberta")
+    known = [{"text": "the car is red", "spans": write_spans([Span(4, 7, "THING")])}]
+    unknown = [{"text": "the car is red", "spans": write_spans([Span(4, 7, "PLACE")])}]
+    encoder, classes = training.setting.encoder, training.setting.classes
+    tokens = [examples_in_memory(some, encoder, ("text", "spans"), classes).tags for some in (known, unknown)]
+    assert [int((one < 0).sum()) for one in tokens] == [0, int((tokens[0] > 0).sum())]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", ["preference", "reward"])
+def test_both_answers_see_the_same_part_of_a_long_prompt(name: str) -> None:
+    training = ToyTraining.of(name, "gpt", context=40)
+    encoder = training.setting.encoder
+    record = {"prompt": "the car is red " * 9, "chosen": "it is red", "rejected": "it is no red " * 3}
+    split = examples_in_memory([record], encoder, ("prompt", "chosen", "rejected"), ())
+    rows = Rows(np.arange(1), np.ones(1, np.float32), 40, epoch=0, seed=0)
+    batch = training.objective.batch(split, rows)
+    template = Template.of(encoder)
+    starts = []
+    for row in batch["inputs"]:
+        assert row[0] == template.before[0], "a prompt keeps what stands before it"
+        ids = row.tolist()
+        between = next(
+            at for at in range(len(ids)) if tuple(ids[at : at + len(template.between)]) == template.between
+        )
+        starts.append(ids[:between])
+    assert starts[0] == starts[1]

@@ -1,0 +1,336 @@
+"""Everything that one does with a model, for each family of the zoo, in one table.
+
+    python benchmarks/every_family.py [--families gpt bert …] [--steps 40] [--size nano] [--json]
+
+Each family is, on the bundled `tax_domain` and through the public verbs alone:
+
+    trained     from scratch; registered, past its gates, better than untrained
+    resumed     the same training in a second workspace, killed by SIGKILL in the middle and started again: every
+                loss and every evaluation equal, one run, one version
+    reopened    by a new process, which gives the same figures and the same answer as this one
+    used        for what it is made for: an answer, or an embedding and a filled mask
+    adapted     by LoRA from its registered version, with the adapter's file beside the new one
+    exported    to Hugging Face's layout (lstm: a keras-hub preset), from there to a keras-hub preset: the same
+                weights and tokenizer (SHA-256), the same answer
+
+A cell holds a figure, or what went wrong; the exit code is 1 if anything did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT)]
+
+CHECKS = ("trained", "resumed", "reopened", "used", "adapted", "exported")
+PIPELINE, CALLER, PROMPT = "tax_domain", "tax-service", "Dear client,"
+
+#: Families that answer through `zoo.query`; the others are encoders.
+_NO_LAYOUT_OF_HUGGING_FACE = ("lstm",)
+
+_TRAIN = """
+import json, sys, zoo
+from zoo.screen import Screen
+
+class Stages(Screen):
+    def progress(self, stage, done, total, note=""):
+        print(stage, done, flush=True)
+
+zoo.train(sys.argv[1], pipeline=sys.argv[2], screen=Stages(), **json.loads(sys.argv[3]))
+"""
+
+_REOPEN = """
+import json, sys, zoo
+from benchmarks.every_family import answer_of, figures_of
+model = zoo.load(sys.argv[1])
+print(json.dumps([answer_of(model), figures_of(model)]))
+"""
+
+
+@dataclass
+class Family:
+    """One family in two workspaces, of which the second one is there to be killed in.
+
+    Attributes:
+        settings: of its training, arguments of `zoo.train`.
+    """
+
+    name: str
+    calm: Path
+    disturbed: Path
+    settings: Mapping[str, Any]
+
+    @property
+    def model(self) -> str:
+        return f"{PIPELINE}.{self.name}"
+
+    @property
+    def champion(self) -> str:
+        return f"{self.model}@champion"
+
+    @property
+    def workspace(self) -> Any:
+        from zoo.workspace import Workspace
+
+        return Workspace.load(self.calm)
+
+    def load(self) -> Any:
+        import zoo
+
+        return zoo.load(self.champion, workspace=self.workspace)
+
+
+def trained(family: Family) -> str:
+    import zoo
+
+    run = zoo.train(family.name, pipeline=PIPELINE, workspace=family.workspace, **family.settings)
+    before, after = run.metrics["untrained_bits_per_byte"], run.metrics["val_bits_per_byte"]
+    expect(run.promoted, f"gates: {[gate.to_json() for gate in run.gates if not gate.passed]}")
+    expect(after < before, f"{after:.3f} bits per byte, and {before:.3f} untrained")
+    return f"{before:.2f} → {after:.2f} bpb"
+
+
+def resumed(family: Family) -> str:
+    steps = family.settings["steps"]
+    killed = False
+    child = start(family)
+    assert child.stdout is not None
+    for line in child.stdout:
+        stage, _, done = line.strip().rpartition(" ")
+        if stage == "train" and int(done) >= steps * 2 // 3 and not killed:
+            os.killpg(child.pid, signal.SIGKILL)
+            killed = True
+    child.communicate()
+    expect(killed and child.returncode == -signal.SIGKILL, f"was not killed: exit code {child.returncode}")
+    child = start(family)
+    lines, errors = child.communicate()
+    expect(child.returncode == 0, errors.strip().splitlines()[-1] if errors.strip() else "the second start failed")
+    done = [int(line.rsplit(" ", 1)[1]) for line in lines.splitlines() if line.startswith("train ")]
+    expect(min(done, default=0) > 1, "it began again at its first step")
+    calm, disturbed = history(family.calm, family.model), history(family.disturbed, family.model)
+    expect(len(disturbed["train_loss"]) == steps, f"{len(disturbed['train_loss'])} losses of {steps}")
+    expect(disturbed == calm, "losses differ")
+    return f"from step {min(done)} of {steps}"
+
+
+def reopened(family: Family) -> str:
+    import zoo
+
+    environment = os.environ | {"ZOO_HOME": str(family.calm), "PYTHONPATH": path_of_imports()}
+    command = [sys.executable, "-c", _REOPEN, family.champion]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    expect(result.returncode == 0, (result.stderr.strip().splitlines() or ["no word"])[-1])
+    there, here = json.loads(result.stdout.splitlines()[-1]), [answer_of(family.load()), figures_of(family.load())]
+    expect(json.dumps(there) == json.dumps(here), "another process gives other figures")
+    assert zoo.load is not None
+    return f"{here[1]['bits_per_byte']:.2f} bpb in both"
+
+
+def used(family: Family) -> str:
+    import zoo
+
+    model = family.load()
+    if model.gives == "embedding":
+        import numpy as np
+
+        near = model.embed(["The return is due.", "The return is late.", "a", ""])
+        expect(np.allclose(np.linalg.norm(near, axis=1), 1, atol=1e-4), "embeddings are not of length 1")
+        mask = model.text_model.encoder.lexicon.kind.mask
+        [filled] = model.fill(f"The {mask} is due.", top_k=1)
+        return f"embeds; fills {filled[0].token.strip()!r}"
+    answer = zoo.query(PROMPT, domain="tax", caller=CALLER, workspace=family.workspace, max_tokens=12)
+    expect(answer.model == family.model or len(registered(family.calm)) > 1, f"{answer.model} answered")
+    text = model.generate(PROMPT, max_tokens=12)
+    expect(text == "".join(model.stream(PROMPT, max_tokens=12)), "a stream gives another text")
+    return f"answers {text.strip()[:16]!r}"
+
+
+def adapted(family: Family) -> str:
+    import zoo
+
+    settings = {**family.settings, "lora": {"rank": 4}, "init": self_reference(family), "seed": 1}
+    run = zoo.train(family.name, pipeline=PIPELINE, workspace=family.workspace, **settings)
+    expect(run.model.version > 1, "no new version")
+    folder = folder_of(run.model, family.workspace)
+    expect((folder / "adapter.npz").is_file(), "no adapter beside the model")
+    before, after = run.metrics["untrained_bits_per_byte"], run.metrics["val_bits_per_byte"]
+    expect(after < before, f"learned nothing: {before:.4f} → {after:.4f} bits per byte")
+    return f"{before:.3f} → {after:.3f} bpb"
+
+
+def exported(family: Family) -> str:
+    import zoo
+    from zoo.load import open_folder
+
+    reference, to = self_reference(family), "keras" if family.name in _NO_LAYOUT_OF_HUGGING_FACE else "hf"
+    with tempfile.TemporaryDirectory() as temporary:
+        there, back = Path(temporary) / "there", Path(temporary) / "back"
+        first = zoo.export(reference, there, to=to, workspace=family.workspace)
+        second = zoo.export(str(there), back, to="keras", workspace=family.workspace)
+        expect(first.digest == second.digest, "weights or tokenizer changed")
+        expect(first.label == second.label, "the label changed")
+        before = answer_of(zoo.load(reference, workspace=family.workspace))
+        expect(answer_of(open_folder(back)) == before, "another answer after the way out and back")
+    return f"{to}, {first.digest[:8]} both ways"
+
+
+RUN: Mapping[str, Callable[[Family], str]] = {
+    "trained": trained,
+    "resumed": resumed,
+    "reopened": reopened,
+    "used": used,
+    "adapted": adapted,
+    "exported": exported,
+}
+
+
+def expect(holds: object, otherwise: str) -> None:
+    if not holds:
+        raise AssertionError(otherwise)
+
+
+def start(family: Family) -> subprocess.Popen[str]:
+    environment = os.environ | {"ZOO_HOME": str(family.disturbed), "PYTHONPATH": path_of_imports()}
+    return subprocess.Popen(
+        [sys.executable, "-c", _TRAIN, family.name, PIPELINE, json.dumps(dict(family.settings))],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def path_of_imports() -> str:
+    return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def self_reference(family: Family) -> str:
+    """The version that was trained first."""
+    return f"{family.model}/1"
+
+
+def registered(home: Path) -> list[Any]:
+    from registry import Tracking, list_versions
+    from zoo.workspace import Workspace
+
+    workspace = Workspace.load(home)
+    return list_versions(Tracking(workspace.tracking_uri, workspace.artifact_root))
+
+
+def folder_of(version: Any, workspace: Any) -> Path:
+    from registry import Tracking, model_folder
+
+    return Path(model_folder(Tracking(workspace.tracking_uri, workspace.artifact_root), version))
+
+
+def history(home: Path, model: str) -> dict[str, list[tuple[int, float]]]:
+    """Losses and evaluations by step, of the one run of the one version of a model."""
+    from registry import Tracking
+    from zoo.workspace import Workspace
+
+    [version] = [one for one in registered(home) if one.name == model]
+    workspace = Workspace.load(home)
+    tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
+    found = {}
+    for key in ("train_loss", "val_bits_per_byte", "val_loss"):
+        points = tracking.client.get_metric_history(version.run_id, key)
+        found[key] = sorted((point.step, point.value) for point in points)
+    return found
+
+
+def answer_of(model: Any) -> Any:
+    """What the model is made for, as JSON."""
+    answer = model.use(PROMPT, max_tokens=12)
+    return answer if isinstance(answer, str) else [round(float(value), 5) for value in answer]
+
+
+def figures_of(model: Any) -> dict[str, float]:
+    texts = ["Dear client, the return is due on the first Monday of May; please send it to us."] * 3
+    return {"bits_per_byte": round(model.bits_per_byte(texts), 5)}
+
+
+def check(family: Family) -> dict[str, str]:
+    """A row of the table: what each check says, or "FAILED: …"."""
+    row = {"family": family.name}
+    for name in CHECKS:
+        try:
+            row[name] = RUN[name](family)
+        except Exception as error:  # of any kind: the others are still of interest
+            traceback.print_exc()
+            row[name] = f"FAILED: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    return row
+
+
+def make_workspaces(folder: Path) -> tuple[Path, Path]:
+    """Two equal workspaces over the bundled pipeline, with its data built."""
+    from zoo.workspace import catalogue_folder
+
+    calm, disturbed = folder / "calm", folder / "disturbed"
+    shutil.copytree(catalogue_folder(), calm)
+    zoo = [sys.executable, "-m", "zoo"]
+    subprocess.run([*zoo, "data", "build", PIPELINE], env=os.environ | {"ZOO_HOME": str(calm)}, check=True)
+    shutil.copytree(calm, disturbed)
+    return calm, disturbed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--families", nargs="+", help="all by default; distilbert needs bert")
+    parser.add_argument("--size", default="nano")
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--row", nargs=3, metavar=("FAMILY", "CALM", "DISTURBED"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    settings = {"size": options.size, "steps": options.steps, "evaluate_every": 10, "checkpoint_every": 5}
+    if options.row is not None:
+        name, calm, disturbed = options.row
+        print(json.dumps(check(Family(name, Path(calm), Path(disturbed), settings))), flush=True)
+        return
+    from zoo import families
+
+    names = options.families or sorted(families.names(), key=lambda name: name == "distilbert")
+    with tempfile.TemporaryDirectory(prefix="every-family-") as temporary:
+        rows = [row_of(name, *homes, options) for homes in [make_workspaces(Path(temporary))] for name in names]
+    show(rows, options.json)
+    raise SystemExit(any(value.startswith("FAILED") for row in rows for value in row.values()))
+
+
+def row_of(name: str, calm: Path, disturbed: Path, options: argparse.Namespace) -> dict[str, str]:
+    """In a process of its own, which gives its memory back."""
+    command = [sys.executable, __file__, "--size", options.size, "--steps", str(options.steps)]
+    command += ["--row", name, str(calm), str(disturbed)]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    try:
+        row: dict[str, str] = json.loads(result.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        row = {"family": name} | dict.fromkeys(CHECKS, f"FAILED: exit code {result.returncode}")
+    print(json.dumps(row), file=sys.stderr, flush=True)
+    return row
+
+
+def show(rows: list[dict[str, str]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows))
+        return
+    columns = ("family", *CHECKS)
+    widths = [max(len(name), *(len(row[name]) for row in rows)) for name in columns]
+    for row in [dict(zip(columns, columns, strict=True)), *rows]:
+        print("  ".join(row[name].ljust(width) for name, width in zip(columns, widths, strict=True)).rstrip())
+
+
+if __name__ == "__main__":
+    main()

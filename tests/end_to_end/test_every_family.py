@@ -1,0 +1,37 @@
+"""Everything that one does with a model, for each family, at toy size: the rows of `benchmarks/every_family.py`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.every_family import CHECKS, Family, check, trained
+from pipelines import build
+from tests.support.workspace import TINY, make_workspace
+from zoo import families
+
+SETTINGS = {**TINY, "evaluate_every": 4, "checkpoint_every": 4}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with its data built."""
+    workspace = make_workspace(tmp_path_factory.mktemp("data"), records=60)
+    spec = workspace.pipeline("tax_domain")
+    build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage)
+    return workspace.home
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", families.names())
+def test_all_that_one_does_with_a_model(data: Path, tmp_path: Path, name: str) -> None:
+    calm, disturbed = (shutil.copytree(data, tmp_path / folder) for folder in ("calm", "disturbed"))
+    teacher = families.get(name).teacher
+    if teacher is not None:
+        for home in (calm, disturbed):
+            trained(Family(teacher, home, disturbed, SETTINGS))
+    row = check(Family(name, calm, disturbed, SETTINGS))
+    assert list(row) == ["family", *CHECKS]
+    assert not [f"{what}: {said}" for what, said in row.items() if said.startswith("FAILED")]

@@ -76,7 +76,9 @@ def copy(options: argparse.Namespace) -> None:
     from pipelines.parts import split_parts
 
     generator = random.Random(7)
-    words = sorted({"".join(generator.choice(part) for part in ("bdfgklmnprstvz", "aeiou", "lmnrst")) for _ in range(90)})
+    words = sorted(
+        {"".join(generator.choice(part) for part in ("bdfgklmnprstvz", "aeiou", "lmnrst")) for _ in range(90)}
+    )
     rows = []
     for number in range(30_000):
         chosen = generator.choices(words[:64], k=generator.randint(4, 8))
@@ -173,12 +175,16 @@ def train(family: str, pipeline: str, workspace: Any, **settings: Any) -> Any:
     run = zoo.train(family, pipeline=pipeline, workspace=workspace, **settings)
     seconds = time.perf_counter() - start
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
-    [key] = [name for name in run.metrics if name in ("val_bits_per_byte", "val_bits_per_example", "val_bits_per_token")]
+    [key] = [
+        name for name in run.metrics if name in ("val_bits_per_byte", "val_bits_per_example", "val_bits_per_token")
+    ]
     points = tracking.client.get_metric_history(run.model.run_id, key)
     curve = ", ".join(f"{point.step}: {point.value:.3f}" for point in sorted(points, key=lambda one: one.step))
     print(f"{run.model}: {seconds:.0f} s; {key} {curve}")
     known = ("accuracy", "macro_f1", "f1", "exact_match", "chosen_over_rejected", "tokens_per_second")
-    print("  " + ", ".join(f"{name} {value:.4g}" for name, value in sorted(run.metrics.items()) if name.endswith(known)))
+    print(
+        "  " + ", ".join(f"{name} {value:.4g}" for name, value in sorted(run.metrics.items()) if name.endswith(known))
+    )
     print("  gates: " + ", ".join(f"{gate.name} {'passed' if gate.passed else 'FAILED'}" for gate in run.gates))
     return run
 

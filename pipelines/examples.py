@@ -275,16 +275,19 @@ class Marks:
         return cls(tuple(sorted(classes)), tuple(sorted(types)))
 
     def tags(self, parts: Mapping[str, str], places: Sequence[tuple[int, int]]) -> npt.NDArray[np.int16]:
-        """int16 [tokens]: a token belongs to the place that it shares a character with, spaces not counted."""
+        """int16 [tokens]: a token belongs to the place that it shares a character with; spaces count within it alone."""
         import numpy as np
 
         text, tags = parts["text"], np.zeros(len(places), "<i2")
         number = {kind: index for index, kind in enumerate(self.types)}
         for span in read_spans(parts["spans"]):
-            begins, rest = (-1, -2) if span.type not in number else (1 + 2 * number[span.type], 2 + 2 * number[span.type])
-            begun = False
+            begins, rest = (
+                (-1, -2) if span.type not in number else (1 + 2 * number[span.type], 2 + 2 * number[span.type])
+            )
+            begun, stop = False, span.start + len(text[span.start : span.end].rstrip())
             for token, (start, end) in enumerate(places):
-                if text[max(start, span.start) : min(end, span.end)].strip() and not tags[token]:
+                shared = text[max(start, span.start) : min(end, stop)]
+                if shared and (begun or shared.strip()) and not tags[token]:
                     tags[token] = rest if begun else begins
                     begun = True
         return tags

@@ -94,7 +94,6 @@ class Ingredients:
             return families.get(self.family.teacher).objective
         return self.family.objective
 
-
     @property
     def controls(self) -> tuple[str, ...]:
         """Names of the control codes, in order; none where the objective has none."""

@@ -20,7 +20,15 @@ from zoo.workspace import Workspace
 
 #: What a model that may answer learned last: answers, the next word of a text, to restore a text. Others, such as
 #: encoders and classifiers, do not answer.
-_ORDER = {"instruct": 0, "preference": 0, "seq2seq": 0, "causal_lm": 1, "controlled_lm": 1, "span_corruption": 2, "denoising": 2}
+_ORDER = {
+    "instruct": 0,
+    "preference": 0,
+    "seq2seq": 0,
+    "causal_lm": 1,
+    "controlled_lm": 1,
+    "span_corruption": 2,
+    "denoising": 2,
+}
 
 
 @dataclass(frozen=True)

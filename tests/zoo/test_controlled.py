@@ -119,7 +119,9 @@ def test_a_model_writes_what_its_code_says_and_keeps_it_on_disk(tmp_path: Path) 
     offsets = np.cumsum([0, *map(len, documents)])
     numbers = np.arange(300, dtype=np.uint16) % 2
     sources = Sources(("letters", "answers"), numbers, (1800, 1800))
-    split = TokenSplit("train", np.concatenate(documents).astype(np.uint16), offsets, 3600, lexicon.frame.end_id, sources)
+    split = TokenSplit(
+        "train", np.concatenate(documents).astype(np.uint16), offsets, 3600, lexicon.frame.end_id, sources
+    )
 
     class Tokens:
         vocab_size = len(lexicon)
@@ -141,7 +143,9 @@ def test_a_model_writes_what_its_code_says_and_keeps_it_on_disk(tmp_path: Path) 
     long = "o" * 300
     assert len(encoder.encode([long])[0]) > 32, "must be cut"
     assert model.generate([long], Sampling(max_tokens=4, temperature=0, control="answers"), truncate=True)
-    with pytest.raises(ConfigError, match='no control code "letter".*did you mean "letters".*use one of letters, answers'):
+    with pytest.raises(
+        ConfigError, match='no control code "letter".*did you mean "letters".*use one of letters, answers'
+    ):
         model.generate([""], Sampling(control="letter"))
 
 

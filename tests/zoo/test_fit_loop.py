@@ -154,7 +154,10 @@ def test_a_student_learns_what_its_teacher_knows(tmp_path: Path) -> None:
     ("family", "stop_after", "changes"),
     [
         *(("gpt", stop_after, {}) for stop_after in (0, 3, 4, 6, 11)),
-        *((family, 6, {}) for family in ("llama", "ctrl", "lstm", "roberta", "bert", "distilbert", "ernie", "t5", "bart")),
+        *(
+            (family, 6, {})
+            for family in ("llama", "ctrl", "lstm", "roberta", "bert", "distilbert", "ernie", "t5", "bart")
+        ),
         ("gpt", 6, {"accumulate": 2, "ema": 0.8, "schedule": "wsd"}),
         ("gpt", 6, {"lora": {"rank": 2}, "ema": 0.8}),
         ("lstm", 6, {"lora": {"rank": 2}}),

@@ -127,11 +127,12 @@ def _print_facts(content: dict[str, Any]) -> None:
 
 
 def run_families(vocab_size: int, as_json: bool) -> None:
-    from zoo import families
+    from zoo import families, tasks
 
     rows = families.table(vocab_size)
+    of_shape = {shape: tasks.names(shape) for shape in ("encoder", "decoder", "seq2seq")}
     if as_json:
-        print_json({"families": [vars(row) for row in rows]})
+        print_json({"families": [vars(row) for row in rows], "tasks": of_shape})
         return
     headers = (
         "family",
@@ -157,6 +158,9 @@ def run_families(vocab_size: int, as_json: bool) -> None:
         ],
         right=(5, 6, 7, 8, 9),
     )
+    print()
+    for shape, names in of_shape.items():
+        print(f"--task of {shape}s: {', '.join(names)}")
 
 
 def run_plan(

@@ -110,4 +110,3 @@ def _chance(windows: Windows, row: int) -> float:
 
     key = [windows.seed & 0xFFFFFFFFFFFFFFFF, int(windows.index[row])]
     return float(np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, int(windows.epoch[row])])).random())
-

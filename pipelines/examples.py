@@ -32,6 +32,7 @@ SPLITS = ("train", "validation", "test")
 _BATCH = 512
 #: Changes with whatever changes the files that the same records give.
 _FORMAT = 2
+_UNKNOWN = -1
 
 Progress = Callable[[str, int], None]
 
@@ -275,15 +276,14 @@ class Marks:
         return cls(tuple(sorted(classes)), tuple(sorted(types)))
 
     def tags(self, parts: Mapping[str, str], places: Sequence[tuple[int, int]]) -> npt.NDArray[np.int16]:
-        """int16 [tokens]: a token belongs to the place that it shares a character with; spaces count within it alone."""
+        """int16 [tokens]: a token belongs to the place that it shares a character with; spaces count inside it."""
         import numpy as np
 
         text, tags = parts["text"], np.zeros(len(places), "<i2")
         number = {kind: index for index, kind in enumerate(self.types)}
         for span in read_spans(parts["spans"]):
-            begins, rest = (
-                (-1, -2) if span.type not in number else (1 + 2 * number[span.type], 2 + 2 * number[span.type])
-            )
+            kind = number.get(span.type, _UNKNOWN)
+            begins, rest = (-1, -2) if kind == _UNKNOWN else (1 + 2 * kind, 2 + 2 * kind)
             begun, stop = False, span.start + len(text[span.start : span.end].rstrip())
             for token, (start, end) in enumerate(places):
                 shared = text[max(start, span.start) : min(end, stop)]

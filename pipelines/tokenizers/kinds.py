@@ -58,9 +58,9 @@ class Kind:
     controls: tuple[str, ...] = ()
 
 
-#: `bpe` as GPT-2 has it (keras-hub's `GPT2Tokenizer`), `ctrl` the same with control codes, the others as their namesakes (`Llama3Tokenizer`,
-#: `RobertaTokenizer`, `BertTokenizer`, `BartTokenizer`, `T5Tokenizer`). An encoder's first token stands before
-#: each input, not before each document.
+#: `bpe` as GPT-2 has it (keras-hub's `GPT2Tokenizer`), `ctrl` the same with control codes, the others as their
+#: namesakes (`Llama3Tokenizer`, `RobertaTokenizer`, `BertTokenizer`, `BartTokenizer`, `T5Tokenizer`). An encoder's
+#: first token stands before each input, not before each document.
 KINDS = {
     kind.name: kind
     for kind in (

@@ -13,7 +13,7 @@ from governance import ConfigError, PolicyRefused, RegistryError
 from governance.labels import Label
 from pipelines.tokenizers import TokenizerFiles, train_tokenizer
 from registry import GateResult, ModelVersion, Tracking, model_folder, promote_if_blessed, quarantine
-from tests.pipelines.tiny import TinyVersion, letters, tiny_version
+from tests.pipelines.tiny import tiny_version
 from tests.support.mlflow_template import build_template, copy_template
 from tests.support.models import register_fake, start_run
 from tests.support.workspace import make_workspace

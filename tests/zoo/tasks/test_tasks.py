@@ -18,8 +18,8 @@ from pipelines.examples import encode_examples, examples_in_memory
 from pipelines.parts import Span, write_spans
 from tests.zoo.tasks.examples import COLOURS, THINGS, ToyTraining, ToyVersion, tokenizer
 from zoo import families, tasks
-from zoo.tasks.chat import Template
 from zoo.tasks.base import NeedsReference
+from zoo.tasks.chat import Template
 from zoo.tasks.classify import calibration_error, temperature
 from zoo.tasks.embed import TEMPERATURE
 from zoo.tasks.preference import BETA

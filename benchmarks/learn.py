@@ -62,7 +62,7 @@ def classify(options: argparse.Namespace) -> None:
     rules = read_yaml(catalogue_folder() / "zoo.yaml")["domains"]["support"]["pii"]
     source = {"path": str(options.data / "support" / "train.csv"), "parts": {"text": "{text}", "label": "category"}}
     workspace = make_workspace(options.work, "support", rules, {"intents": [source]})
-    settings = {"steps": 1250, "batch_size": 32, "learning_rate": 1e-4} | options.settings
+    settings = {"steps": 940, "batch_size": 32, "learning_rate": 1e-4} | options.settings
     train("bert", "intents", workspace, task="classify", init=str(options.init), init_label="public", **settings)
     model = load("intents.bert-classify", workspace)
     rows = list(csv.DictReader((options.data / "support" / "test.csv").open(encoding="utf-8")))
@@ -73,8 +73,6 @@ def classify(options: argparse.Namespace) -> None:
 
 def copy(options: argparse.Namespace) -> None:
     """Two tasks in one model, told apart by a prefix: 4 to 8 words of 64, forwards or backwards."""
-    from pipelines.parts import split_parts
-
     generator = random.Random(7)
     words = sorted(
         {"".join(generator.choice(part) for part in ("bdfgklmnprstvz", "aeiou", "lmnrst")) for _ in range(90)}
@@ -92,7 +90,7 @@ def copy(options: argparse.Namespace) -> None:
     settings = {"steps": 3000, "batch_size": 64, "learning_rate": 1e-3} | options.settings
     run = train("t5", "pairs", workspace, task="seq2seq", **settings)
     model = load("pairs.t5-seq2seq", workspace)
-    pairs = [split_parts(record) for _, record in run.data.version.texts("test")]
+    pairs = [parts for _, parts in run.data.version.parts("test")]
     prompts = [pair["prompt"] for pair in pairs]
     answers = model.generate(prompts, max_tokens=24)
     for task in ("copy", "reverse"):
@@ -175,9 +173,8 @@ def train(family: str, pipeline: str, workspace: Any, **settings: Any) -> Any:
     run = zoo.train(family, pipeline=pipeline, workspace=workspace, **settings)
     seconds = time.perf_counter() - start
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
-    [key] = [
-        name for name in run.metrics if name in ("val_bits_per_byte", "val_bits_per_example", "val_bits_per_token")
-    ]
+    units = ("example", "token", "byte")
+    key = next(f"val_bits_per_{unit}" for unit in units if f"val_bits_per_{unit}" in run.metrics)
     points = tracking.client.get_metric_history(run.model.run_id, key)
     curve = ", ".join(f"{point.step}: {point.value:.3f}" for point in sorted(points, key=lambda one: one.step))
     print(f"{run.model}: {seconds:.0f} s; {key} {curve}")

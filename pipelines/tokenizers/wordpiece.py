@@ -13,6 +13,7 @@ after the first are moved to planes of Unicode that nothing uses, where it sorts
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -113,6 +114,20 @@ class WordPieceEncoder(Encoder):
         ends = list(accumulate(map(len, parts)))
         return [token for part in parts for token in part], list(zip(ends[:-1:2], ends[1::2], strict=True))
 
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """Pieces of a word whose characters cannot be told apart after folding have all of it."""
+        cuts = [0, *(position for position in range(1, len(text)) if is_border(text, position)), len(text)]
+        words = [text[start:end] for start, end in pairwise(cuts)]
+        folded = [_shortened(fold(word)) for word in words]
+        places: list[tuple[int, int]] = []
+        encoded = self.tokenizer.encode_batch(folded, add_special_tokens=False)
+        for start, word, characters, pieces in zip(cuts, words, folded, encoded, strict=False):
+            origin = _origin(word, characters)
+            for first, end in pieces.offsets:
+                whole = (start, start + len(word))
+                places.append(whole if origin is None else (start + origin[first], start + origin[end - 1] + 1))
+        return places
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text for people: pieces joined to words, a space before each word but for signs that hang on to a
         neighbour. Case, accents and other white space are lost; a rest without a beginning keeps its mark."""
@@ -139,9 +154,20 @@ def _hangs_on(word: str, piece: str) -> bool:
     return of_number or of_address or repeated
 
 
+@functools.lru_cache(65_536)
+def _fold_one(character: str) -> str:
+    return fold(character)
+
+
+def _origin(word: str, folded: str) -> list[int] | None:
+    """For each folded character the one that it came from; None where they do not fold one by one."""
+    parts = [_fold_one(character) for character in word]
+    return [index for index, part in enumerate(parts) for _ in part] if "".join(parts) == folded else None
+
+
 def is_border(text: str, position: int) -> bool:
     """Whether a text can be cut here and its parts encoded one by one, to the same ids."""
-    before, after = fold(text[position - 1 : position]), fold(text[position : position + 1])
+    before, after = _fold_one(text[position - 1 : position]), _fold_one(text[position : position + 1])
     return not 0 < position < len(text) or before.endswith(_END) or after.startswith(_END)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+import unicodedata
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -218,3 +220,21 @@ def test_parts_have_the_ids_of_the_whole(encoder: WordPieceEncoder, text: str, d
 def test_a_span_inside_a_word_is_left_out(encoder: WordPieceEncoder) -> None:
     text = "the tax return"
     assert encoder.encode_parts(text, [(4, 7), (8, 10)])[1] == [(1, 2)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.one_of(known, st.lists(pieces).map("".join)))
+def test_each_id_has_its_place(encoder: WordPieceEncoder, text: str) -> None:
+    ids, places = encoder.encode([text])[0], encoder.places(text)
+    assert len(places) == len(ids)
+    assert all(0 <= start < end <= len(text) for start, end in places)
+    assert all(one[0] <= two[0] for one, two in pairwise(places))
+
+
+def test_places_are_those_of_the_characters(encoder: WordPieceEncoder) -> None:
+    text = "The CLIENT's café, (No. 1234) é\u0301!"
+    tokens = [list(encoder.lexicon.ids)[number] for number in encoder.encode([text])[0]]
+    for token, (start, end) in zip(tokens, encoder.places(text), strict=True):
+        if token != "[UNK]":
+            expected = unicodedata.normalize("NFD", text[start:end].lower())
+            assert token.removeprefix("##") == re.sub("[\u0300-\u036f]", "", expected)

@@ -44,15 +44,3 @@ class GPT(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.norm(x) @ self.tokens.weight.T
-
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Decay on matrices alone: not on biases, norms, embeddings."""
-    decayed, plain = [], []
-    for name, parameter in model.named_parameters():
-        is_matrix = parameter.ndim == 2 and not name.startswith(("tokens", "positions"))
-        (decayed if is_matrix else plain).append(parameter)
-    return [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]

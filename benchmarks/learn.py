@@ -130,7 +130,8 @@ def preference(options: argparse.Namespace) -> None:
     workspace = make_workspace(options.work, "public-text", KEEP, pipelines, split=split, vocab_size=2048)
     train("gpt", "answers", workspace, steps=400)
     tuned = train("gpt", "answers", workspace, task="instruct", init="answers.gpt@champion", steps=300)
-    run = train("gpt", "likes", workspace, task="preference", init=str(tuned.model), **options.settings)
+    settings = {"steps": 120, "learning_rate": 1e-3} | options.settings
+    run = train("gpt", "likes", workspace, task="preference", init=str(tuned.model), **settings)
     before, after = run.metrics["base_chosen_over_rejected"], run.metrics["chosen_over_rejected"]
     print(f"held-out chosen over rejected: {before:.3f} before, {after:.3f} after")
 
@@ -147,7 +148,7 @@ def tag(options: argparse.Namespace) -> None:
     write_jsonl(options.work / "messages.jsonl", rows)
     source = {"path": "messages.jsonl", "parts": {"text": "{text}", "spans": "spans"}, "id": "id"}
     workspace = make_workspace(options.work, "public-text", KEEP, {"names": [source]})
-    settings = {"steps": 900, "batch_size": 32, "learning_rate": 1e-4} | options.settings
+    settings = {"steps": 450, "batch_size": 32, "learning_rate": 1e-4} | options.settings
     train("bert", "names", workspace, task="tag", init=str(options.init), init_label="public", **settings)
     model = load("names.bert-tag", workspace)
     found = [{(place.start, place.end, place.type) for place in model.tag(text)} for text, _, _ in test]

@@ -5,6 +5,9 @@ bucket, so that little of it is padding and few shapes are ever compiled. Which 
 a pure function of (seed, step), as in `pipelines.stream`: a restart goes on exactly where it stopped, and
 workers share a batch without a word. In an epoch each example comes once; what is missing to fill a
 bucket's last batch repeats some of its examples with weight 0.
+
+A batch of the longest examples comes first: TensorFlow keeps the memory of each compiled shape, and shorter ones find room in
+that of a longer one, but not the other way round. (A MiniLM on questions of 16 to 128 tokens took 6.8 GB in a random order.)
 """
 
 from __future__ import annotations
@@ -106,12 +109,15 @@ class BucketOrder:
         import numpy as np
 
         if not self._shuffle:
-            return self._members, np.arange(self.batches)
+            return self._members, np.arange(self.batches)[::-1]
         if self._epoch is None or self._epoch[0] != epoch:
             key = [self._seed & 0xFFFFFFFFFFFFFFFF, epoch]
             draw = np.random.Generator(np.random.Philox(key=key))
             members = [draw.permutation(one) for one in self._members]
-            self._epoch = (epoch, members, draw.permutation(self.batches))
+            order = draw.permutation(self.batches)
+            longest = int(np.argmax(order))  # batches are numbered bucket by bucket
+            order[[0, longest]] = order[[longest, 0]]
+            self._epoch = (epoch, members, order)
         return self._epoch[1], self._epoch[2]
 
 

@@ -19,13 +19,14 @@ SLOW_TIMEOUT = 1800  # seconds
 # A user's own settings must not leak into the tests, nor the tests into a user's workspace.
 for name in ("ZOO_HOME", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "KERAS_BACKEND"):
     os.environ.pop(name, None)
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["MPLBACKEND"] = "agg"
 
 # The block itself: in this process now, in children through PYTHONPATH.
 _scratch = tempfile.TemporaryDirectory(prefix="zoo-tests-")
 NETWORK_LOG = Path(_scratch.name) / "network.log"
 os.environ["ZOO_TEST_NETWORK_LOG"] = str(NETWORK_LOG)
+os.environ.setdefault("ZOO_COMPILE_CACHE", str(Path(_scratch.name) / "compiled"))  # for child processes too
 _paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", str(OFFLINE))]
 os.environ["PYTHONPATH"] = os.pathsep.join([str(OFFLINE), *_paths])
 if getattr(sys.modules.get("sitecustomize"), "__file__", None) != str(OFFLINE / "sitecustomize.py"):

@@ -10,13 +10,20 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from zoo.compile_cache import compile_cache
+
 
 def prepare_backend() -> None:
     """Imports Keras and its backend once, quietly. What was written is shown if the import fails."""
     if "keras" in sys.modules:
         return
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Errors come as exceptions as well; what is logged as one besides is that there is no GPU, and each compiled function
+    # that was found in the cache.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if (cache := compile_cache()) is not None:
+        given = os.environ.get("TF_XLA_FLAGS", "")
+        os.environ["TF_XLA_FLAGS"] = f"{given} --tf_xla_persistent_cache_directory={cache}".strip()
     # TensorFlow's own pool keeps the memory of one training step for the next. Through malloc each
     # step of some hundred MB is mapped and zeroed anew by the kernel: a quarter of its time.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")

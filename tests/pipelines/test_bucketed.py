@@ -54,6 +54,14 @@ def test_the_order_is_a_function_of_seed_and_step() -> None:
     assert any(not np.array_equal(one.rows(n).index, order_of(lengths, seed=4).rows(n).index) for n in range(5))
 
 
+@settings(deadline=None)
+@given(lengths=sizes, epoch=st.integers(0, 3), shuffle=st.booleans())
+def test_the_longest_come_first(lengths: list[int], epoch: int, shuffle: bool) -> None:
+    order = order_of(lengths, shuffle=shuffle)
+    of_epoch = [order.rows(epoch * order.batches + step).length for step in range(order.batches)]
+    assert of_epoch[0] == max(of_epoch)
+
+
 def numbers(rows: Rows) -> dict[str, npt.NDArray[np.int64]]:
     return {"index": rows.index, "padded": np.zeros((len(rows.index), rows.length), np.int64)}
 

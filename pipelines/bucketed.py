@@ -6,8 +6,9 @@ a pure function of (seed, step), as in `pipelines.stream`: a restart goes on exa
 workers share a batch without a word. In an epoch each example comes once; what is missing to fill a
 bucket's last batch repeats some of its examples with weight 0.
 
-A batch of the longest examples comes first: TensorFlow keeps the memory of each compiled shape, and shorter ones find room in
-that of a longer one, but not the other way round. (A MiniLM on questions of 16 to 128 tokens took 6.8 GB in a random order.)
+A batch of the longest examples comes first: TensorFlow keeps the memory of each compiled shape, and shorter ones
+find room in that of a longer one, but not the other way round. (A MiniLM on questions of 16 to 128 tokens took
+6.8 GB in a random order.)
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ def prepare_backend() -> None:
     if "keras" in sys.modules:
         return
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    # Errors come as exceptions as well; what is logged as one besides is that there is no GPU, and each compiled function
-    # that was found in the cache.
+    # Errors come as exceptions as well; what is logged as one besides is that there is no GPU, and each compiled
+    # function that was found in the cache.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if (cache := compile_cache()) is not None:
         given = os.environ.get("TF_XLA_FLAGS", "")

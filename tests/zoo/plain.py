@@ -28,11 +28,19 @@ SIZES = {"gpt": _SIZE, "llama": replace(_SIZE, layers=2, heads=4), "lstm": repla
 
 @dataclass(frozen=True)
 class Plain:
-    """A network as a function of all ids so far."""
+    """A network as a function of all ids so far.
+
+    Attributes:
+        whole: int32 [1, CONTEXT] to logits and states of all positions.
+        stops: ids that end an answer.
+        counts_prompt: whether the repetition penalty counts the prompt, all but its first token.
+    """
 
     family: Family
     task: Any
     whole: Callable[..., Any]
+    stops: tuple[int, ...] = (EOS,)
+    counts_prompt: bool = True
 
     @classmethod
     def toy(cls, name: str) -> Plain:
@@ -67,11 +75,11 @@ class Plain:
 
     def adjusted(self, prompt: list[int], answer: list[int], sampling: Sampling) -> np.ndarray:
         logits = self.logits(prompt + answer)
-        for token in set(prompt[1:] + answer):
+        for token in {*prompt[1:], *answer} if self.counts_prompt else set(answer):
             factor = sampling.repetition_penalty
             logits[token] = logits[token] / factor if logits[token] > 0 else logits[token] * factor
         if len(answer) < sampling.min_tokens:
-            logits[EOS] = -np.inf
+            logits[list(self.stops)] = -np.inf
         return logits
 
     def answer(self, prompt: list[int], sampling: Sampling, random: np.ndarray) -> list[int]:
@@ -91,7 +99,7 @@ class Plain:
                 token = _drawn(logits / sampling.temperature, sampling, float(number))
             else:
                 token = int(logits.argmax())
-            if token == EOS:
+            if token in self.stops:
                 break
             answer.append(token)
         return answer
@@ -114,8 +122,10 @@ class Plain:
                 for score, answer in living
                 for token, step in enumerate(np.log(_softmax(self.adjusted(prompt, answer, sampling)) + 1e-300))
             ]
-            finished += [(score / _divisor(len(ids), sampling), ids[:-1]) for score, ids in grown if ids[-1] == EOS]
-            going_on = [(score, ids) for score, ids in grown if ids[-1] != EOS]
+            finished += [
+                (score / _divisor(len(ids), sampling), ids[:-1]) for score, ids in grown if ids[-1] in self.stops
+            ]
+            going_on = [(score, ids) for score, ids in grown if ids[-1] not in self.stops]
             living = sorted(going_on, key=lambda one: -one[0])[: sampling.beams]
         finished += [(score / _divisor(len(ids), sampling), ids) for score, ids in living]
         return max(finished, key=lambda one: one[0])[1]

@@ -42,10 +42,16 @@ def toy_task(name: str) -> tuple[Family, Any]:
         }
         backbone = keras_hub.models.T5Backbone.from_config(task.backbone.get_config() | changes)
         task = keras_hub.models.T5Seq2SeqLM(backbone, preprocessor=None)
+    sharpen(task)
+    return family, task
+
+
+def sharpen(task: Any) -> None:
+    """Other weights: clearer favourites than an untrained model has, and nothing that is 0, which would hide that it
+    is left out."""
     random = np.random.default_rng(3)
     for weight in task.trainable_weights:
         weight.assign(random.normal(0, _deviation(weight.path, weight.shape), weight.shape) + _mean(weight.path))
-    return family, task
 
 
 def _mean(path: str) -> float:
@@ -53,7 +59,6 @@ def _mean(path: str) -> float:
 
 
 def _deviation(path: str, shape: tuple[int, ...]) -> float:
-    """Clearer favourites than an untrained model has, and nothing that is 0, which would hide that it is left out."""
     if path.endswith(("gamma", "weight", "bias", "beta")):
         return 0.1
     if "embedding" in path:
@@ -69,14 +74,15 @@ class PlainSeq2Seq:
     family: Family
     task: Any
     whole: Callable[..., Any]
+    context: int
 
     @classmethod
     @functools.cache
     def toy(cls, name: str) -> PlainSeq2Seq:
-        return cls.of(*toy_task(name))
+        return cls.of(*toy_task(name), CONTEXT)
 
     @classmethod
-    def of(cls, family: Family, task: Any) -> PlainSeq2Seq:
+    def of(cls, family: Family, task: Any, context: int) -> PlainSeq2Seq:
         from keras import ops
 
         def whole(source: Any, mask: Any, ids: Any) -> Any:
@@ -89,13 +95,18 @@ class PlainSeq2Seq:
             states = task.backbone(inputs, training=False)["decoder_sequence_output"]
             return task(inputs, training=False), states
 
-        return cls(family, task, jitted(task, whole))
+        return cls(family, task, jitted(task, whole), context)
 
-    def over(self, source: Sequence[int], *, counts_prompt: bool = False, stops: tuple[int, ...] = (EOS,)) -> Plain:
-        """The decoder that looks at a source, alone in its batch and without padding on the left."""
-        row, mask = np.full((1, CONTEXT), _PAD, np.int32), np.zeros((1, CONTEXT), np.int32)
+    def over(self, source: Sequence[int], stops: tuple[int, ...] = (EOS,), counted: Sequence[int] = ()) -> Plain:
+        """The decoder that looks at a source, alone in its batch and without padding before its first token.
+
+        Args:
+            counted: tokens that the repetition penalty counts beside the answer's.
+        """
+        row, mask = np.full((1, self.context), _PAD, np.int32), np.zeros((1, self.context), np.int32)
         row[0, : len(source)], mask[0, : len(source)] = source, 1
-        return Plain(self.family, self.task, functools.partial(self.whole, row, mask), stops, counts_prompt)
+        whole = functools.partial(self.whole, row, mask)
+        return Plain(self.family, self.task, whole, stops, lambda prompt: list(counted), self.context)
 
 
 def make_requests(sampling: Sampling) -> list[Request]:

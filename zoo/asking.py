@@ -22,13 +22,14 @@ class Asking(ABC):
     Attributes:
         stops: ids that end an answer.
         in_parts: whether an answer consists of several, each of which is asked for with those before it.
-        keeps_end: whether of a prompt that is too long the end matters.
+        continues: whether the prompt is the beginning of the text. Its end matters more than its beginning, and
+            the repetition penalty counts its tokens.
         prefix: ids that the decoder is given, when these are always so many.
     """
 
     lexicon: Lexicon
     in_parts: ClassVar[bool] = False
-    keeps_end: ClassVar[bool] = True
+    continues: ClassVar[bool] = True
 
     @property
     def frame(self) -> PairFrame:
@@ -56,7 +57,7 @@ class Answer(Asking):
     """The prompt is an input, and the output is the answer. A prefix stands at the beginning, so that is
     what is kept of an input that is too long."""
 
-    keeps_end = False
+    continues = False
 
     def request(self, ids: list[int]) -> tuple[list[int], list[int]]:
         return self.frame.text(ids), self.frame.decoder_prompt

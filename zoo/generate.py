@@ -11,16 +11,16 @@ that an answer depends neither on the backend nor on what else is in its batch.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from governance.errors import ConfigError, DataError, did_you_mean
 from pipelines.tokenizers import Encoder
 from zoo.compiled import bucket, check_utf8
 from zoo.generation.choose import choose
-from zoo.generation.engine import BATCH_SIZES, Engine
+from zoo.generation.engine import BATCH_SIZES, STOP_PACE, STREAM_PACE, Engine
 from zoo.generation.sampling import Sampling
-from zoo.generation.texts import TextStream, cut, settled, stop_at
+from zoo.generation.texts import cut, over_at_stops, pieces
 
 if TYPE_CHECKING:
     import keras_hub
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Sampling", "TextModel", "choose"]
 
 _SAMPLED_TOKENS = 64
-#: Tokens between two looks at the text: for stop strings, and for a stream, whose first piece hurries.
-_STOP_PACE = (16,)
-_STREAM_PACE = (2, 4, 8)
 
 
 class TextModel:
@@ -103,8 +100,7 @@ class TextModel:
                 known before its end.
         """
         chosen = sampling or Sampling()
-        if chosen.beams > 1:
-            raise ConfigError("a beam search knows its answer at the end alone", where="stream", fix="use beams=1")
+        chosen.check_streams()
         [row] = self._rows([prompt], chosen, truncate)
         return self._pieces(row, chosen)
 
@@ -173,22 +169,12 @@ class TextModel:
         return [self.frame.prompt_id, *ids][-room - 1 :]  # what lost its beginning is no beginning of a document
 
     def _last_answers(self, rows: list[list[int]], size: int, sampling: Sampling, first_row: int) -> list[list[int]]:
-        pace = _STOP_PACE if sampling.stops else ()
-        *_, answers = self._engine.answers(
-            rows, size, sampling, first_row=first_row, pace=pace, is_over=self._is_over(sampling)
-        )
+        pace = STOP_PACE if sampling.stops else ()
+        is_over = over_at_stops(self.encoder.decode, sampling.stops)
+        *_, answers = self._engine.answers(rows, size, sampling, first_row=first_row, pace=pace, is_over=is_over)
         return answers
 
     def _pieces(self, row: list[int], sampling: Sampling) -> Iterator[str]:
-        text = TextStream(self.encoder.decode, sampling.stops)
-        answer: list[int] = []
-        for [answer] in self._engine.answers([row], 1, sampling, pace=_STREAM_PACE, is_over=self._is_over(sampling)):
-            if piece := text.push(answer):
-                yield piece
-        if piece := text.push(answer, last=True):
-            yield piece
-
-    def _is_over(self, sampling: Sampling) -> Callable[[list[int]], bool] | None:
-        """Whether a stop string has come; None if there is none to look for."""
-        stops = sampling.stops
-        return (lambda answer: stop_at(settled(self.encoder.decode(answer)), stops) is not None) if stops else None
+        is_over = over_at_stops(self.encoder.decode, sampling.stops)
+        answers = self._engine.answers([row], 1, sampling, pace=STREAM_PACE, is_over=is_over)
+        return pieces((answer for [answer] in answers), self.encoder.decode, sampling.stops)

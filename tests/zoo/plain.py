@@ -28,11 +28,20 @@ SIZES = {"gpt": _SIZE, "llama": replace(_SIZE, layers=2, heads=4), "lstm": repla
 
 @dataclass(frozen=True)
 class Plain:
-    """A network as a function of all ids so far."""
+    """A network as a function of all ids so far.
+
+    Attributes:
+        whole: int32 [1, context] to logits and states of all positions.
+        stops: ids that end an answer.
+        counted: of a prompt, what the repetition penalty counts.
+    """
 
     family: Family
     task: Any
     whole: Callable[..., Any]
+    stops: tuple[int, ...] = (EOS,)
+    counted: Callable[[list[int]], list[int]] = lambda prompt: prompt[1:]
+    context: int = CONTEXT
 
     @classmethod
     def toy(cls, name: str) -> Plain:
@@ -61,25 +70,30 @@ class Plain:
 
     def _forward(self, ids: list[int]) -> list[np.ndarray]:
         """Logits and states of all positions; no position sees the zeros that fill the row up."""
-        row = np.zeros((1, CONTEXT), np.int32)
+        row = np.zeros((1, self.context), np.int32)
         row[0, : len(ids)] = ids
         return [np.asarray(one, np.float64)[0] for one in self.whole(row)]
 
     def adjusted(self, prompt: list[int], answer: list[int], sampling: Sampling) -> np.ndarray:
         logits = self.logits(prompt + answer)
-        for token in set(prompt[1:] + answer):
+        for token in {*self.counted(prompt), *answer}:
             factor = sampling.repetition_penalty
             logits[token] = logits[token] / factor if logits[token] > 0 else logits[token] * factor
         if len(answer) < sampling.min_tokens:
-            logits[EOS] = -np.inf
+            logits[list(self.stops)] = -np.inf
         return logits
 
     def answer(self, prompt: list[int], sampling: Sampling, random: np.ndarray) -> list[int]:
-        """The new tokens, without the end of text.
+        """The new tokens, without the stop.
 
         Args:
             random: float [max_tokens], a uniform number for each token.
         """
+        ids = self.with_stop(prompt, sampling, random)
+        return ids[:-1] if ids and ids[-1] in self.stops else ids
+
+    def with_stop(self, prompt: list[int], sampling: Sampling, random: np.ndarray) -> list[int]:
+        """The new tokens, and the stop if there was one."""
         if sampling.beams > 1:
             return self._beams(prompt, sampling)
         answer: list[int] = []
@@ -91,9 +105,9 @@ class Plain:
                 token = _drawn(logits / sampling.temperature, sampling, float(number))
             else:
                 token = int(logits.argmax())
-            if token == EOS:
-                break
             answer.append(token)
+            if token in self.stops:
+                break
         return answer
 
     def _contrastive(self, ids: list[int], logits: np.ndarray, sampling: Sampling) -> int:
@@ -114,8 +128,8 @@ class Plain:
                 for score, answer in living
                 for token, step in enumerate(np.log(_softmax(self.adjusted(prompt, answer, sampling)) + 1e-300))
             ]
-            finished += [(score / _divisor(len(ids), sampling), ids[:-1]) for score, ids in grown if ids[-1] == EOS]
-            going_on = [(score, ids) for score, ids in grown if ids[-1] != EOS]
+            finished += [(score / _divisor(len(ids), sampling), ids) for score, ids in grown if ids[-1] in self.stops]
+            going_on = [(score, ids) for score, ids in grown if ids[-1] not in self.stops]
             living = sorted(going_on, key=lambda one: -one[0])[: sampling.beams]
         finished += [(score / _divisor(len(ids), sampling), ids) for score, ids in living]
         return max(finished, key=lambda one: one[0])[1]

@@ -25,6 +25,8 @@ from zoo.families import Family, Size
 from zoo.fit import TrainPlan
 from zoo.fit.step import Loss, make_optimizer, make_steps
 from zoo.generate import Sampling
+from zoo.generation.decoders import AttentionDecoder
+from zoo.generation.engine import Request, Written
 from zoo.load import LoadedModel
 from zoo.objectives.seq2seq import PairFrame, make_batch, nats
 from zoo.preset import load_preset, save_preset
@@ -76,8 +78,11 @@ def one_batch_size() -> Iterator[None]:
 
 @pytest.fixture(scope="module", params=["t5", "bart"])
 def any_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AnyModel:
-    family = families.get(request.param)
-    storage = tmp_path_factory.mktemp("storage")
+    return make_model(request.param, tmp_path_factory.mktemp("storage"))
+
+
+def make_model(name: str, storage: Path) -> AnyModel:
+    family = families.get(name)
     files = train_tokenizer(tiny_version(), kind=family.tokenizer, vocab_size=WORDS[family.name], storage=storage)
     task = family.build(SIZE, files.vocab_size, seed=5)
     for weight in task.trainable_weights:
@@ -148,7 +153,8 @@ def test_no_request_compiles_after_the_warm_up(any_model: AnyModel, monkeypatch:
     for model in (any_model.reads, any_model.answers):
         model.warm_up()
         with monkeypatch.context() as patch:
-            patch.setattr(zoo.seq2seq, "choose", None)  # whoever compiles again, fails
+            patch.setattr(AttentionDecoder, "read", None)  # whoever compiles again, fails
+            patch.setattr(type(model.task), "call_encoder", None)
             for change in ({"top_k": 3, "seed": 9}, {"max_tokens": 1, "temperature": 0}, {"top_p": 0.1}):
                 for prompt in ("", "tax", "the tax return is due " * 9):
                     model.generate([prompt], replace(DRAWN, **change), truncate=True)
@@ -187,21 +193,20 @@ def test_samples_are_long_enough_to_show_what_was_learned_by_heart(any_model: An
     secret = model.encoder.encode([" secret"])[0]
 
     class Sure:
-        """Writes the next three tokens of the secret, then a stop."""
+        """Writes the secret; a T5 the next three tokens of it, then a stop."""
 
-        def __call__(self, source: Any, mask: Any, ids: Any, known: Any, ends: Any, *rest: Any) -> np.ndarray:
-            ids = ids.copy()
-            for row in range(len(ids)):
-                read = int(mask[row].sum()) - 2  # without what stands around a text
+        def write(self, requests: list[Request], *rest: Any, **options: Any) -> Iterator[list[Written]]:
+            answers = []
+            for request in requests:
                 in_parts = any_model.family.name == "t5"
-                for place in range(known[row], ends[row]):
-                    step = place - known[row]
-                    stops = in_parts and step == 3
-                    ids[row, place] = 3 if stops else secret[(step + in_parts * read) % len(secret)]
-            return ids
+                read = len(request.source) - 2 if in_parts else 0  # without what stands around a text
+                new = min(3, request.new) if in_parts else request.new
+                ids = [secret[(read + step) % len(secret)] for step in range(new)]
+                answers.append(Written([*request.written, *ids], 3 if in_parts and request.new > 3 else None))
+            yield answers
 
     sure = Seq2SeqModel(model.task, model.encoder, context=SIZE.context, objective=any_model.family.objective)
-    sure._decode = Sure()
+    sure._engine = Sure()  # type: ignore[assignment]
     sample = sure.sample([""], seed=1)[0]
     assert sample.startswith(" secret") and len(model.encoder.encode([sample])[0]) == 16
     samples = model.sample(["the tax", "the tax", "", "x" * 500], seed=1)

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 #: Of what must not be chosen; finite, so that a softmax stays one.
 NEVER = -1e9
 
 
-def adjust(logits: Any, seen: Any, settings: Any, *, eos_id: int, chosen: Any) -> Any:
+def adjust(logits: Any, seen: Any, settings: Any, *, stops: Sequence[int], chosen: Any) -> Any:
     """Applies the repetition penalty and keeps an answer from ending too early.
+
+    A table of tokens may have more rows than the tokenizer has words; what is beyond them is dropped.
 
     The penalty divides positive logits of seen tokens and multiplies negative ones (Keskar et al. 2019,
     arXiv:1909.05858, section 4.1, who assume positive ones).
 
     Args:
-        logits: float32 [rows, vocabulary].
-        seen: bool [rows, vocabulary], tokens of prompt and answer.
+        logits: float32 [rows, vocabulary or more].
+        seen: bool [rows, vocabulary], tokens that are penalised.
         settings: from `Sampling.settings`.
+        stops: ids that end an answer.
         chosen: int32, tokens that the answers have already.
+
+    Returns:
+        float32 [rows, vocabulary].
     """
     from keras import ops
 
+    vocabulary = seen.shape[1]
+    logits = logits[:, :vocabulary]
     penalty, fewest = settings[4], settings[5]
 
     def penalised() -> Any:
@@ -29,8 +38,14 @@ def adjust(logits: Any, seen: Any, settings: Any, *, eos_id: int, chosen: Any) -
 
     logits = ops.cond(penalty != 1, penalised, lambda: logits)
     too_early = ops.cast(chosen, "float32") < fewest
-    ends = ops.arange(logits.shape[1]) == eos_id
-    return ops.where(ops.logical_and(ends, too_early), NEVER, logits)
+    return ops.where(ops.logical_and(is_stop(ops.arange(vocabulary, dtype="int32"), stops), too_early), NEVER, logits)
+
+
+def is_stop(tokens: Any, stops: Sequence[int]) -> Any:
+    """bool of the shape of `tokens`, int32."""
+    from keras import ops
+
+    return ops.any(tokens[..., None] == ops.convert_to_tensor(list(stops), "int32"), axis=-1)
 
 
 def choose(logits: Any, random: Any, settings: Any) -> Any:

@@ -9,7 +9,8 @@ only attention to the cache is ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from governance.errors import ConfigError
@@ -71,16 +72,25 @@ def decoder_of(task: keras_hub.models.CausalLM) -> Decoder:
     )
 
 
+#: attend(queries, keys, values), each [rows, count, heads, head width], to what is attended to, of the same shape.
+Attend = Callable[[Any, Any, Any], Any]
+
+
 class AttentionDecoder:
     """A stack of layers with causal self-attention. The cache has keys and values of each layer, float
     [rows, heads, slots, head width] each.
 
     Args:
-        backbone: gives layers, final norm, token table and dtype.
+        backbone: gives width and dtype, and what is not given of layers, final norm and token table.
         embed: (ids, positions) to states.
-        layer: (layer, states, positions, attend) to states; it calls attend(queries, keys, values), each
-            [rows, count, heads, head width], once.
+        layer: (layer, states, positions, attend) to states; it calls attend once.
         heads: of keys and values.
+        layers: what `layer` is called with, one after the other.
+        norm: of what the last layer gives.
+        logits: of states.
+        scale: of attention scores; None for head width^-0.5.
+        bias: (count, slots, slot) to what is added to the scores of `count` tokens from `slot` on, float32
+            [heads, count, slots].
     """
 
     def __init__(
@@ -88,22 +98,32 @@ class AttentionDecoder:
         backbone: Any,
         *,
         embed: Callable[[Any, Any], Any],
-        layer: Callable[[Any, Any, Any, Callable[[Any, Any, Any], Any]], Any],
+        layer: Callable[[Any, Any, Any, Attend], Any],
         heads: int,
         head_width: int,
+        layers: Sequence[Any] | None = None,
+        norm: Callable[[Any], Any] | None = None,
+        logits: Callable[[Any], Any] | None = None,
+        scale: float | None = None,
+        bias: Callable[[int, int, Any], Any] | None = None,
     ) -> None:
         self.width: int = backbone.hidden_dim
         self._backbone = backbone
         self._embed = embed
         self._layer = layer
         self._heads, self._head_width = heads, head_width
+        self._layers: Sequence[Any] = backbone.transformer_layers if layers is None else layers
+        self._norm = backbone.layer_norm if norm is None else norm
+        self._logits = logits or functools.partial(backbone.token_embedding, reverse=True)
+        self._scale = head_width**-0.5 if scale is None else scale
+        self._bias = bias
 
     def empty(self, rows: int, slots: int) -> Cache:
         from keras import ops
 
         shape = (rows, self._heads, slots, self._head_width)
         dtype = self._backbone.compute_dtype
-        return tuple((ops.zeros(shape, dtype), ops.zeros(shape, dtype)) for _ in self._backbone.transformer_layers)
+        return tuple((ops.zeros(shape, dtype), ops.zeros(shape, dtype)) for _ in self._layers)
 
     def read(self, ids: Any, cache: Cache, slot: Any, pads: Any, *, alternatives: bool = False) -> tuple[Any, Cache]:
         from keras import ops
@@ -113,18 +133,19 @@ class AttentionDecoder:
         places = slot + order
         positions = ops.maximum((slot if alternatives else places) - pads[:, None], 0) + ops.zeros_like(ids)
         visible = _visible(slots, slot, places, pads, alternatives)
+        bias = None if self._bias is None else self._bias(1 if alternatives else count, slots, slot)
         x = self._embed(ids, positions)
         updated = []
-        for layer, (keys, values) in zip(self._backbone.transformer_layers, cache, strict=True):
-            attention = _Attention(keys, values, slot, visible)
-            x = self._layer(layer, x, positions, attention)
-            updated.append((attention.keys, attention.values))
-        return self._backbone.layer_norm(x), tuple(updated)
+        for layer, (keys, values) in zip(self._layers, cache, strict=True):
+            cached = _CachedAttention(keys, values, slot, visible, self._scale, bias)
+            x = self._layer(layer, x, positions, cached)
+            updated.append((cached.keys, cached.values))
+        return self._norm(x), tuple(updated)
 
     def logits(self, states: Any) -> Any:
         from keras import ops
 
-        return ops.cast(self._backbone.token_embedding(states, reverse=True), "float32")
+        return ops.cast(self._logits(states), "float32")
 
 
 def _visible(slots: int, slot: Any, places: Any, pads: Any, alternatives: bool) -> Any:
@@ -138,31 +159,48 @@ def _visible(slots: int, slot: Any, places: Any, pads: Any, alternatives: bool) 
     return ops.logical_and(until[None], all_slots[None, None] >= pads[:, None, None])[:, None, None]
 
 
-class _Attention:
+class _CachedAttention:
     """Attention of one layer to its cache; called once, after which `keys` and `values` are the new cache."""
 
-    def __init__(self, keys: Any, values: Any, slot: Any, visible: Any) -> None:
+    def __init__(self, keys: Any, values: Any, slot: Any, visible: Any, scale: float, bias: Any) -> None:
         self.keys, self.values = keys, values
-        self._slot, self._visible = slot, visible
+        self._slot, self._visible, self._scale, self._bias = slot, visible, scale, bias
 
     def __call__(self, queries: Any, keys: Any, values: Any) -> Any:
-        """float [rows, count, query heads, head width]; groups of queries share keys and values."""
         from keras import ops
 
         start = (0, 0, self._slot, 0)
         self.keys = ops.slice_update(self.keys, start, ops.transpose(keys, (0, 2, 1, 3)))
         self.values = ops.slice_update(self.values, start, ops.transpose(values, (0, 2, 1, 3)))
-        rows, count, query_heads, width = queries.shape
-        heads, slots = self.keys.shape[1:3]
-        groups = query_heads // heads
-        queries = ops.transpose(queries * width**-0.5, (0, 2, 1, 3))
-        queries = ops.reshape(queries, (rows, heads, groups * count, width))
-        scores = ops.matmul(queries, ops.transpose(self.keys, (0, 1, 3, 2)))
-        scores = ops.reshape(ops.cast(scores, "float32"), (rows, heads, groups, count, slots))
-        weights = ops.cast(ops.softmax(ops.where(self._visible, scores, NEVER)), self.values.dtype)
-        attended = ops.matmul(ops.reshape(weights, (rows, heads, groups * count, slots)), self.values)
-        attended = ops.reshape(attended, (rows, query_heads, count, width))
-        return ops.transpose(attended, (0, 2, 1, 3))
+        return attention(queries, self.keys, self.values, self._visible, scale=self._scale, bias=self._bias)
+
+
+def attention(queries: Any, keys: Any, values: Any, visible: Any, *, scale: float, bias: Any = None) -> Any:
+    """What queries attend to; groups of them share keys and values.
+
+    Args:
+        queries: float [rows, count, query heads, head width].
+        keys, values: float [rows, heads, slots, head width].
+        visible: bool [rows, 1, 1, count or 1, slots].
+        bias: float32 [heads, count or 1, slots], None for none.
+
+    Returns:
+        float [rows, count, query heads, head width].
+    """
+    from keras import ops
+
+    rows, count, query_heads, width = queries.shape
+    heads, slots = keys.shape[1:3]
+    groups = query_heads // heads
+    queries = ops.transpose(queries * scale, (0, 2, 1, 3))
+    queries = ops.reshape(queries, (rows, heads, groups * count, width))
+    scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2)))
+    scores = ops.reshape(ops.cast(scores, "float32"), (rows, heads, groups, count, slots))
+    scores = scores if bias is None else scores + bias[:, None]
+    weights = ops.cast(ops.softmax(ops.where(visible, scores, NEVER)), values.dtype)
+    attended = ops.matmul(ops.reshape(weights, (rows, heads, groups * count, slots)), values)
+    attended = ops.reshape(attended, (rows, query_heads, count, width))
+    return ops.transpose(attended, (0, 2, 1, 3))
 
 
 def _gpt2(backbone: Any) -> AttentionDecoder:
@@ -173,7 +211,7 @@ def _gpt2(backbone: Any) -> AttentionDecoder:
         placed = ops.cast(ops.take(table, positions, axis=0), backbone.compute_dtype)
         return backbone.token_embedding(ids) + placed
 
-    def layer(block: Any, x: Any, positions: Any, attend: Callable[[Any, Any, Any], Any]) -> Any:
+    def layer(block: Any, x: Any, positions: Any, attend: Attend) -> Any:
         attention = block._self_attention_layer
         normed = block._self_attention_layer_norm(x)
         queries, keys, values = (
@@ -193,7 +231,7 @@ def _llama(backbone: Any) -> AttentionDecoder:
     def embed(ids: Any, positions: Any) -> Any:
         return backbone.token_embedding(ids)
 
-    def layer(block: Any, x: Any, positions: Any, attend: Callable[[Any, Any, Any], Any]) -> Any:
+    def layer(block: Any, x: Any, positions: Any, attend: Attend) -> Any:
         attention = block._self_attention_layer
         normed = block._self_attention_layernorm(x)
         turn = attention.rotary_embedding_layer

@@ -6,10 +6,10 @@ for a batch size and a number of slots, serves a whole answer at once as well as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from zoo.generation.choose import NEVER, adjust, choose
+from zoo.generation.choose import NEVER, adjust, choose, is_stop
 
 if TYPE_CHECKING:
     from zoo.generation.decoders import Cache, Decoder
@@ -25,15 +25,17 @@ class Prompts(NamedTuple):
         ids: int32 [rows, slots]; the last token of each prompt stands at `start` - 1.
         pads: int32 [rows], slots before the prompt.
         start: int32, slot of the first new token: a multiple of CHUNK, and one.
-        end: int32, where to stop at the latest.
-        seen: bool [rows, vocabulary], tokens of the prompts.
+        ends: int32 [rows], where to stop at the latest.
+        seen: bool [rows, vocabulary], tokens that count as written already, for the repetition penalty.
+        source: from `EncoderDecoder.encode`; nothing for a decoder.
     """
 
     ids: Any
     pads: Any
     start: Any
-    end: Any
+    ends: Any
     seen: Any
+    source: Any = ()
 
 
 class Progress(NamedTuple):
@@ -73,11 +75,18 @@ def read_prompts(decoder: Decoder, prompts: Prompts, done: Any) -> Progress:
 
 
 def draw(
-    decoder: Decoder, eos_id: int, prompts: Prompts, progress: Progress, until: Any, uniform: Any, settings: Any
+    decoder: Decoder,
+    stops: Sequence[int],
+    prompts: Prompts,
+    progress: Progress,
+    until: Any,
+    uniform: Any,
+    settings: Any,
 ) -> Progress:
     """Goes on to the slot `until` or until all rows are done, by the likeliest tokens or by drawing.
 
     Args:
+        stops: ids that end an answer; what is beyond an answer is filled up with the first of them.
         uniform: float32 [rows, slots], a random number for each place.
         settings: from `Sampling.settings`.
     """
@@ -86,11 +95,17 @@ def draw(
     def pick(logits: Any, now: Progress) -> tuple[Any, Progress]:
         return choose(logits, ops.slice(uniform, (0, now.slot), (uniform.shape[0], 1)), settings), now
 
-    return _generate(decoder, eos_id, prompts, progress, until, settings, pick)
+    return _generate(decoder, stops, prompts, progress, until, settings, pick)
 
 
 def search_contrastively(
-    decoder: Decoder, eos_id: int, candidates: int, prompts: Prompts, progress: Progress, until: Any, settings: Any
+    decoder: Decoder,
+    stops: Sequence[int],
+    candidates: int,
+    prompts: Prompts,
+    progress: Progress,
+    until: Any,
+    settings: Any,
 ) -> Progress:
     """Goes on as `draw` does, by contrastive search (Su et al. 2022, arXiv:2202.06417, equation 5).
 
@@ -119,7 +134,7 @@ def search_contrastively(
         best = ops.argmax(scores, axis=-1)
         return ops.take_along_axis(tokens, best[:, None], axis=1)[:, 0], now._replace(cache=cache)
 
-    return _generate(decoder, eos_id, prompts, progress, until, settings, pick)
+    return _generate(decoder, stops, prompts, progress, until, settings, pick)
 
 
 def _of_length_one(states: Any) -> Any:
@@ -130,7 +145,7 @@ def _of_length_one(states: Any) -> Any:
 
 def _generate(
     decoder: Decoder,
-    eos_id: int,
+    stops: Sequence[int],
     prompts: Prompts,
     progress: Progress,
     until: Any,
@@ -143,17 +158,18 @@ def _generate(
     rows = prompts.ids.shape[0]
 
     def is_open(slot: Any, ids: Any, seen: Any, done: Any, cache: Cache, states: Any) -> Any:
-        return ops.logical_and(slot < ops.minimum(until, prompts.end), ops.logical_not(ops.all(done)))
+        return ops.logical_and(slot < until, ops.logical_not(ops.all(done)))
 
     def turn(slot: Any, ids: Any, seen: Any, done: Any, cache: Cache, states: Any) -> Any:
         last = ops.slice(ids, (0, slot - 1), (rows, 1))
         read, cache = decoder.read(last, cache, slot - 1, prompts.pads)
         states = ops.slice_update(states, (0, slot - 1, 0), _of_length_one(read))
-        logits = adjust(decoder.logits(read[:, 0]), seen, settings, eos_id=eos_id, chosen=slot - prompts.start)
+        logits = adjust(decoder.logits(read[:, 0]), seen, settings, stops=stops, chosen=slot - prompts.start)
         token, now = pick(logits, Progress(slot, ids, seen, done, cache, states))
-        token = ops.where(done, eos_id, token)
+        token = ops.where(done, stops[0], token)
         ids = ops.slice_update(ids, (0, slot), token[:, None])
         seen = ops.logical_or(seen, ops.arange(seen.shape[1], dtype="int32")[None] == token[:, None])
-        return slot + 1, ids, seen, ops.logical_or(done, token == eos_id), now.cache, states
+        ended = ops.logical_or(is_stop(token, stops), slot + 1 >= prompts.ends)
+        return slot + 1, ids, seen, ops.logical_or(done, ended), now.cache, states
 
     return Progress(*ops.while_loop(is_open, turn, tuple(progress)))

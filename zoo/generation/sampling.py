@@ -38,7 +38,7 @@ class Sampling:
         seed: the same seed and prompt give the same answer.
         min_tokens: an answer has at least so many, unless a stop string ends it.
         repetition_penalty: makes tokens of prompt and answer so much less likely (Keskar et al. 2019,
-            arXiv:1909.05858); 1 for none.
+            arXiv:1909.05858); 1 for none. Where a seq2seq model answers a prompt, the answer's alone.
         stop: texts that end an answer before them; one or several.
         beams: width of a beam search (Wu et al. 2016, arXiv:1609.08144); 1 for none.
         length_penalty: its alpha: 0 prefers short answers, 1 about the best mean of log-probabilities.
@@ -107,6 +107,11 @@ class Sampling:
                 )
         return cls(**options)
 
+    def check_streams(self) -> None:
+        """Raises ConfigError for a beam search, whose answer is not known before its end."""
+        if self.beams > 1:
+            raise ConfigError("a beam search knows its answer at the end alone", where="stream", fix="use beams=1")
+
     @property
     def stops(self) -> tuple[str, ...]:
         """`stop` as a tuple, whichever way it was given."""
@@ -139,7 +144,7 @@ def served_defaults() -> dict[str, str | int | float | bool]:
 
     A served parameter has one type and no None: `top_k` of 0 stands for all, `stop` and `control` of "" for none.
     """
-    defaults = {field.name: field.default for field in fields(Sampling)}
+    defaults: dict[str, Any] = {field.name: field.default for field in fields(Sampling)}
     return {**defaults, "max_tokens": 64, "temperature": 0.0, "top_k": 0, "stop": "", "control": "", "truncate": False}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 #: What a decoder writes for bytes that are no character (yet).
 _INCOMPLETE = "\ufffd"
@@ -28,6 +28,26 @@ def cut(text: str, stops: Sequence[str]) -> str:
 def settled(text: str) -> str:
     """The text without the beginning of a character at its end, which the next token may complete."""
     return text.rstrip(_INCOMPLETE)
+
+
+def over_at_stops(decode: Callable[[Sequence[int]], str], stops: Sequence[str]) -> Callable[[list[int]], bool] | None:
+    """Whether a stop string has come in an answer's ids; None if there is none to look for."""
+    return (lambda ids: stop_at(settled(decode(ids)), stops) is not None) if stops else None
+
+
+def pieces(answers: Iterable[list[int]], decode: Callable[[Sequence[int]], str], stops: Sequence[str]) -> Iterator[str]:
+    """The text of one answer in pieces, none empty, as its ids come.
+
+    Args:
+        answers: all ids so far, each time.
+    """
+    text = TextStream(decode, stops)
+    answer: list[int] = []
+    for answer in answers:
+        if piece := text.push(answer):
+            yield piece
+    if piece := text.push(answer, last=True):
+        yield piece
 
 
 class TextStream:

@@ -107,7 +107,7 @@ def trained(family: Family) -> str:
 def resumed(family: Family) -> str:
     steps = family.settings["steps"]
     killed = False
-    child = start(family)
+    child = start(family.name, family.disturbed, family.settings)
     assert child.stdout is not None
     for line in child.stdout:
         stage, _, done = line.strip().rpartition(" ")
@@ -116,7 +116,7 @@ def resumed(family: Family) -> str:
             killed = True
     child.communicate()
     expect(killed and child.returncode == -signal.SIGKILL, f"was not killed: exit code {child.returncode}")
-    child = start(family)
+    child = start(family.name, family.disturbed, family.settings)
     lines, errors = child.communicate()
     expect(child.returncode == 0, errors.strip().splitlines()[-1] if errors.strip() else "the second start failed")
     done = [int(line.rsplit(" ", 1)[1]) for line in lines.splitlines() if line.startswith("train ")]
@@ -200,10 +200,11 @@ def expect(holds: object, otherwise: str) -> None:
         raise AssertionError(otherwise)
 
 
-def start(family: Family) -> subprocess.Popen[str]:
-    environment = os.environ | {"ZOO_HOME": str(family.disturbed), "PYTHONPATH": path_of_imports()}
+def start(name: str, home: Path, settings: Mapping[str, Any]) -> subprocess.Popen[str]:
+    """A training in a process of its own."""
+    environment = os.environ | {"ZOO_HOME": str(home), "PYTHONPATH": path_of_imports()}
     return subprocess.Popen(
-        [sys.executable, "-c", _TRAIN, family.name, PIPELINE, json.dumps(dict(family.settings))],
+        [sys.executable, "-c", _TRAIN, name, PIPELINE, json.dumps(dict(settings))],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -291,31 +292,32 @@ def main() -> None:
     parser.add_argument("--size", default="nano")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--row", nargs=3, metavar=("FAMILY", "CALM", "DISTURBED"), help=argparse.SUPPRESS)
+    parser.add_argument("--row", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     settings = {"size": options.size, "steps": options.steps, "evaluate_every": 10, "checkpoint_every": 5}
     if options.row is not None:
-        name, calm, disturbed = options.row
-        print(json.dumps(check(Family(name, Path(calm), Path(disturbed), settings))), flush=True)
+        name, calm, disturbed, given = options.row
+        print(json.dumps(check(Family(name, Path(calm), Path(disturbed), json.loads(given)))), flush=True)
         return
     from zoo import families
 
     names = options.families or sorted(families.names(), key=lambda name: name == "distilbert")
     with tempfile.TemporaryDirectory(prefix="every-family-") as temporary:
-        rows = [row_of(name, *homes, options) for homes in [make_workspaces(Path(temporary))] for name in names]
+        calm, disturbed = make_workspaces(Path(temporary))
+        rows = [row_of(Family(name, calm, disturbed, settings)) for name in names]
     show(rows, options.json)
     raise SystemExit(any(value.startswith("FAILED") for row in rows for value in row.values()))
 
 
-def row_of(name: str, calm: Path, disturbed: Path, options: argparse.Namespace) -> dict[str, str]:
-    """In a process of its own, which gives its memory back."""
-    command = [sys.executable, __file__, "--size", options.size, "--steps", str(options.steps)]
-    command += ["--row", name, str(calm), str(disturbed)]
+def row_of(family: Family) -> dict[str, str]:
+    """`check` in a process of its own, which gives its memory back."""
+    settings = json.dumps(dict(family.settings))
+    command = [sys.executable, __file__, "--row", family.name, str(family.calm), str(family.disturbed), settings]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     try:
         row: dict[str, str] = json.loads(result.stdout.splitlines()[-1])
     except (IndexError, ValueError):
-        row = {"family": name} | dict.fromkeys(CHECKS, f"FAILED: exit code {result.returncode}")
+        row = {"family": family.name} | dict.fromkeys(CHECKS, f"FAILED: exit code {result.returncode}")
     print(json.dumps(row), file=sys.stderr, flush=True)
     return row
 

@@ -53,7 +53,7 @@ class Diary(Callback):
             raise KeyboardInterrupt
 
     def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
-        of_sources = {name for name in metrics if name.startswith("val_bits_per_byte.")}  # where a split tells them apart
+        of_sources = {name for name in metrics if name.startswith("val_bits_per_byte.")}
         assert set(metrics) - of_sources == {"val_loss", "val_bits_per_byte"}
         self.events.append(("evaluate", step))
 

@@ -30,8 +30,10 @@ def compile_cache() -> Path | None:
     wanted = os.environ.get(VARIABLE, "")
     if wanted == "0" or not hasattr(os, "getuid"):
         return None
-    root = Path(wanted) if wanted else _user_cache() / "domain-zoo" / "xla"
-    folder = root / _key()
+    root = wanted or f"{_user_cache()}/domain-zoo/xla"
+    if root.startswith("~") or any(map(str.isspace, os.path.abspath(root))):
+        return None  # a user without a home; the flag that names the folder ends at a space
+    folder = Path(root).absolute() / _key()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_private(folder) or shutil.disk_usage(folder).free < _FREE_BYTES:
@@ -42,9 +44,9 @@ def compile_cache() -> Path | None:
     return folder
 
 
-def _user_cache() -> Path:
-    """See the XDG base directory specification."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+def _user_cache() -> str:
+    """See the XDG base directory specification; begins with "~" for a user without a home."""
+    return os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
 
 
 def _key() -> str:
@@ -73,5 +75,5 @@ def _evict(folder: Path) -> None:
     total = 0
     for about, file in found:
         total += about.st_size
-        if total > _MOST_BYTES:
+        if total > _MOST_BYTES or about.st_size == 0:  # empty: what a power cut leaves, and TensorFlow stumbles over
             file.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ MLflow is asked in the background only. The chosen model is loaded once.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -13,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from governance.labels import Label
-from registry import Catalogue, Decision, Tracking, pick
+from registry import Catalogue, Decision, ModelVersion, Tracking, pick
 from zoo import families
 from zoo.load import open_version
+from zoo.objectives import ControlledLM
 from zoo.workspace import Workspace
 
 #: What a model that may answer learned last: answers, the next word of a text, to restore a text. Others, such as
@@ -71,8 +73,9 @@ def query(
         max_latency_ms: only models whose measured median latency is not above it.
         truncate: a prompt that is too long loses its beginning; otherwise it is refused.
         on_text: is called with each piece of the answer as soon as it is there.
-        sampling: fields of `zoo.generate.Sampling`, such as temperature, top_p, stop or beams. Unless they
-            are given, max_tokens is 64 and temperature 0, which takes the likeliest token each time.
+        sampling: fields of `zoo.generate.Sampling`, such as temperature, top_p, stop, beams or control, which
+            only a `ctrl` answers. Unless they are given, max_tokens is 64 and temperature 0, which takes the
+            likeliest token each time.
 
     Raises:
         PolicyRefused: an unknown caller, one without a role, and a domain that does not exist give
@@ -96,7 +99,7 @@ def query(
         caller=caller,
         purpose=purpose,
         max_latency_ms=max_latency_ms,
-        order=lambda version: _ORDER.get(version.objective or families.get(version.family).objective),
+        order=functools.partial(_order, control=settings.get("control")),
     )
     chosen = decision.chosen
     model = open_version(workspace, chosen)
@@ -107,6 +110,13 @@ def query(
         text = _spoken(model.stream(prompt, truncate=truncate, **settings), on_text)
     latency_ms = 1000 * (time.perf_counter() - start)
     return Answer(text=text, model=chosen.name, version=chosen.version, decision=decision, latency_ms=latency_ms)
+
+
+def _order(version: ModelVersion, *, control: str | None) -> int | None:
+    """How soon a version is asked; None if it does not do what is asked for: a control code is for those that
+    learned some."""
+    objective = version.objective or families.get(version.family).objective
+    return None if control is not None and objective != ControlledLM.name else _ORDER.get(objective)
 
 
 def _spoken(pieces: Iterable[str], on_text: Callable[[str], object]) -> str:

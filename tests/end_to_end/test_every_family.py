@@ -12,12 +12,6 @@ from pipelines import build
 from tests.support.workspace import TINY, make_workspace
 from zoo import families
 
-#: Strict: when it is mended, this has to go.
-KNOWN = {
-    "t5": pytest.mark.xfail(
-        strict=True, reason="a trained t5 has another digest after the way to Hugging Face and back"
-    )
-}
 SETTINGS = {**TINY, "evaluate_every": 4, "checkpoint_every": 4}
 
 
@@ -31,7 +25,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [pytest.param(name, marks=KNOWN.get(name, ())) for name in families.names()])
+@pytest.mark.parametrize("name", families.names())
 def test_all_that_one_does_with_a_model(data: Path, tmp_path: Path, name: str) -> None:
     calm, disturbed = (shutil.copytree(data, tmp_path / folder) for folder in ("calm", "disturbed"))
     teacher = families.get(name).teacher

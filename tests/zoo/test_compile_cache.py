@@ -61,8 +61,19 @@ def test_no_cache_where_none_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(VARIABLE, str(tmp_path / "file"))
     assert compile_cache() is None
-    monkeypatch.setenv(VARIABLE, "0")
-    assert compile_cache() is None
+    for wanted in ("0", str(tmp_path / "with a space"), "~nobody-here/cache"):
+        monkeypatch.setenv(VARIABLE, wanted)
+        assert compile_cache() is None
+
+
+def test_what_a_power_cut_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    folder = compile_cache()
+    assert folder is not None
+    (folder / "empty.pb").touch()
+    (folder / "whole.pb").write_bytes(b"x")
+    compile_cache()
+    assert [file.name for file in folder.iterdir()] == ["whole.pb"]
 
 
 def test_the_oldest_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

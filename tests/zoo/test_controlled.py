@@ -158,3 +158,34 @@ def test_a_gpt_has_no_codes(tmp_path: Path) -> None:
     model = TextModel(task, load_encoder(files.folder), context=16)
     with pytest.raises(ConfigError, match="a ctrl alone has some"):
         model.generate(["a"], Sampling(max_tokens=2, control="letters"))
+
+
+@pytest.mark.parametrize(
+    ("objective", "control", "expected"),
+    [
+        ("causal_lm", None, 1),
+        ("controlled_lm", None, 1),
+        ("controlled_lm", "letters", 1),
+        ("causal_lm", "letters", None),
+        ("instruct", "letters", None),
+        ("masked_lm", None, None),
+    ],
+)
+def test_a_code_is_for_those_that_learned_some(objective: str, control: str | None, expected: int | None) -> None:
+    from types import SimpleNamespace
+
+    from zoo.query import _order
+
+    assert _order(SimpleNamespace(objective=objective, family="gpt"), control=control) == expected  # type: ignore[arg-type]
+
+
+def test_more_sources_than_codes_are_refused_before_data_is_read(tmp_path: Path) -> None:
+    from tests.support.workspace import PIPELINE, make_workspace
+    from zoo.job import Request, prepare
+    from zoo.screen import Screen
+
+    sources = [{"path": f"data/{number}.jsonl"} for number in range(65)]
+    workspace = make_workspace(tmp_path / "w", records=0, pipeline=PIPELINE | {"sources": sources})
+    with pytest.raises(ConfigError, match="65 sources need a control code each, and there are 64"):
+        prepare(Request("ctrl", "tax_domain"), workspace=workspace, screen=Screen())
+    assert not (workspace.storage / "datasets").exists()

@@ -70,6 +70,7 @@ def build(
         num_layers=size.layers,
         num_heads=size.heads,
         hidden_dim=size.width,
+        key_value_dim=size.width // size.heads,  # the default, said: a model that comes back says it as well
         intermediate_dim=inner_width(size),
         dropout=size.dropout if dropout is None else dropout,
         activation=gelu_approximate,

@@ -396,3 +396,12 @@ def test_both_answers_see_the_same_part_of_a_long_prompt(name: str) -> None:
         between = next(at for at in range(len(ids)) if tuple(ids[at : at + len(template.between)]) == template.between)
         starts.append(ids[:between])
     assert starts[0] == starts[1]
+
+
+def test_what_does_not_fit_is_said() -> None:
+    from zoo.tasks.training import what_is_cut
+
+    short, long = (ToyTraining.of("classify", "roberta", context=context) for context in (8, 48))
+    said = what_is_cut(short.objective, short.data)
+    assert said is not None and "of 120 examples are longer than 8 tokens and lose a part" in said
+    assert what_is_cut(long.objective, long.data) is None and what_is_cut(object(), long.data) is None

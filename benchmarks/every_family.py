@@ -7,7 +7,8 @@ Each family is, on the bundled `tax_domain` and through the public verbs alone:
     trained     from scratch; registered, past its gates, better than untrained
     resumed     the same training in a second workspace, killed by SIGKILL in the middle and started again: every
                 loss and every evaluation equal, one run, one version
-    reopened    by a new process, which gives the same figures and the same answer as this one
+    reopened    by a new process, which gives the same figures and the same answer as this one, also through MLflow's
+                pyfunc
     used        for what it is made for: an answer, or an embedding and a filled mask
     adapted     by LoRA from its registered version, with the adapter's file beside the new one
     exported    to Hugging Face's layout (lstm: a keras-hub preset), from there to a keras-hub preset: the same
@@ -54,10 +55,13 @@ zoo.train(sys.argv[1], pipeline=sys.argv[2], screen=Stages(), **json.loads(sys.a
 """
 
 _REOPEN = """
-import json, sys, zoo
-from benchmarks.every_family import answer_of, figures_of
-model = zoo.load(sys.argv[1])
-print(json.dumps([answer_of(model), figures_of(model)]))
+import json, mlflow, sys, zoo
+from benchmarks.every_family import PROMPT, answer_of, as_json, figures_of
+reference, uri = sys.argv[1:]
+model = zoo.load(reference)
+mlflow.set_tracking_uri(uri)
+[served] = mlflow.pyfunc.load_model(f"models:/{reference}").predict([PROMPT], params={"max_tokens": 12})
+print(json.dumps([answer_of(model), as_json(served), figures_of(model)]))
 """
 
 
@@ -129,12 +133,15 @@ def resumed(family: Family) -> str:
 
 def reopened(family: Family) -> str:
     environment = os.environ | {"ZOO_HOME": str(family.calm), "PYTHONPATH": path_of_imports()}
-    command = [sys.executable, "-c", _REOPEN, family.champion]
+    command = [sys.executable, "-c", _REOPEN, family.champion, family.workspace.tracking_uri]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     expect(result.returncode == 0, (result.stderr.strip().splitlines() or ["no word"])[-1])
-    there, here = json.loads(result.stdout.splitlines()[-1]), [answer_of(family.load()), figures_of(family.load())]
-    expect(json.dumps(there) == json.dumps(here), "another process gives other figures")
-    return f"{here[1]['bits_per_byte']:.2f} bpb in both"
+    answer, served, there = json.loads(result.stdout.splitlines()[-1])
+    here = figures_of(family.load())
+    expect(answer == answer_of(family.load()), "another process gives another answer")
+    expect(served == answer, "MLflow's pyfunc gives another answer")
+    expect(there == here, "another process gives other figures")
+    return f"{here['bits_per_byte']:.2f} bpb in both"
 
 
 def used(family: Family) -> str:
@@ -253,7 +260,11 @@ def history(home: Path, model: str) -> dict[str, list[tuple[int, float]]]:
 
 def answer_of(model: Any) -> Any:
     """What the model is made for, as JSON."""
-    answer = model.use(PROMPT, max_tokens=12)
+    return as_json(model.use(PROMPT, max_tokens=12))
+
+
+def as_json(answer: Any) -> Any:
+    """A text, or the numbers of an embedding."""
     return answer if isinstance(answer, str) else [round(float(value), 5) for value in answer]
 
 

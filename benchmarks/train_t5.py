@@ -39,7 +39,7 @@ def document_updates(documents: Any, count: int, options: argparse.Namespace) ->
     updates = []
     for rows in chosen_documents(len(documents.ids), count, options.batch):
         cut = [np.array(documents.ids[index][:span], np.int32) for index in rows]
-        pairs = [objective.corrupt(ids, draw) for ids in cut]
+        pairs = [objective.corrupt(ids, draw)[:2] for ids in cut]
         batch = make_batch(pairs, pad_id=frame.pad_id, start_id=frame.start_id, lengths=lengths)
         updates.append(Update(keras_batch(batch), sum(map(len, cut)), int(batch["padding_mask"].sum())))
     return updates

@@ -1,4 +1,4 @@
-"""Each family takes the whole path: train on a pipeline, register, load in a new process, answer."""
+"""What is special to encoders on the whole path; `test_every_family.py` has what holds for all families."""
 
 from __future__ import annotations
 
@@ -15,35 +15,6 @@ import zoo
 from governance import ConfigError, RegistryError
 from registry import Tracking
 from tests.support.workspace import TINY, make_workspace
-
-FRESH = (
-    "import json, zoo, mlflow\n"
-    "model = zoo.load('tax_domain.{family}@champion')\n"
-    "text = model.generate('Dear', max_tokens=5)\n"
-    "bits = model.bits_per_byte(['Dear client, the return is due.'])\n"
-    "mlflow.set_tracking_uri({uri!r})\n"
-    "served = mlflow.pyfunc.load_model('models:/tax_domain.{family}@champion')\n"
-    "print(json.dumps([text, bits, list(served.predict(['Dear'], params={{'max_tokens': 5}}))]))\n"
-)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("family", ["llama", "lstm", "t5", "bart"])
-def test_from_a_pipeline_to_an_answer(tmp_path: Path, family: str) -> None:
-    workspace = make_workspace(tmp_path / "w", records=60)
-    run = zoo.train(family, pipeline="tax_domain", workspace=workspace, **TINY)
-    assert run.promoted and run.model.name == f"tax_domain.{family}"
-    assert run.metrics["val_bits_per_byte"] < run.metrics["untrained_bits_per_byte"]
-    answer = zoo.query("Dear", domain="tax", caller="tax-service", workspace=workspace, max_tokens=5)
-    assert answer.model == f"tax_domain.{family}"
-    script = FRESH.format(family=family, uri=workspace.tracking_uri)
-    environment = os.environ | {"ZOO_HOME": str(workspace.home)}
-    result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-2000:]
-    text, bits, served = json.loads(result.stdout.splitlines()[-1])
-    assert text == answer.text == served[0]
-    assert 0 < bits < 20
-
 
 ENCODER = (
     "import json, zoo, mlflow\n"

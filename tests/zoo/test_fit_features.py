@@ -18,7 +18,8 @@ from zoo.fit import Callback, Evaluation, FitResult, fit
 from zoo.fit.evaluate import evaluate
 from zoo.fit.loop import has_stalled
 from zoo.fit.step import Loss, make_optimizer, make_steps, share_of_update
-from zoo.objectives import SOURCE, Batch, CausalLM, MaskedLM, Objective
+from zoo.objectives import SOURCE, Batch, CausalLM, Objective
+from zoo.objectives.seq2seq import Corruption
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,34 @@ def with_sources(split: TokenSplit) -> TokenSplit:
     return TokenSplit(split.name, split.ids, offsets, split.bytes, 0, Sources(("a", "b", "c"), numbers, sizes))
 
 
-@pytest.mark.parametrize("objective", [CausalLM(), OBJECTIVES["roberta"]], ids=lambda objective: objective.name)
+def predicted_tokens(objective: Objective, split: TokenSplit, batch_size: int) -> tuple[Any, Any]:
+    """Which token of a split each prediction belongs to, in order, and what is predicted."""
+    if isinstance(objective, CausalLM):
+        return np.arange(len(split)), np.asarray(split.ids)
+    where, what, row = [], [], 0
+    for batch in objective.validation(split, batch_size=batch_size, window=16).batches:
+        for weights, targets, *positions in zip(
+            batch["weights"], batch["targets"], *([batch["positions"]] if "positions" in batch else []), strict=True
+        ):
+            real = weights > 0
+            what.append(targets[real])
+            if isinstance(objective, Corruption):
+                first = row * objective.span(16)
+                ids = np.asarray(split.ids[first : first + objective.span(16)])
+                if len(ids):  # drawn again, as its own module says that windows are
+                    draw = np.random.Generator(np.random.Philox(key=[0, row], counter=[0, 0, 0, 0]))
+                    where.append(first + objective.corrupt(ids, draw).origins)
+            else:
+                where.append(15 * row + positions[0][real] - 1)
+            row += 1
+    return np.concatenate(where), np.concatenate(what)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [CausalLM(), OBJECTIVES["roberta"], OBJECTIVES["t5"], OBJECTIVES["bart"]],
+    ids=lambda objective: objective.name,
+)
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_bits_by_source_are_those_of_its_tokens(objective: Objective, batch_size: int) -> None:
     """Each position costs what its target's number says, so that the sums can be made by hand."""
@@ -201,19 +229,11 @@ def test_bits_by_source_are_those_of_its_tokens(objective: Objective, batch_size
 
     result = evaluate(nats, objective, split, batch_size=batch_size, window=16, step=3)
     source = np.repeat(split.sources.numbers, np.diff(split.offsets))  # type: ignore[union-attr]
-    predicted = np.arange(101)
-    if isinstance(objective, MaskedLM):
-        windows = [
-            15 * row + positions[weights > 0] - 1
-            for batch_number, batch in enumerate(objective.validation(split, batch_size=batch_size, window=16).batches)
-            for row, (positions, weights) in enumerate(
-                zip(batch["positions"], batch["weights"], strict=True), batch_number * batch_size
-            )
-        ]
-        predicted = np.concatenate(windows)
+    tokens, targets = predicted_tokens(objective, split, batch_size)
+    sizes = np.full(len(targets), 3) if isinstance(objective, CausalLM) else objective.words.bytes[targets]
     for number, name in enumerate("ab"):
-        own = predicted[source[predicted] == number]
-        assert result.by_source[name] == pytest.approx(split.ids[own].sum() / np.log(2) / (3 * len(own)))
+        own = source[tokens] == number
+        assert result.by_source[name] == pytest.approx(targets[own].sum() / np.log(2) / sizes[own].sum())
     assert set(result.by_source) == {"a", "b"}, "of a source without a record nothing can be said"
     assert result.metrics["val_bits_per_byte.a"] == result.by_source["a"]
 

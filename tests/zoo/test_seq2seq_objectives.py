@@ -78,8 +78,12 @@ def put_back(source: list[int], target: list[int], objective: SpanCorruption) ->
 @example(length=2, seed=0, number=0)
 def test_hidden_spans_can_be_put_back(t5: SpanCorruption, length: int, seed: int, number: int) -> None:
     ids = some_ids(t5, 1, length)[0]
-    source, target = t5.corrupt(ids, np.random.default_rng([seed, number]))
+    source, target, origins = t5.corrupt(ids, np.random.default_rng([seed, number]))
     assert put_back(source.tolist(), target.tolist(), t5) == ids.tolist()
+    is_hidden = ~np.isin(target, t5.sentinels)
+    is_hidden[-1] = False  # the end
+    assert ids[origins[is_hidden]].tolist() == target[is_hidden].tolist()
+    assert origins[~is_hidden].tolist() == [*origins[1:][~is_hidden[:-1]], origins[-2]], "marks belong to their span"
     hidden = max(1, round(0.15 * length))
     spans = max(1, round(hidden / 3))
     assert (len(source), len(target)) == (length - hidden + spans + 1, hidden + spans + 1) == t5.lengths(length)
@@ -133,9 +137,10 @@ def follow(noisy: list[int], text: list[int], mask: int) -> bool:
 @example(length=3, seed=3)
 def test_noise_hides_a_share_and_the_target_is_the_text(bart: Denoising, length: int, seed: int) -> None:
     ids = some_ids(bart, 1, length)[0]
-    source, target = bart.corrupt(ids, np.random.default_rng(seed))
+    source, target, origins = bart.corrupt(ids, np.random.default_rng(seed))
     first = bart.frame.first_id
     assert target.tolist() == [first, *ids] and source[0] == first
+    assert origins.tolist() == [0, *range(length)]
     shuffled = ids[bart.sentence_order(ids, np.random.default_rng(seed))]
     is_mask = source == bart.mask_id
     assert length - (~is_mask).sum() + 1 == max(1, round(0.3 * length))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from governance.errors import ConfigError
 from pipelines.tokenizers import Lexicon, ending_with
-from zoo.objectives.seq2seq import Corruption, PairFrame
+from zoo.objectives.seq2seq import Corrupted, Corruption, PairFrame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,7 @@ class Denoising(Corruption):
         first = len(self.frame.before)
         return first + tokens - hidden + spans, first + tokens
 
-    def corrupt(self, ids: Ids, draw: np.random.Generator) -> tuple[Ids, Ids]:
+    def corrupt(self, ids: Ids, draw: np.random.Generator) -> Corrupted:
         import numpy as np
 
         before = np.array(self.frame.before, np.int32)
@@ -76,7 +76,8 @@ class Denoising(Corruption):
         for place, start, end in zip(places, ends - lengths, ends, strict=True):
             is_hidden[place + start : place + end] = True
         noisy = np.insert(shuffled[~is_hidden], places, np.int32(self.mask_id))
-        return np.concatenate([before, noisy]), np.concatenate([before, ids])
+        origins = np.concatenate([np.zeros(len(before), np.int64), np.arange(len(ids))])
+        return Corrupted(np.concatenate([before, noisy]), np.concatenate([before, ids]), origins)
 
     def sentence_order(self, ids: Ids, draw: np.random.Generator) -> npt.NDArray[np.int64]:
         """Positions with the sentences of each document in a random order; its end stays where it is."""

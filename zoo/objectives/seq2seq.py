@@ -16,10 +16,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pipelines.tokenizers import Lexicon, WordTable
-from zoo.objectives.base import Batch, Validation, WindowObjective
+from zoo.objectives.base import SOURCE, Batch, Validation, WindowObjective
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,6 +103,20 @@ def make_batch(pairs: Sequence[Pair], *, pad_id: int, start_id: int, lengths: tu
     }
 
 
+class Corrupted(NamedTuple):
+    """What became of some tokens of a split.
+
+    Attributes:
+        inputs: int32, for the encoder, with what stands around a text.
+        targets: int32, for the decoder, likewise.
+        origins: int64, of the length of `targets`: which of the tokens each target is, or stands for.
+    """
+
+    inputs: Ids
+    targets: Ids
+    origins: npt.NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Corruption(WindowObjective, ABC):
     """An objective that makes an input and a target of each window of packed documents.
@@ -129,8 +143,8 @@ class Corruption(WindowObjective, ABC):
         """Ids of input and target of so many tokens, at most."""
 
     @abstractmethod
-    def corrupt(self, ids: Ids, draw: np.random.Generator) -> tuple[Ids, Ids]:
-        """Input and target of some tokens, with what stands around them."""
+    def corrupt(self, ids: Ids, draw: np.random.Generator) -> Corrupted:
+        """Input and target of some tokens: one at least."""
 
     def signature(self, rows: int, window: int) -> Signature:
         source, target = self.lengths(self.span(window))
@@ -143,16 +157,27 @@ class Corruption(WindowObjective, ABC):
         }
 
     def examples(self, windows: Windows) -> Batch:
-        return self._batch(list(windows.ids), windows.index, windows.epoch, windows.seed, windows.ids.shape[1])
+        rows, length = windows.ids.shape
+        corrupted = [
+            self._corrupted(ids, int(number), int(epoch), windows.seed)
+            for ids, number, epoch in zip(windows.ids, windows.index, windows.epoch, strict=True)
+        ]
+        return self._batch(corrupted, rows, length)
 
     def validation(self, split: TokenSplit, *, batch_size: int, window: int) -> Validation:
         """What is corrupted is that of seed 0 and epoch 0, so that evaluations can be compared."""
+        import numpy as np
+
         tokens = size = 0
+        by_source = np.zeros(0 if split.sources is None else len(split.sources.names), np.int64)
         for batch in self._in_order(split, batch_size, window):
-            predicted = batch["targets"][batch["weights"] > 0]
-            tokens += len(predicted)
-            size += int(self.words.bytes[predicted].sum())
-        return Validation(self._in_order(split, batch_size, window), tokens=tokens, bytes=size)
+            predicted = batch["weights"] > 0
+            bytes_of = self.words.bytes[batch["targets"][predicted]]
+            tokens += len(bytes_of)
+            size += int(bytes_of.sum())
+            if SOURCE in batch:
+                np.add.at(by_source, batch[SOURCE][predicted], bytes_of)
+        return Validation(self._in_order(split, batch_size, window), tokens, size, by_source.tolist())
 
     def nats(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
         return nats(task, family, batch, training)
@@ -164,24 +189,27 @@ class Corruption(WindowObjective, ABC):
         span = self.span(window)
         for start in range(0, len(split), batch_size * span):
             chunk = np.asarray(split.ids[start : start + batch_size * span], np.int32)
-            rows = [chunk[first : first + span] for first in range(0, batch_size * span, span)]
-            yield self._batch(rows, start // span + np.arange(batch_size), np.zeros(batch_size, np.int64), 0, span)
+            starts = range(0, len(chunk), span)
+            corrupted = [
+                self._corrupted(chunk[first : first + span], (start + first) // span, epoch=0, seed=0)
+                for first in starts
+            ]
+            batch = self._batch(corrupted, batch_size, span)
+            if split.sources is not None:
+                batch[SOURCE] = np.zeros(batch["targets"].shape, np.int32)
+                for row, (first, one) in enumerate(zip(starts, corrupted, strict=True)):
+                    batch[SOURCE][row, : len(one.origins)] = split.source_of(start + first + one.origins)
+            yield batch
 
-    def _batch(
-        self,
-        rows: Sequence[Ids],
-        index: npt.NDArray[np.int64],
-        epoch: npt.NDArray[np.int64],
-        seed: int,
-        tokens: int,
-    ) -> Batch:
+    def _corrupted(self, ids: Ids, number: int, epoch: int, seed: int) -> Corrupted:
         import numpy as np
 
-        nothing = np.empty(0, np.int32)
-        pairs: list[Pair] = []
-        for ids, number, turn in zip(rows, index, epoch, strict=True):
-            key = [seed & 0xFFFFFFFFFFFFFFFF, int(number)]
-            draw = np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, int(turn)]))
-            pairs.append(self.corrupt(ids, draw) if len(ids) else (nothing, nothing))
+        key = [seed & 0xFFFFFFFFFFFFFFFF, number]
+        return self.corrupt(ids, np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, epoch])))
+
+    def _batch(self, corrupted: Sequence[Corrupted], rows: int, tokens: int) -> Batch:
+        """So many rows, of which the last ones may be empty."""
+        nothing: Pair = ([], [])
+        pairs = [(one.inputs, one.targets) for one in corrupted] + [nothing] * (rows - len(corrupted))
         lengths = self.lengths(tokens)
         return make_batch(pairs, pad_id=self.frame.pad_id, start_id=self.frame.start_id, lengths=lengths)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from governance.errors import ConfigError
 from pipelines.tokenizers import Lexicon
-from zoo.objectives.seq2seq import Corruption, PairFrame
+from zoo.objectives.seq2seq import Corrupted, Corruption, PairFrame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +63,7 @@ class SpanCorruption(Corruption):
             tokens += 1
         return tokens
 
-    def corrupt(self, ids: Ids, draw: np.random.Generator) -> tuple[Ids, Ids]:
+    def corrupt(self, ids: Ids, draw: np.random.Generator) -> Corrupted:
         import numpy as np
 
         hidden, spans = self.counts(len(ids))
@@ -78,4 +78,6 @@ class SpanCorruption(Corruption):
         end_id = np.int32(self.frame.end_id)
         source = np.insert(ids[~is_hidden], places, sentinels)
         target = np.insert(ids[is_hidden], before, sentinels)
-        return np.append(source, end_id), np.append(target, end_id)
+        origins = np.flatnonzero(is_hidden)
+        origins = np.insert(origins, before, origins[before])  # a sentinel stands for the first token of its span
+        return Corrupted(np.append(source, end_id), np.append(target, end_id), np.append(origins, origins[-1]))

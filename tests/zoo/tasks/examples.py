@@ -9,7 +9,11 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from governance.labels import Label
+from pipelines.bucketed import Rows
 from pipelines.examples import Examples, ExampleSplit, encode_examples
 from pipelines.parts import Span, is_text, write_spans
 from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
@@ -20,6 +24,8 @@ from zoo.families import Family, Size
 from zoo.fit import FitResult, TrainPlan, fit
 from zoo.tasks import Setting, Task, TaskObjective
 from zoo.tasks.base import NeedsReference
+
+Array = npt.NDArray[np.float32]
 
 COLOURS = ["red", "green", "blue", "white"]
 THINGS = ["car", "house", "tree", "form", "letter", "tax"]
@@ -123,3 +129,17 @@ class ToyTraining:
             fingerprint="f",
             checkpoints=folder,
         )
+
+
+def some_rows(training: ToyTraining, count: int = 6) -> Rows:
+    lengths = training.objective.lengths(training.split())
+    weights = np.ones(count, np.float32)
+    weights[-1] = 0
+    return Rows(np.arange(count), weights, int(lengths.max()), epoch=0, seed=0)
+
+
+def log_softmax(logits: Any) -> Array:
+    x = np.asarray(logits, np.float64)
+    x = x - x.max(axis=-1, keepdims=True)
+    found: Array = x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
+    return found

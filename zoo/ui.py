@@ -29,7 +29,8 @@ def serve(host: str, port: int) -> None:
     # MLflow opens in its GenAI mode unless the address says otherwise.
     address = f"http://{host}:{port}/#/models?workflowType=machine_learning"
     print(f"MLflow on {workspace.storage}: {address}  (end with Ctrl-C)", flush=True)
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port)]
+    # MLflow starts four workers by itself, each of which takes seconds and 300 MB: this is for few people.
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port), "--workers", "2"]
     # Not as arguments: the database's address may hold a password, and anybody may list processes.
     stores = {"BACKEND_STORE_URI": workspace.tracking_uri, "DEFAULT_ARTIFACT_ROOT": workspace.artifact_root}
     environment = os.environ | {f"MLFLOW_{name}": value for name, value in stores.items()}

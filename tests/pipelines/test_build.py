@@ -317,6 +317,7 @@ def test_a_name_with_brackets_and_an_explicit_domain_field(tmp_path: Path) -> No
     assert run(workspace).version.total_records == 20
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_can_build_in_several_processes(tmp_path: Path) -> None:
     """`spawn` must not run the user's script again in each worker."""
     workspace = make_workspace(tmp_path / "w", records=20)

@@ -28,6 +28,7 @@ def run(folder: Path, cache: Path) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_a_second_process_finds_what_the_first_compiled(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     first = run(tmp_path / "a", cache)

@@ -97,7 +97,7 @@ def test_it_learns_and_reports(tmp_path: Path) -> None:
     assert metrics["compile_seconds"] > 0
 
 
-@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize("jit", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_two_runs_are_the_same_bit_for_bit(tmp_path: Path, jit: bool) -> None:
     first, second = (toy_fit(tmp_path / name, jit=jit) for name in "ab")
     assert first.losses == second.losses
@@ -117,7 +117,7 @@ def test_two_runs_are_the_same_bit_for_bit(tmp_path: Path, jit: bool) -> None:
 )
 def test_each_family_learns(tmp_path: Path, family: str, tokens: ToyTokens, changes: dict[str, int]) -> None:
     rarely = dict.fromkeys(("evaluate_every", "checkpoint_every"), changes["steps"])
-    metrics = toy_fit(tmp_path, family=family, tokens=tokens, **changes, **rarely).metrics
+    metrics = toy_fit(tmp_path, family=family, tokens=tokens, jit=False, **changes, **rarely).metrics
     untrained = math.log(VOCABULARY) / math.log(2) / 3  # the toy text has three bytes a token
     assert metrics["untrained_bits_per_byte"] == pytest.approx(untrained, rel=0.06)
     assert metrics["val_bits_per_byte"] < 0.75 * untrained
@@ -132,6 +132,7 @@ def test_what_is_hidden_can_be_restored(tmp_path: Path, family: str, steps: int)
 
 def test_a_student_learns_what_its_teacher_knows(tmp_path: Path) -> None:
     options = {"tokens": RunTokens(3000, 1000), "window": 32, "evaluate_every": 400, "checkpoint_every": 400}
+    options |= {"jit": False}
     plan = toy_plan(steps=300, **{name: value for name, value in options.items() if name != "tokens"})
     teacher = toy_task(plan, "bert")
     learned = fit(
@@ -157,7 +158,7 @@ def test_a_student_learns_what_its_teacher_knows(tmp_path: Path) -> None:
         *(("gpt", stop_after, {}) for stop_after in (0, 3, 4, 6, 11)),
         *(
             (family, 6, {})
-            for family in ("llama", "ctrl", "lstm", "roberta", "bert", "distilbert", "ernie", "t5", "bart")
+            for family in ("ctrl", "lstm", "roberta", "distilbert", "ernie", "t5")  # all: every family, end to end
         ),
         ("gpt", 6, {"accumulate": 2, "ema": 0.8, "schedule": "wsd"}),
         ("gpt", 6, {"lora": {"rank": 2}, "ema": 0.8}),
@@ -217,11 +218,12 @@ def test_killed_processes_together_lose_nothing(tmp_path: Path, backend: str) ->
 @pytest.mark.parametrize(
     "words",
     [
-        [],
-        ["batch_size=2", "accumulate=2", "ema=0.9"],
-        ["lora.rank=16", "lora.alpha=16", "lora.targets=['*']", "ema=0.9"],
+        pytest.param([], id="plain"),
+        pytest.param(["batch_size=2", "accumulate=2", "ema=0.9"], id="micro-batches", marks=pytest.mark.slow),
+        pytest.param(
+            ["lora.rank=16", "lora.alpha=16", "lora.targets=['*']", "ema=0.9"], id="lora", marks=pytest.mark.slow
+        ),
     ],
-    ids=["plain", "micro-batches", "lora"],
 )
 def test_jax_makes_the_same_training(tmp_path: Path, words: list[str]) -> None:
     """Without dropout, whose masks the backends draw differently, only rounding differs."""

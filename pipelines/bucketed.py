@@ -1,12 +1,13 @@
 """Batches of examples of unequal lengths: each batch holds examples of about one length.
 
 An example goes into the bucket of the smallest length that holds it, and a batch is filled from one
-bucket, so that little of it is padding and few shapes are ever compiled. Which examples are in a batch is
-a pure function of (seed, step), as in `pipelines.stream`: a restart goes on exactly where it stopped, and
-workers share a batch without a word. In an epoch each example comes once; what is missing to fill a
-bucket's last batch repeats some of its examples with weight 0.
+bucket, so that little of it is padding and few shapes are ever compiled. Examples that are too few for a batch of
+their own length go to the next longer ones. Which examples are in a batch is a pure function of (seed, step), as in
+`pipelines.stream`: a restart goes on exactly where it stopped, and workers share a batch without a word. In an epoch
+each example comes once, in as few batches as can be; what is missing to fill the one last batch of the longest
+repeats some of its examples with weight 0.
 
-A batch of the longest examples comes first: TensorFlow keeps the memory of each compiled shape, and shorter ones
+A full batch of the longest examples comes first: TensorFlow keeps the memory of each compiled shape, and shorter ones
 find room in that of a longer one, but not the other way round. (A MiniLM on questions of 16 to 128 tokens took
 6.8 GB in a random order.)
 """
@@ -80,11 +81,33 @@ class BucketOrder:
         of_example = np.searchsorted(np.asarray(buckets), lengths)
         self._members = [np.flatnonzero(of_example == number) for number in range(len(buckets))]
         self._buckets, self._batch_size, self._seed, self._shuffle = buckets, batch_size, seed, shuffle
-        counts = [-(-len(members) // batch_size) for members in self._members]
+        self._counts = self._batches_of_buckets()
         #: The bucket of each batch of an epoch, before batches are shuffled, and its number within the bucket.
-        self._bucket_of = np.repeat(np.arange(len(buckets)), counts)
-        self._number_of = np.concatenate([np.arange(count) for count in counts])
+        self._bucket_of = np.repeat(np.arange(len(buckets)), self._counts)
+        self._number_of = np.concatenate([np.arange(count) for count in self._counts])
         self._epoch: tuple[int, list[npt.NDArray[np.int64]], npt.NDArray[np.int64]] | None = None
+
+    def _batches_of_buckets(self) -> list[int]:
+        """Full batches of each bucket, from its own examples and those left over from shorter ones; of the longest
+        one that is in use also the last one, which may not be full."""
+        longest = max(number for number, members in enumerate(self._members) if len(members))
+        counts, left = [], 0
+        for number, members in enumerate(self._members):
+            full, left = divmod(left + len(members), self._batch_size)
+            counts.append(full + (number == longest and left > 0))
+            left = 0 if number == longest else left
+        return counts
+
+    def _filled(self, members: list[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.int64]]:
+        """The examples of each bucket's batches: what one cannot fill a batch with goes to the next."""
+        import numpy as np
+
+        filled, left = [], np.empty(0, np.int64)
+        for own, count in zip(members, self._counts, strict=True):
+            examples = np.concatenate([left, own])
+            filled.append(examples[: count * self._batch_size])
+            left = examples[count * self._batch_size :]
+        return filled
 
     @property
     def batches(self) -> int:
@@ -106,17 +129,20 @@ class BucketOrder:
         return Rows(np.concatenate([part, filler]), weights, self._buckets[bucket], epoch, self._seed)
 
     def _shuffled(self, epoch: int) -> tuple[list[npt.NDArray[np.int64]], npt.NDArray[np.int64]]:
-        """Members of each bucket and the order of batches; kept for the present epoch."""
+        """The examples of each bucket's batches and the order of batches; kept for the present epoch."""
         import numpy as np
 
         if not self._shuffle:
-            return self._members, np.arange(self.batches)[::-1]
+            if self._epoch is None:
+                self._epoch = (0, self._filled(self._members), np.arange(self.batches)[::-1])
+            return self._epoch[1], self._epoch[2]
         if self._epoch is None or self._epoch[0] != epoch:
             key = [self._seed & 0xFFFFFFFFFFFFFFFF, epoch]
             draw = np.random.Generator(np.random.Philox(key=key))
-            members = [draw.permutation(one) for one in self._members]
+            members = self._filled([draw.permutation(one) for one in self._members])
             order = draw.permutation(self.batches)
-            longest = int(np.argmax(order))  # batches are numbered bucket by bucket
+            # Batches are numbered bucket by bucket, and of a bucket only the last one may not be full.
+            longest = int(np.flatnonzero(order == np.searchsorted(self._bucket_of, self._bucket_of[-1]))[0])
             order[[0, longest]] = order[[longest, 0]]
             self._epoch = (epoch, members, order)
         return self._epoch[1], self._epoch[2]

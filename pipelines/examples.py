@@ -1,10 +1,11 @@
 """Examples for fine-tuning: the parts of a dataset version as ids, encoded once, memory-mapped ever after.
 
-    storage/examples/<dataset>-<tokenizer>-<parts>-<format>/
+    storage/examples/<dataset>-<sources>-<tokenizer>-<parts>-<format>/
         meta.json                   sizes, classes, label, both digests in full
         <split>.<part>.ids          uint16 (uint32 above 65,535 words): the ids of a part, without special tokens
         <split>.<part>.offsets      int64 [examples + 1], where each example's ids start
         <split>.label               int32 [examples], the class; -1 for one that the training split does not have
+        <split>.sources             uint16 [examples], number of the pipeline's source, where it has several
         <split>.tags                int16 [tokens of the part text], what each token is part of: see `Examples.types`
 
 What stands around the parts (start and end tokens, a chat template) is the business of a task.
@@ -16,13 +17,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from governance.errors import DataError
 from governance.labels import Label
 from pipelines.arrays import damaged, id_dtype, map_array
 from pipelines.parts import PartName, is_text, read_spans
 from pipelines.tokenizers import Encoder, TokenizerFiles, folder_made_once, load_encoder
+from pipelines.tokens import Sources
+from pipelines.versions import SourceTable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "validation", "test")
 _BATCH = 512
 #: Changes with whatever changes the files that the same records give.
-_FORMAT = 2
+_FORMAT = 3
 _UNKNOWN = -1
 
 Progress = Callable[[str, int], None]
@@ -44,6 +47,9 @@ class PartsVersion(Protocol):
     def digest(self) -> str: ...
     @property
     def label(self) -> Label: ...
+    @property
+    def sources(self) -> SourceTable: ...
+    def source_numbers(self, split: str) -> npt.NDArray[np.uint16]: ...
     def parts(self, split: str) -> Iterator[tuple[str, dict[str, str]]]: ...
 
 
@@ -81,9 +87,8 @@ class ExampleSplit:
         labels: int32 [examples], index into the classes or -1; None without a part `label`.
         tags: int16 [tokens of the part text], or None without a part `spans`.
         bytes: UTF-8 bytes of all text of a part, by its name.
+        sources: of the examples; None where all are of one.
     """
-
-    sources: ClassVar[None] = None  # examples are not told apart by them
 
     name: str
     count: int
@@ -91,6 +96,7 @@ class ExampleSplit:
     labels: npt.NDArray[np.int32] | None
     tags: npt.NDArray[np.int16] | None
     bytes: dict[str, int]
+    sources: Sources | None = None
 
     def __len__(self) -> int:
         return self.count
@@ -113,6 +119,7 @@ class Examples:
     classes: tuple[str, ...]
     types: tuple[str, ...]
     names: tuple[str, ...]
+    source_names: tuple[str, ...]
     sizes: dict[str, dict[str, Any]]
 
     @property
@@ -160,7 +167,10 @@ class Examples:
         tags = None
         if "spans" in self.names:
             tags = map_array(self.folder / f"{name}.tags", np.dtype("<i2"), size["tokens"]["text"])
-        return ExampleSplit(name, count, parts, labels, tags, size["bytes"])
+        sources = None
+        if self.source_names:
+            sources = Sources(self.source_names, map_array(self.folder / f"{name}.sources", np.dtype("<u2"), count), ())
+        return ExampleSplit(name, count, parts, labels, tags, size["bytes"], sources)
 
 
 def encode_examples(
@@ -176,7 +186,8 @@ def encode_examples(
     Raises:
         DataError: a record lacks one of the parts, a class occurs once alone, or the disk cannot be written.
     """
-    key = f"{version.digest[:16]}-{tokenizer.digest[:16]}-{'-'.join(names)}-{_FORMAT}"
+    version_key = f"{version.digest[:16]}-{version.sources.digest[:8]}"
+    key = f"{version_key}-{tokenizer.digest[:16]}-{'-'.join(names)}-{_FORMAT}"
     folder = storage / "examples" / key
     if not folder.exists():
         with folder_made_once(folder) as temporary:
@@ -219,6 +230,7 @@ def _open(folder: Path, tokenizer: TokenizerFiles) -> Examples:
             classes=tuple(meta["classes"]),
             types=tuple(meta["types"]),
             names=tuple(meta["names"]),
+            source_names=tuple(meta["sources"]),
             sizes=meta["splits"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -231,7 +243,10 @@ def _encode(
     marks = Marks.of(version, names)
     encoder = load_encoder(tokenizer.folder)
     sizes = {}
+    source_names = version.sources.names if len(version.sources.names) > 1 else ()
     for split in SPLITS:
+        if source_names:
+            _path(folder / split, "sources").write_bytes(version.source_numbers(split).astype("<u2").tobytes())
         records = _checked(version, split, names)
         sizes[split] = _encode_split(records, encoder, names, marks, folder / split, progress)
     meta = {
@@ -241,6 +256,7 @@ def _encode(
         "classes": list(marks.classes),
         "types": list(marks.types),
         "names": list(names),
+        "sources": list(source_names),
         "splits": sizes,
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 #: Rows that are computed at once; a request takes the smallest that fits.
 BATCH_SIZES = (1, 4, 16)
-#: Lengths in tokens that are compiled, doubled up to the model's context.
+#: The first of the lengths in tokens that are compiled, doubled up to the model's context. Of what writes an answer …
 _SHORTEST_LENGTH = 256
+#: … and of what reads a text once, whose cost is that of its length.
+SHORTEST_READ = 32
 #: What Python makes of bytes on the command line that are not UTF-8.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -52,13 +54,29 @@ def bucket(size: int, buckets: Sequence[int]) -> int:
     return next((bucket for bucket in buckets if bucket >= size), buckets[-1])
 
 
-def lengths_up_to(context: int) -> list[int]:
+def lengths_up_to(context: int, *, shortest: int = _SHORTEST_LENGTH) -> list[int]:
     """The lengths that are compiled, in tokens, the last one being the context."""
-    lengths, length = [], _SHORTEST_LENGTH
+    lengths, length = [], shortest
     while length < context:
         lengths.append(length)
         length *= 2
     return [*lengths, context]
+
+
+def in_order_of_length(rows: Sequence[Sequence[int]], compute: Callable[[list[Any]], Any]) -> Any:
+    """What a function gives for rows of unequal lengths, in their order; it gets them with the shortest first, so
+    that those of one batch are about as long and little is padding.
+
+    Args:
+        compute: of one row at least, to an array whose first axis is theirs.
+    """
+    import numpy as np
+
+    order = np.argsort([len(row) for row in rows], kind="stable")
+    found = compute([rows[index] for index in order])
+    out = np.empty_like(found)
+    out[order] = found
+    return out
 
 
 def check_utf8(texts: Sequence[str]) -> None:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, DataError
 from pipelines.tokenizers import Encoder
-from zoo.compiled import BATCH_SIZES, bucket, check_utf8, compiled, lengths_up_to
+from zoo.compiled import (
+    BATCH_SIZES,
+    SHORTEST_READ,
+    bucket,
+    check_utf8,
+    compiled,
+    in_order_of_length,
+    lengths_up_to,
+)
 from zoo.families.base import Family
 
 if TYPE_CHECKING:
@@ -72,9 +80,14 @@ class EncoderModel:
         import numpy as np
 
         rows = self._encode(texts, truncate=truncate)
-        width = self.task.backbone.hidden_dim
-        pooled = [self._pooled(ids, mask)[:count] for ids, mask, count in self._batches(rows)]
-        return np.concatenate(pooled) if pooled else np.empty((0, width), np.float32)
+        if not rows:
+            return np.empty((0, self.task.backbone.hidden_dim), np.float32)
+
+        def pooled(some: list[list[int]]) -> npt.NDArray[np.float32]:
+            return np.concatenate([self._pooled(ids, mask)[:count] for ids, mask, count in self._batches(some)])
+
+        embeddings: npt.NDArray[np.float32] = in_order_of_length(rows, pooled)
+        return embeddings
 
     def fill(self, text: str, *, top_k: int = 5) -> list[list[Filled]]:
         """The likeliest tokens for each `<mask>` in a text, the likeliest first. BERT's `[MASK]` is understood by
@@ -149,7 +162,7 @@ class EncoderModel:
 
     def lengths(self) -> list[int]:
         """The lengths that are compiled, in tokens."""
-        return lengths_up_to(self.context)
+        return lengths_up_to(self.context, shortest=SHORTEST_READ)
 
     def _encode(self, texts: Sequence[str], *, truncate: bool) -> list[list[int]]:
         check_utf8(texts)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from governance.errors import ConfigError, did_you_mean
+from governance.errors import ConfigError
 from governance.labels import Label
 from pipelines import BuildResult, PipelineSpec, Tokens, build, tokenize
 from pipelines.examples import Examples
@@ -16,14 +16,14 @@ from zoo import families, objectives, tasks
 from zoo.backend import dtype_policy, keras_backend
 from zoo.exchange.base import OpenedBase, find_base, open_base, rebuilt
 from zoo.families.base import Family, Size
-from zoo.fit.duration import Duration
 from zoo.fit.plan import TrainPlan, check_window
 from zoo.identity import Identity, training_identity
 from zoo.objectives import ControlledLM, Objective
 from zoo.objectives.controlled import check_controls, control_names
+from zoo.request import Request, check_settings
 from zoo.screen import Screen
 from zoo.tasks import Setting, Task
-from zoo.tasks.training import check_request, default_settings, prepare_examples
+from zoo.tasks.training import check_request, check_room, default_settings, prepare_examples, rows_of
 from zoo.teacher import Teacher, find_teacher
 from zoo.workspace import Workspace
 
@@ -35,38 +35,6 @@ DEFAULT_SIZE = "nano"
 
 #: Bits per byte of fewer validation records than this depend on which ones they happen to be.
 _FEW_RECORDS = 20
-
-_CHANGEABLE = frozenset(TrainPlan.model_fields) - {"steps", "seed"}
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked for; see `zoo.train` for the meaning of each field."""
-
-    family: str
-    pipeline: str
-    size: str | None = None
-    steps: int | None = None
-    duration: Duration | str | None = None
-    seed: int = 0
-    init: str | None = None
-    init_label: str | None = None
-    teacher: str | None = None
-    task: str | None = None
-    changes: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def length(self) -> Duration | None:
-        """The duration, read.
-
-        Raises:
-            ConfigError: it is none, or steps are given as well.
-        """
-        if self.duration is None:
-            return None
-        if self.steps is not None:
-            raise ConfigError("steps and duration are both given", where="duration", fix="leave one of them out")
-        return Duration.parse(self.duration)
 
 
 @dataclass(frozen=True)
@@ -158,7 +126,9 @@ class Job:
     def objective(self) -> Objective:
         """A new one: that of a task may come to know the model."""
         if self.task is not None:
-            return self.task.objective(self.setting)
+            tuned = self.task.objective(self.setting)
+            check_room(tuned)
+            return tuned
         objective = objectives.get(self.objective_name, load_encoder(self.tokens.tokenizer_dir).lexicon)
         if isinstance(objective, ControlledLM):
             return objective.for_sources(self.spec.source_names, self.controls)
@@ -240,8 +210,6 @@ def _ingredients(request: Request, workspace: Workspace) -> Ingredients:
         teacher = find_teacher(workspace, family, size, pipeline=request.pipeline, reference=request.teacher)
     elif request.teacher is not None:
         raise ConfigError("a teacher is for a training from scratch on text", where="teacher", fix="leave it out")
-    if teacher is not None:
-        workspace.policy.check(teacher.version.label, sink=spec.domain, purpose="train")
     return Ingredients(spec, family, size, base, teacher, task)
 
 
@@ -271,24 +239,29 @@ def _check_settings(request: Request, ingredients: Ingredients, screen: Screen) 
             if name in changes and (not isinstance(changes[name], int) or changes[name] < 1):
                 raise ConfigError("must be a whole number of at least 1", where=f"plan.{name}")
         check_request(ingredients.task, has_base=ingredients.base is not None, changes=changes)
+    _say_what_is_new(ingredients, changes, screen)
     if changes.get("lora") is not None and ingredients.base is None:
         screen.say("warning: lora keeps all weights as they are; here these are random, so little will be learned")
+
+
+def _say_what_is_new(ingredients: Ingredients, changes: Mapping[str, Any], screen: Screen) -> None:
+    """What a user may take for trained, and is not."""
+    base, task, window = ingredients.base, ingredients.task, changes.get("window")
+    if base is not None and "head" in base.fresh and (task is None or not task.head):
+        screen.say(
+            f"warning: {base.base.name} has no head for {ingredients.objective_name}: it starts at random weights"
+        )
+    if base is None and isinstance(window, int) and window < ingredients.size.context:
+        screen.say(
+            f"warning: the model takes up to {ingredients.size.context} tokens, and will have learned from windows of "
+            f"{window}: expect little of longer texts"
+        )
 
 
 def _kind(ingredients: Ingredients) -> Kind:
     """Of the tokenizer: the base's, or the family's."""
     base = ingredients.base
     return KINDS[ingredients.family.tokenizer if base is None else base.tokenizer.kind]
-
-
-def check_settings(changes: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a name that is no setting of a training."""
-    for name in changes:
-        if name not in _CHANGEABLE:
-            raise ConfigError(
-                f'there is no setting "{name}"{did_you_mean(name, _CHANGEABLE)}',
-                fix=f"settings of a training: {', '.join(sorted(_CHANGEABLE))}",
-            )
 
 
 def _tokens(ingredients: Ingredients, data: BuildResult, workspace: Workspace, screen: Screen) -> Tokens | Examples:
@@ -327,6 +300,8 @@ def _plan(request: Request, ingredients: Ingredients, tokens: Tokens | Examples)
     """The plan as it was asked for; its dtype may still be "auto"."""
     family, size, base, task = ingredients.family, ingredients.size, ingredients.base, ingredients.task
     steps, changes = request.steps, dict(request.changes)
+    if base is not None:
+        changes.setdefault("window", min(size.context, base.usual_window))
     train, validation = len(tokens.split("train")), len(tokens.split("validation"))
     if task is not None:
         assert isinstance(tokens, Examples)
@@ -334,8 +309,9 @@ def _plan(request: Request, ingredients: Ingredients, tokens: Tokens | Examples)
         steps, changes = default_settings(
             task, tokens, has_base=base is not None, steps=steps, timed=timed, changes=changes
         )
-        window = int(changes.get("window", size.context))  # in a batch an example takes the place of a window
-        train, validation = train * window, validation * window
+        # In a batch an example takes the place of a window, and the last batch of an epoch may not be full.
+        window, rows = int(changes.get("window", size.context)), rows_of(changes)
+        train, validation = -(-train // rows) * rows * window, validation * window
     if base is None:
         parameters = family.non_embedding_parameters(size, tokens.vocab_size)
     else:
@@ -356,10 +332,14 @@ def _identity(
     ingredients: Ingredients, data: BuildResult, tokens: Tokens | Examples, plan: TrainPlan, workspace: Workspace
 ) -> Identity:
     base, teacher = ingredients.base, ingredients.teacher
-    others = {
-        "spans": tokens.spans_fingerprint if isinstance(tokens, Tokens) else None,
-        "teacher": teacher and teacher.version.model_id,
-    } | ({} if base is None else {"start": "base", **base.identity})
+    others = (
+        {
+            "spans": tokens.spans_fingerprint if isinstance(tokens, Tokens) else None,
+            "teacher": teacher and teacher.version.model_id,
+        }
+        | _codes(ingredients, data)
+        | ({} if base is None else {"start": "base", **base.identity})
+    )
     return training_identity(
         dataset_digest=data.version.digest,
         tokenizer_digest=tokens.tokenizer_digest,
@@ -371,6 +351,13 @@ def _identity(
         backend=keras_backend(),
         others={name: value for name, value in others.items() if value is not None},
     )
+
+
+def _codes(ingredients: Ingredients, data: BuildResult) -> dict[str, Any]:
+    """Which control code each record has: the digest of a dataset version does not say what its source was."""
+    if not ingredients.controls:
+        return {}
+    return {"controls": list(ingredients.controls), "sources": data.version.sources.digest}
 
 
 def _options(request: Request, ingredients: Ingredients, asked: TrainPlan) -> dict[str, Any]:

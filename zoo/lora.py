@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 import math
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,15 +45,22 @@ class _Kernel:
     """A weight that can be adapted.
 
     Attributes:
+        name: its path, with "#2" after that of another weight with the same path: keras-hub's T5 leaves the tables of
+            distances without a name of their own.
         axes: of the weight, those of the inputs first.
         inputs: how many of them are inputs.
     """
 
-    layer: str
+    name: str
     variable: keras.Variable
     axes: tuple[int, ...]
     inputs: int
     is_table: bool
+
+    @property
+    def layer(self) -> str:
+        """Its path."""
+        return self.name.rpartition("/")[0]
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -99,7 +107,7 @@ class Adapter:
 
     @property
     def paths(self) -> list[str]:
-        return [kernel.variable.path for kernel in self._kernels]
+        return [kernel.name for kernel in self._kernels]
 
     @property
     def parameters(self) -> int:
@@ -195,7 +203,7 @@ def load(path: Path, task: keras.Model) -> Adapter:
         DataError: the file is no adapter, or not one for this task.
     """
     rank, alpha, arrays = _read(path)
-    known = {kernel.variable.path: kernel for kernel in _kernels(task)}
+    known = {kernel.name: kernel for kernel in _kernels(task)}
     wanted = [name.removesuffix(":a") for name in arrays if name.endswith(":a")]
     missing = [name for name in wanted if name not in known]
     if missing:
@@ -233,9 +241,15 @@ def _kernels(task: keras.Model) -> list[_Kernel]:
         own = {id(variable): variable for variable in layer._trainable_variables}
         for key, variable in own.items():
             if variable.name in _KERNELS and len(variable.shape) > 1 and key not in found:
-                path, name = variable.path.rpartition("/")[::2]
-                found[key] = _Kernel(path, variable, *_axes(layer, len(variable.shape)), is_table=name == "embeddings")
-    return [found[id(weight)] for weight in task.weights if id(weight) in found]
+                axes = _axes(layer, len(variable.shape))
+                found[key] = _Kernel(variable.path, variable, *axes, is_table=variable.name == "embeddings")
+    seen: Counter[str] = Counter()
+    kernels = []
+    for kernel in (found[id(weight)] for weight in task.weights if id(weight) in found):
+        seen[kernel.name] += 1
+        number = seen[kernel.name]
+        kernels.append(kernel if number == 1 else replace(kernel, name=f"{kernel.name}#{number}"))
+    return kernels
 
 
 def _axes(layer: keras.layers.Layer, dimensions: int) -> tuple[tuple[int, ...], int]:

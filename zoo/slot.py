@@ -25,7 +25,7 @@ RESUME = ("auto", "never")
 #: that differs in nothing else is out of date.
 _CIRCUMSTANCES = frozenset(
     {"dataset", "tokenizer", "base", "base_label", "plan.steps", "plan.warmup", "plan.evaluate_every"}
-    | {"plan.checkpoint_every", "policy", "code", "backend", "plan.dtype", "teacher", "spans"}
+    | {"plan.checkpoint_every", "policy", "code", "backend", "plan.dtype", "teacher", "spans", "controls", "sources"}
 )
 
 

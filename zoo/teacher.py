@@ -51,6 +51,7 @@ def find_teacher(
 
     Raises:
         ConfigError: there is no teacher, it is of another family or shape, or the student's family has none.
+        PolicyRefused: the teacher must not flow into the pipeline's domain; asked before anything of it is read.
         RegistryError: the version that was named does not exist or is quarantined.
     """
     if family.teacher is None:
@@ -68,6 +69,7 @@ def find_teacher(
             where="teacher",
             fix=f"train it first: zoo train {family.teacher} --pipeline {pipeline} --size {size.name}",
         ) from None
+    workspace.policy.check(version.label, sink=workspace.pipeline(pipeline).domain, purpose="train")
     if version.family != family.teacher:
         what = f"{family.name} learns from a {family.teacher}, and {version} is a {version.family}"
         raise ConfigError(what, where="teacher")

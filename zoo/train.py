@@ -27,10 +27,11 @@ from registry import (
 from zoo.backend import prepare_backend
 from zoo.examine import examine
 from zoo.fit.duration import Duration
-from zoo.job import Job, Request, prepare
+from zoo.job import Job, prepare
 from zoo.publish import Trained, begin_run, publish
 from zoo.query import refresh_catalogue
 from zoo.reporting import MlflowMetrics, TrainingProgress
+from zoo.request import Request
 from zoo.screen import Screen
 from zoo.slot import Slot, check_resume, training_slot
 from zoo.tasks.training import after, begin, what_is_cut

@@ -165,7 +165,8 @@ def test_a_retraining_discards_what_is_out_of_date_alone(differing: set[str], ou
 
 
 def test_backend_and_number_type_are_part_of_a_training(trained: tuple[Workspace, Run]) -> None:
-    from zoo.job import Request, prepare
+    from zoo.job import prepare
+    from zoo.request import Request
     from zoo.screen import Screen
 
     workspace, run = trained

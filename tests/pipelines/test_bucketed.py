@@ -37,10 +37,26 @@ def test_each_example_once_in_an_epoch(lengths: list[int], batch_size: int, epoc
     for step in range(epoch * order.batches, (epoch + 1) * order.batches):
         rows = order.rows(step)
         assert rows.epoch == epoch and len(rows.index) == batch_size
-        shorter = [bucket for bucket in bucket_lengths(max(lengths), 100) if bucket < rows.length]
-        assert all(max(shorter, default=-1) < lengths[example] <= rows.length for example in rows.index)
+        assert all(lengths[example] <= rows.length for example in rows.index)
         seen += rows.index[rows.weights > 0].tolist()
     assert sorted(seen) == list(range(len(lengths)))
+    assert order.batches == -(-len(lengths) // batch_size), "an epoch is as short as can be"
+
+
+@settings(deadline=None)
+@given(lengths=sizes, batch_size=st.integers(1, 7), epoch=st.integers(0, 3), shuffle=st.booleans())
+def test_few_examples_are_with_longer_ones(lengths: list[int], batch_size: int, epoch: int, shuffle: bool) -> None:
+    """Of each length fewer than a batch go to longer ones, and one batch of the longest alone is not full."""
+    order = order_of(lengths, batch_size, shuffle=shuffle)
+    buckets = bucket_lengths(max(lengths), 100)
+    every = [order.rows(epoch * order.batches + step) for step in range(order.batches)]
+    partly = [rows for rows in every if not rows.weights.all()]
+    assert len(partly) <= 1 and all(rows.length == max(one.length for one in every) for rows in partly)
+    if shuffle:
+        assert every[0].weights.all() or partly == [one for one in every if one.length == every[0].length]
+    for bucket in buckets:
+        longer = [i for rows in every if rows.length > bucket for i in rows.index[rows.weights > 0]]
+        assert sum(lengths[example] <= bucket for example in longer) < batch_size
 
 
 def test_the_order_is_a_function_of_seed_and_step() -> None:

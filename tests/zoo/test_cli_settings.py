@@ -6,7 +6,7 @@ import pytest
 
 from governance.errors import ConfigError
 from zoo.cli.settings import parse_settings
-from zoo.job import check_settings
+from zoo.request import check_settings
 
 
 def test_values_are_yaml_and_dots_go_inside() -> None:

@@ -181,7 +181,8 @@ def test_a_code_is_for_those_that_learned_some(objective: str, control: str | No
 
 def test_more_sources_than_codes_are_refused_before_data_is_read(tmp_path: Path) -> None:
     from tests.support.workspace import PIPELINE, make_workspace
-    from zoo.job import Request, prepare
+    from zoo.job import prepare
+    from zoo.request import Request
     from zoo.screen import Screen
 
     sources = [{"path": f"data/{number}.jsonl"} for number in range(65)]
@@ -189,3 +190,29 @@ def test_more_sources_than_codes_are_refused_before_data_is_read(tmp_path: Path)
     with pytest.raises(ConfigError, match="65 sources need a control code each, and there are 64"):
         prepare(Request("ctrl", "tax_domain"), workspace=workspace, screen=Screen())
     assert not (workspace.storage / "datasets").exists()
+
+
+def test_sources_in_another_order_are_another_training(tmp_path: Path) -> None:
+    """The text is the same, and so is its digest; which code each record has is not."""
+    import yaml
+
+    from tests.support.workspace import PIPELINE, bundled_rows, make_workspace, write_jsonl
+    from zoo.job import prepare
+    from zoo.request import Request
+    from zoo.screen import Screen
+    from zoo.workspace import Workspace
+
+    home = make_workspace(tmp_path / "w", records=20).home
+    write_jsonl(home / "data" / "tax" / "rest.jsonl", bundled_rows(10, start=20))
+
+    def parts(family: str, *names: str) -> dict[str, object]:
+        sources = [{**PIPELINE["sources"][0], "path": f"data/tax/{name}.jsonl"} for name in names]
+        (home / "pipelines" / "tax_domain.yaml").write_text(yaml.safe_dump(PIPELINE | {"sources": sources}))
+        request = Request(family, "tax_domain", steps=12, changes={"batch_size": 2, "window": 64})
+        return dict(prepare(request, workspace=Workspace.load(home), screen=Screen()).identity.parts)
+
+    first, again, other = parts("ctrl", "letters", "rest"), parts("ctrl", "letters", "rest"), None
+    other = parts("ctrl", "rest", "letters")
+    assert first == again and first["dataset"] == other["dataset"]
+    assert {name for name in first if first[name] != other[name]} == {"controls", "sources"}
+    assert parts("gpt", "letters", "rest") == parts("gpt", "rest", "letters")

@@ -205,3 +205,14 @@ def test_a_merged_task_is_saved_as_a_plain_preset(tmp_path: Path) -> None:
     backbone = keras_hub.models.Backbone.from_preset(str(tmp_path / "preset"))
     loaded = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
     np.testing.assert_allclose(outputs(loaded, "gpt"), adapted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", families.names())
+def test_every_matrix_has_a_name_of_its_own(family: str, tmp_path: Path) -> None:
+    """Also the tables of distances of a t5, which Keras gives one path."""
+    adapter = randomised(lora.apply(toy_task(toy_plan(), family), 2, targets=["*"]))
+    assert len(adapter.paths) == len(set(adapter.paths)) > 4
+    adapter.save(tmp_path / "adapter.npz")
+    loaded = lora.load(tmp_path / "adapter.npz", toy_task(toy_plan(), family))
+    for left, right in zip(adapter.trainable_variables, loaded.trainable_variables, strict=True):
+        np.testing.assert_array_equal(left, right)

@@ -19,7 +19,8 @@ from tests.support.models import register_fake, start_run
 from tests.support.workspace import make_workspace
 from zoo import families
 from zoo.families import Size
-from zoo.job import Request, prepare
+from zoo.job import prepare
+from zoo.request import Request
 from zoo.screen import Screen
 from zoo.teacher import find_teacher
 from zoo.workspace import Workspace

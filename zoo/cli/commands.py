@@ -33,7 +33,7 @@ Next:
 def run_train(family: str, request: dict[str, Any], given: dict[str, Any], settings: list[str], as_json: bool) -> None:
     """Args: `request` are arguments of `zoo.train`; `given` and `settings` make up its settings."""
     from zoo.cli.settings import parse_settings, set_at
-    from zoo.job import check_settings
+    from zoo.request import check_settings
     from zoo.train import train
 
     changes = parse_settings(settings)

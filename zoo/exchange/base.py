@@ -124,6 +124,13 @@ class OpenedBase:
         """Rows of the token table; may be more than the tokenizer has words."""
         return int(self.task.backbone.vocabulary_size)
 
+    @property
+    def usual_window(self) -> int:
+        """Tokens in a window of a training that does not say how many: the context of the size of ours that is
+        nearest. A published model may look at 100,000 tokens, which no batch of some of them fits into memory."""
+        sizes = list(self.family.sizes.values())
+        return next((size for size in sizes if size.width >= self.task.backbone.hidden_dim), sizes[-1]).context
+
     def size(self) -> Size:
         """The size of the base, with the learning rate of a continued training."""
         backbone = self.task.backbone

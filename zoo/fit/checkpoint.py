@@ -39,7 +39,7 @@ class CheckpointState:
         losses: training loss of each update before `step`.
         evaluations: made before update `step`, that of `step` itself included.
         elapsed_seconds: of training, over all restarts.
-        timed_steps, timed_seconds: updates without those that waited for the compiler.
+        timed_steps, timed_tokens, timed_seconds: updates without those that waited for the compiler.
         best_arrays: the weights, or their moving averages, that `best` evaluated; empty before it.
     """
 
@@ -50,6 +50,7 @@ class CheckpointState:
     evaluations: list[Evaluation] = field(default_factory=list)
     elapsed_seconds: float = 0.0
     timed_steps: int = 0
+    timed_tokens: int = 0
     timed_seconds: float = 0.0
     best_arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
@@ -72,6 +73,7 @@ class CheckpointState:
             "evaluations": [asdict(evaluation) for evaluation in self.evaluations],
             "elapsed_seconds": self.elapsed_seconds,
             "timed_steps": self.timed_steps,
+            "timed_tokens": self.timed_tokens,
             "timed_seconds": self.timed_seconds,
         }
         content: dict[str, Any] = {f"array:{name}": value for name, value in self.arrays.items()}
@@ -136,6 +138,7 @@ class CheckpointState:
                     evaluations=[Evaluation(**one) for one in meta["evaluations"]],
                     elapsed_seconds=float(meta["elapsed_seconds"]),
                     timed_steps=int(meta["timed_steps"]),
+                    timed_tokens=int(meta["timed_tokens"]),
                     timed_seconds=float(meta["timed_seconds"]),
                 )
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):

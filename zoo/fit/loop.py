@@ -133,7 +133,7 @@ class _Run:
         everything = (*self.trained, *loss.state, *optimizer.variables, *self.averages)
         self.variables: list[tuple[str, Any]] = [(v.path, v) for v in everything]
         self.state = CheckpointState(step=0, fingerprint=fingerprint, arrays={})
-        self.first_seconds: float | None = None
+        self.first_seconds: dict[tuple[Any, ...], float] = {}  # by the shapes of the batch, with the compiler's time
 
     def resume(self) -> None:
         loaded = CheckpointState.load(self.checkpoints, self.state.fingerprint)
@@ -186,13 +186,15 @@ class _Run:
         state.step += 1
         state.losses.append(loss)
         state.elapsed_seconds += seconds
-        if self.first_seconds is None:
-            self.first_seconds = seconds  # with the compiler's time
+        shapes, tokens = tuple(array.shape for array in batch.values()), self.objective.tokens(batch, self.plan)
+        if shapes not in self.first_seconds:
+            self.first_seconds[shapes] = seconds
         else:
             state.timed_steps += 1
+            state.timed_tokens += tokens
             state.timed_seconds += seconds
         for callback in self.callbacks:
-            callback.on_step(step, loss, self.plan.tokens_per_step / seconds)
+            callback.on_step(step, loss, tokens / seconds)
 
     def _evaluate(self) -> None:
         """Evaluates the present weights, or their averages, unless a checkpoint brought the result along."""
@@ -250,8 +252,8 @@ class _Run:
             **best.metrics,
             f"untrained_bits_per_{unit}": state.evaluations[0].bits_per_byte,
             f"last_bits_per_{unit}": last.bits_per_byte,
-            "tokens_per_second": self.plan.tokens_per_step / a_step if a_step else 0.0,
-            "compile_seconds": max(0.0, (self.first_seconds or 0.0) - a_step),
+            "tokens_per_second": state.timed_tokens / state.timed_seconds if state.timed_steps else 0.0,
+            "compile_seconds": sum(max(0.0, seconds - a_step) for seconds in self.first_seconds.values()),
         }
         losses, evaluations = tuple(state.losses), tuple(state.evaluations)
         return FitResult(state.step, best.step, losses, evaluations, metrics, self.adapter)

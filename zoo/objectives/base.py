@@ -69,6 +69,10 @@ class Objective(Protocol):
         """Loss of each predicted position in nats, float32 on each dtype policy."""
         ...
 
+    def tokens(self, batch: Batch, plan: TrainPlan) -> int:
+        """Tokens that a batch of the stream reads, padding not counted."""
+        ...
+
 
 class WindowObjective:
     """Base of the objectives on windows of packed text; see `pipelines.stream.Examples` for the methods that
@@ -76,6 +80,10 @@ class WindowObjective:
 
     unit: ClassVar[Unit] = "byte"
     with_sources: ClassVar[bool] = False
+
+    def tokens(self, batch: Batch, plan: TrainPlan) -> int:
+        """Of windows, which are full."""
+        return plan.tokens_per_step
 
     def stream(self, split: TokenSplit, plan: TrainPlan, start_step: int) -> Iterator[Batch]:
         """See `Objective`."""

@@ -7,12 +7,12 @@ checkpoints, evaluation and registration do not know the difference.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.bucketed import BucketOrder, Rows, bucket_lengths, bucketed_stream
-from zoo.objectives.base import Batch, Unit, Validation
+from zoo.objectives.base import SOURCE, Batch, Unit, Validation
 
 if TYPE_CHECKING:
     import keras
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from zoo.fit.plan import TrainPlan
 
 
-Measured = list[tuple[Batch, "npt.NDArray[Any]"]]
-"""Batches, and what `TaskObjective.outputs` gave for each."""
+Measured = Iterable[tuple[Batch, "npt.NDArray[Any]"]]
+"""Batches, and what `TaskObjective.outputs` gave for each; to be gone through once."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,19 @@ class TaskObjective(ABC):
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
+
+    @property
+    @abstractmethod
+    def fewest_tokens(self) -> int:
+        """Of a context that has room for one token of each part."""
+
+    def tokens(self, batch: Batch, plan: TrainPlan) -> int:
+        """Tokens that the model reads in a batch, padding not counted."""
+        if "padding_mask" in batch:
+            return int(batch["padding_mask"].sum())
+        counted = batch.get("answer", batch["weights"])[:, ::-1] > 0  # an answer is the last thing in its row
+        lengths = counted.shape[1] - counted.argmax(axis=1)
+        return int(lengths[counted.any(axis=1)].sum())
 
     @abstractmethod
     def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
@@ -111,7 +124,7 @@ class TaskObjective(ABC):
         outputs = compiled(task, lambda batch: self.outputs(task, family, batch))
         order = self._order(split, batch_size, seed=0, shuffle=False)
         batches = (self.batch(split, order.rows(step)) for step in range(order.batches))
-        return self.figures([(batch, np.asarray(outputs(dict(batch)))) for batch in batches], validation)
+        return self.figures(((batch, np.asarray(outputs(dict(batch)))) for batch in batches), validation)
 
     @abstractmethod
     def size(self, split: ExampleSplit, batch: Batch) -> tuple[int, int]:
@@ -125,16 +138,33 @@ class TaskObjective(ABC):
 
     def validation(self, split: ExampleSplit, *, batch_size: int, window: int) -> Validation:
         """All examples, each once, in an order that is always the same."""
+        import numpy as np
+
         order = self._order(split, batch_size, seed=0, shuffle=False)
 
         def batches() -> Iterator[Batch]:
-            return (self.batch(split, order.rows(step)) for step in range(order.batches))
+            return (self._with_sources(split, order.rows(step)) for step in range(order.batches))
 
         decisions = units = 0
+        by_source = np.zeros(0 if split.sources is None else len(split.sources.names), np.int64)
         for batch in batches():
             more_decisions, more_units = self.size(split, batch)
             decisions, units = decisions + more_decisions, units + more_units
-        return Validation(batches(), tokens=decisions, bytes=units)
+            for number in np.unique(batch[SOURCE]) if SOURCE in batch else ():
+                own = {**batch, "weights": batch["weights"] * (batch[SOURCE] == number)}
+                by_source[number] += self.size(split, own)[1]
+        return Validation(batches(), decisions, units, by_source.tolist())
+
+    def _with_sources(self, split: ExampleSplit, rows: Rows) -> Batch:
+        """A batch that says for each weight which source its example came from, if that is known."""
+        import numpy as np
+
+        batch = self.batch(split, rows)
+        if split.sources is None:
+            return batch
+        weights = batch["weights"]
+        of_rows = split.sources.numbers[rows.index].astype(np.int32).reshape(-1, *[1] * (weights.ndim - 1))
+        return {**batch, SOURCE: np.broadcast_to(of_rows, weights.shape)}
 
     def _maker(self, split: ExampleSplit) -> Callable[[Rows], Batch]:
         return lambda rows: self.batch(split, rows)

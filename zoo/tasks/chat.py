@@ -64,19 +64,25 @@ class Template:
 
 @dataclass(frozen=True)
 class Dialogues:
-    """Prompts with answers as sequences of a template."""
+    """Prompts with answers as sequences of a template.
+
+    Attributes:
+        always_ends: whether an answer that is cut has the token of an end as well, for a head that reads its state.
+    """
 
     template: Template
     prompts: PartIds
     answers: PartIds
     context: int
+    always_ends: bool = False
 
     def whole_lengths(self) -> npt.NDArray[np.int64]:
         """int64 [examples], inputs of each example: everything but the last token, which is a target alone."""
         return self.prompts.lengths + self.answers.lengths + self.template.around - 1
 
     def __call__(self, example: int, *, room_for: int = 0) -> tuple[npt.NDArray[np.int32], int]:
-        """A whole sequence, and how many of its last tokens are the answer with its end.
+        """A whole sequence, and how many of its last tokens are the answer with its end. An answer that is cut
+        does not end: a model should not learn to stop in the middle of a sentence.
 
         Args:
             room_for: the prompt is cut as for an answer of at least so many tokens.
@@ -85,6 +91,9 @@ class Dialogues:
 
         prompt, answer = self.prompts[example], self.answers[example]
         of_prompt, of_answer = self.template.kept(len(prompt), max(len(answer), room_for), self.context)
-        kept = answer[:of_answer]
+        if self.always_ends:
+            answer = answer[:of_answer]
+        whole = of_answer >= len(answer)
+        kept = [*answer, self.template.end] if whole else answer[: of_answer + 1]
         begin = self.template.prompt(prompt[len(prompt) - of_prompt :])
-        return np.concatenate([begin, kept, [self.template.end]]).astype(np.int32), len(kept) + 1
+        return np.concatenate([begin, kept]).astype(np.int32), len(kept)

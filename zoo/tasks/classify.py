@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
 from zoo.tasks.base import Measured, Setting, Task, TaskObjective, padded
-from zoo.tasks.frames import framed, framed_lengths, pad_id
+from zoo.tasks.frames import AROUND, framed, framed_lengths, pad_id
 
 if TYPE_CHECKING:
     import keras
@@ -33,6 +33,10 @@ class Classify(TaskObjective):
 
     name: ClassVar[str] = "classify"
     unit: ClassVar[Unit] = "example"
+
+    @property
+    def fewest_tokens(self) -> int:
+        return AROUND + 1
 
     def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
         return framed_lengths(split.parts["text"])
@@ -65,8 +69,9 @@ class Classify(TaskObjective):
         """accuracy; macro_f1 over the classes that occur; temperature, and with it the expected calibration error."""
         import numpy as np
 
-        labels = np.concatenate([batch["labels"] for batch, _ in measured])
-        logits = np.concatenate([found for _, found in measured])[labels != _FILLER]
+        kept = [(batch["labels"], found) for batch, found in measured]
+        labels = np.concatenate([of_batch for of_batch, _ in kept])
+        logits = np.concatenate([found for _, found in kept])[labels != _FILLER]
         labels = labels[labels != _FILLER]
         chosen, known = logits.argmax(axis=1), labels >= 0
         calm = temperature(logits[known], labels[known]) if validation is None else validation["temperature"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
 from zoo.tasks.base import Measured, Setting, Task, TaskObjective, padded
-from zoo.tasks.frames import framed, framed_lengths, pad_id
+from zoo.tasks.frames import AROUND, framed, framed_lengths, pad_id
 
 if TYPE_CHECKING:
     import keras
@@ -33,6 +33,10 @@ class Embed(TaskObjective):
 
     name: ClassVar[str] = "embed"
     unit: ClassVar[Unit] = "example"
+
+    @property
+    def fewest_tokens(self) -> int:
+        return AROUND + 1
 
     def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
         import numpy as np
@@ -73,8 +77,14 @@ class Embed(TaskObjective):
         """found_first: how often a text's own pair is the nearest of at most 2,000 pairs."""
         import numpy as np
 
-        vectors = np.concatenate([found[batch["weights"] > 0] for batch, found in measured])
-        vectors = vectors[:: -(-len(vectors) // _MOST_COMPARED)]  # batches go by length: some of each
+        kept: list[npt.NDArray[np.float32]] = []
+        every = 1  # batches go by length: some of each
+        for number, one in enumerate(row for batch, found in measured for row in found[batch["weights"] > 0]):
+            if number % every == 0:
+                kept.append(one)
+            if len(kept) > _MOST_COMPARED:
+                kept, every = kept[::2], 2 * every
+        vectors = np.stack(kept)
         nearest = (vectors[:, 0] @ vectors[:, 1].T).argmax(axis=1)
         return {"found_first": float((nearest == np.arange(len(vectors))).mean())}
 

@@ -34,6 +34,10 @@ class Instruct(TaskObjective):
         self.template = Template.of(setting.encoder)
         self._bytes = setting.encoder.lexicon.words.bytes
 
+    @property
+    def fewest_tokens(self) -> int:
+        return self.template.around + 1
+
     def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
         return self._dialogues(split).whole_lengths()
 
@@ -54,8 +58,11 @@ class Instruct(TaskObjective):
 
     def figures(self, measured: Measured, validation: Mapping[str, float] | None = None) -> dict[str, float]:
         """token_accuracy: how often the likeliest token is that of the answer."""
-        right = sum(float(((found == batch["targets"]) * batch["weights"]).sum()) for batch, found in measured)
-        return {"token_accuracy": right / sum(float(batch["weights"].sum()) for batch, _ in measured)}
+        right = counted = 0.0
+        for batch, found in measured:
+            right += float(((found == batch["targets"]) * batch["weights"]).sum())
+            counted += float(batch["weights"].sum())
+        return {"token_accuracy": right / counted}
 
     def size(self, split: ExampleSplit, batch: Batch) -> tuple[int, int]:
         predicted = batch["targets"][batch["weights"] > 0]

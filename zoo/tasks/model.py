@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, DataError
 from pipelines.tokenizers import Encoder
-from zoo.compiled import BATCH_SIZES, bucket, check_utf8, compiled, lengths_up_to
+from zoo.compiled import (
+    BATCH_SIZES,
+    SHORTEST_READ,
+    bucket,
+    check_utf8,
+    compiled,
+    in_order_of_length,
+    lengths_up_to,
+)
 from zoo.families.base import Family
 from zoo.tasks.base import Setting, padded
 from zoo.tasks.chat import Template
@@ -149,9 +157,14 @@ class HeadModel:
         """What the head gives for these sequences of ids, float32 [rows, outputs]."""
         import numpy as np
 
-        width = self.task.dense.units
-        found = [self._outputs(batch)[:count] for batch, count in self._batches(rows)]
-        return np.concatenate(found) if found else np.empty((0, width), np.float32)
+        if not len(rows):
+            return np.empty((0, self.task.dense.units), np.float32)
+
+        def found(some: list[npt.NDArray[np.int32]]) -> npt.NDArray[np.float32]:
+            return np.concatenate([self._outputs(batch)[:count] for batch, count in self._batches(some)])
+
+        outputs: npt.NDArray[np.float32] = in_order_of_length(rows, found)
+        return outputs
 
     def sample(self, texts: Sequence[str], *, seed: int) -> list[str]:
         """What the model can say of itself: a class for each text; a reward model says nothing."""
@@ -169,7 +182,7 @@ class HeadModel:
 
     def lengths(self) -> list[int]:
         """The lengths that are compiled, in tokens."""
-        return lengths_up_to(self.context)
+        return lengths_up_to(self.context, shortest=SHORTEST_READ)
 
     def _batches(self, rows: Sequence[npt.NDArray[np.int32]]) -> Iterator[tuple[dict[str, Any], int]]:
         import numpy as np

@@ -57,10 +57,16 @@ class _Pairs(TaskObjective):
         count = int(batch["weights"].sum())
         return count, count
 
+    always_ends: ClassVar[bool] = False
+
     @property
     def context(self) -> int:
         """Tokens before the last one of a sequence, at most."""
         return self.setting.context
+
+    @property
+    def fewest_tokens(self) -> int:
+        return self.template.around + 2
 
     @abstractmethod
     def margins(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
@@ -84,8 +90,8 @@ class _Pairs(TaskObjective):
     def _dialogues(self, split: ExampleSplit, context: int) -> tuple[Dialogues, Dialogues]:
         prompts = split.parts["prompt"]
         return (
-            Dialogues(self.template, prompts, split.parts["chosen"], context),
-            Dialogues(self.template, prompts, split.parts["rejected"], context),
+            Dialogues(self.template, prompts, split.parts["chosen"], context, self.always_ends),
+            Dialogues(self.template, prompts, split.parts["rejected"], context, self.always_ends),
         )
 
 
@@ -146,14 +152,14 @@ class Preference(_Pairs, NeedsReference):
         import numpy as np
 
         nats, size = 0.0, 0
-        margins: Measured = []
+        margins = []
         for batch, found in measured:
             counted = batch["weights"] > 0
             chosen = slice(0, len(counted))
             tokens = batch["targets"][chosen][counted][batch["answer"][chosen][counted] > 0]
             nats -= float(found[counted, 0].sum())
             size += int(self._bytes[tokens].sum())
-            margins.append((batch, found[:, 0] - found[:, 1]))
+            margins.append(({"weights": batch["weights"]}, found[:, 0] - found[:, 1]))
         return {**super().figures(margins), "val_bits_per_byte": nats / float(np.log(2)) / max(size, 1)}
 
     def _arrays(self, split: ExampleSplit, rows: Rows) -> dict[str, Any]:
@@ -181,6 +187,7 @@ class Reward(_Pairs):
     """A number for each answer; its difference is the log-odds that one is preferred."""
 
     name: ClassVar[str] = "reward"
+    always_ends: ClassVar[bool] = True
 
     def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
         import numpy as np

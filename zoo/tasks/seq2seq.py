@@ -21,11 +21,17 @@ if TYPE_CHECKING:
 
     from pipelines.examples import ExampleSplit
     from zoo.families.base import Family
+    from zoo.fit.plan import TrainPlan
+
+
+#: Below so many tokens, padding costs less than another compiled shape.
+_SHORTEST = 16
 
 
 class Seq2Seq(TaskObjective):
     """Cross-entropy of each token of the answer and of its end. Prompt and answer are each cut at their ends
-    where they are too long; encoder and decoder of a batch have one length."""
+    where they are too long, and an answer that is cut does not end. Encoder and decoder of a batch have lengths of
+    their own: that of the bucket, or a half, a quarter or an eighth of it."""
 
     name: ClassVar[str] = "seq2seq"
     unit: ClassVar[Unit] = "byte"
@@ -36,6 +42,13 @@ class Seq2Seq(TaskObjective):
         self._around = len(self.frame.text([]))
         self._bytes = setting.encoder.lexicon.words.bytes
 
+    @property
+    def fewest_tokens(self) -> int:
+        return self._around + 1
+
+    def tokens(self, batch: Batch, plan: TrainPlan) -> int:
+        return super().tokens(batch, plan) + int((batch["weights"] > 0).sum())
+
     def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
         import numpy as np
 
@@ -44,11 +57,16 @@ class Seq2Seq(TaskObjective):
     def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
         room = self.setting.context - self._around
 
-        def framed(name: str, example: int) -> list[int]:
-            return self.frame.text(split.parts[name][example][:room].tolist())
+        def prompt(example: int) -> list[int]:
+            return self.frame.text(split.parts["prompt"][example][:room].tolist())
 
-        pairs = [(framed("prompt", example), framed("answer", example)) for example in rows.index]
-        lengths = (rows.length, rows.length)
+        def answer(example: int) -> list[int]:
+            ids = split.parts["answer"][example].tolist()
+            return self.frame.text(ids) if len(ids) <= room else [*self.frame.before, *ids[: room + 1]]
+
+        pairs = [(prompt(example), answer(example)) for example in rows.index]
+        longest = (max(len(pair[side]) for pair in pairs) for side in (0, 1))
+        lengths = (halved(rows.length, next(longest)), halved(rows.length, next(longest)))
         batch = make_batch(pairs, pad_id=self.frame.pad_id, start_id=self.frame.start_id, lengths=lengths)
         return {**batch, "weights": batch["weights"] * rows.weights[:, None]}
 
@@ -66,16 +84,26 @@ class Seq2Seq(TaskObjective):
 
     def figures(self, measured: Measured, validation: Mapping[str, float] | None = None) -> dict[str, float]:
         """token_accuracy, and exact_match: answers whose every token is the likeliest one after those before it,
-        which is what greedy generation then writes."""
+        which is what greedy generation then writes. Of answers that are cut nobody can say it."""
         right = counted = exact = answers = 0
         for batch, found in measured:
             weights = batch["weights"] > 0
             same = (found == batch["targets"]) & weights
             right, counted = right + int(same.sum()), counted + int(weights.sum())
-            real = weights.any(axis=1)
+            ends = weights & (batch["targets"] == self.frame.end_id)
+            real = ends.any(axis=1)
             exact += int((same.sum(axis=1) == weights.sum(axis=1))[real].sum())
             answers += int(real.sum())
-        return {"token_accuracy": right / counted, "exact_match": exact / answers}
+        return {"token_accuracy": right / counted, "exact_match": exact / max(answers, 1)}
+
+
+def halved(length: int, needed: int) -> int:
+    """A length halved up to three times, as long as what is needed fits: few shapes, and little padding."""
+    for _ in range(3):
+        if length % 2 or length // 2 < max(needed, _SHORTEST):
+            break
+        length //= 2
+    return length
 
 
 SEQ2SEQ = Task(

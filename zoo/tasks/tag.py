@@ -34,6 +34,10 @@ class Tag(TaskObjective):
     name: ClassVar[str] = "tag"
     unit: ClassVar[Unit] = "token"
 
+    @property
+    def fewest_tokens(self) -> int:
+        return AROUND + 1
+
     def whole_lengths(self, split: ExampleSplit) -> npt.NDArray[np.int64]:
         return framed_lengths(split.parts["text"])
 

@@ -34,7 +34,12 @@ def prepare_examples(
     storage: Path,
     progress: Callable[[str, int], None],
 ) -> Examples:
-    """The examples of a task, encoded with the base's tokenizer, or with one of this version's text."""
+    """The examples of a task, encoded with the base's tokenizer, or with one of this version's text.
+
+    Raises:
+        DataError: the version is not what its digest says, or a record lacks a part.
+    """
+    version.verify()
     if tokenizer is None:
         tokenizer = train_tokenizer(version, kind=kind, vocab_size=vocab_size, storage=storage)
     return encode_examples(version, tokenizer, task.parts, storage=storage, progress=progress)
@@ -73,9 +78,24 @@ def default_settings(
         settings.setdefault("learning_rate", task.learning_rate)
     if steps is None and not timed:
         epochs = _EPOCHS if has_base else _EPOCHS_FROM_SCRATCH
-        rows = int(settings["batch_size"]) * int(settings.get("accumulate", 1))
-        steps = max(1, -(-epochs * len(examples.split("train")) // rows))
+        steps = max(1, epochs * -(-len(examples.split("train")) // rows_of(settings)))
     return steps, settings
+
+
+def rows_of(settings: Mapping[str, Any]) -> int:
+    """Examples that an update reads."""
+    return int(settings["batch_size"]) * int(settings.get("accumulate", 1))
+
+
+def check_room(objective: TaskObjective) -> None:
+    """Raises ConfigError for a window that has no room for anything between what stands around the parts."""
+    least, window = objective.fewest_tokens, objective.setting.context
+    if window < least:
+        raise ConfigError(
+            f"{objective.name} needs a window of at least {least} tokens, not {window}",
+            where="plan.window",
+            fix="leave it out, or use a larger one",
+        )
 
 
 def what_is_cut(objective: Any, examples: Any) -> str | None:

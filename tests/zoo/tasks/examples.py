@@ -17,6 +17,7 @@ from pipelines.bucketed import Rows
 from pipelines.examples import Examples, ExampleSplit, encode_examples
 from pipelines.parts import Span, is_text, write_spans
 from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
+from pipelines.versions import SourceTable
 from tests.pipelines.tiny import TinyVersion
 from tests.zoo.toy import TOYS
 from zoo import families, tasks
@@ -58,6 +59,11 @@ class ToyVersion:
     without: str = ""
     digest: str = "e" * 64
     label: Label = Label.of("tax")
+    sources: SourceTable = SourceTable(("a", "b"), "0" * 64)
+
+    def source_numbers(self, split: str) -> np.ndarray:
+        """Examples are of both in turn."""
+        return (np.arange(len(list(self.parts(split)))) % 2).astype(np.uint16)
 
     def parts(self, split: str) -> Iterator[tuple[str, dict[str, str]]]:
         first, count = {"train": (0, self.train), "validation": (1000, 24), "test": (2000, 4)}[split]

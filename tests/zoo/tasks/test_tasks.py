@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance import ConfigError, DataError
-from pipelines.bucketed import Rows
+from pipelines.bucketed import Rows, bucket_lengths
 from pipelines.examples import encode_examples, examples_in_memory
 from tests.zoo.tasks.examples import COLOURS, THINGS, ToyTraining, ToyVersion, log_softmax, some_rows, tokenizer
+from tests.zoo.toy import toy_plan
 from zoo import families, tasks
+from zoo.fit.evaluate import evaluate
 from zoo.tasks.base import NeedsReference
 from zoo.tasks.chat import Template
 from zoo.tasks.embed import TEMPERATURE
 from zoo.tasks.preference import BETA
+from zoo.tasks.seq2seq import halved
 from zoo.tasks.tag import runs
+from zoo.tasks.training import check_room
 
 Array = npt.NDArray[np.float32]
 
@@ -271,3 +276,84 @@ def test_both_answers_see_the_same_part_of_a_long_prompt(name: str) -> None:
         between = next(at for at in range(len(ids)) if tuple(ids[at : at + len(template.between)]) == template.between)
         starts.append(ids[:between])
     assert starts[0] == starts[1]
+
+
+def test_an_answer_that_is_cut_does_not_end() -> None:
+    encoder = ToyTraining.of("instruct", "gpt").setting.encoder
+    end = encoder.frame.end_id
+    records = [{"prompt": "the car", "answer": "it is red"}, {"prompt": "the car", "answer": "it is red " * 9}]
+    split = examples_in_memory(records, encoder, ("prompt", "answer"), ())
+    rows = Rows(np.arange(2), np.ones(2, np.float32), 40, epoch=0, seed=0)
+    batch = ToyTraining.of("instruct", "gpt", context=40).objective.batch(split, rows)
+    counted = [batch["targets"][row][batch["weights"][row] > 0] for row in (0, 1)]
+    whole = [encoder.encode([record["answer"]])[0] for record in records]
+    assert counted[0].tolist() == [*whole[0], end]
+    assert counted[1].tolist() == whole[1][: len(counted[1])] and batch["weights"][1, -1] == 1, "all room is used"
+
+    training = ToyTraining.of("seq2seq", "t5", context=16)
+    encoder, end = training.setting.encoder, training.setting.encoder.frame.end_id
+    split = examples_in_memory(records, encoder, ("prompt", "answer"), ())
+    batch = training.objective.batch(split, replace(rows, length=16))
+    assert batch["targets"][0][batch["weights"][0] > 0][-1] == end
+    assert (batch["weights"][1] == 1).all() and end not in batch["targets"][1]
+    assert training.objective.figures([(batch, batch["targets"])])["exact_match"] == 1
+    wrong = batch["targets"].copy()
+    wrong[1] += 1  # nobody can say whether an answer that is cut is right
+    assert training.objective.figures([(batch, wrong)])["exact_match"] == 1
+
+
+def test_encoder_and_decoder_have_lengths_of_their_own() -> None:
+    training = ToyTraining.of("seq2seq", "t5", context=256)
+    records = [{"prompt": "the car is red " * 12, "answer": "it is red"}]
+    split = examples_in_memory(records, training.setting.encoder, ("prompt", "answer"), ())
+    [length] = bucket_lengths(int(training.objective.lengths(split)[0]), 256)[-1:]
+    batch = training.objective.batch(split, Rows(np.arange(1), np.ones(1, np.float32), length, epoch=0, seed=0))
+    assert batch["inputs"].shape == (1, length) == (1, 64) and batch["targets"].shape == (1, 16)
+    assert training.objective.tokens(batch, None) == batch["padding_mask"].sum() + (batch["weights"] > 0).sum()
+    assert [halved(256, needed) for needed in (200, 128, 65, 33, 1)] == [256, 128, 128, 64, 32]
+    assert [halved(24, 1), halved(32, 16), halved(48, 1)] == [24, 16, 24]
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [("classify", "roberta"), ("tag", "roberta"), ("embed", "roberta"), ("instruct", "gpt"), ("preference", "gpt")]
+    + [("reward", "gpt"), ("seq2seq", "bart")],
+)
+def test_a_window_without_room_is_refused_and_the_least_one_works(name: str, family: str) -> None:
+    least = ToyTraining.of(name, family).objective.fewest_tokens
+    with pytest.raises(ConfigError, match=f"{name} needs a window of at least {least} tokens, not {least - 1}"):
+        check_room(ToyTraining.of(name, family, context=least - 1).objective)
+    training = ToyTraining.of(name, family, context=least)
+    check_room(training.objective)
+    if isinstance(training.objective, NeedsReference):
+        training.objective.leave_out()
+    batch = next(training.objective.stream(training.split(), toy_plan(window=least), 0))
+    assert batch["weights"].sum() > 0
+    assert 0 < training.objective.tokens(batch, toy_plan()) <= sum(array.size for array in batch.values())
+
+
+@pytest.mark.parametrize(("name", "family"), [("classify", "gpt"), ("instruct", "gpt"), ("preference", "gpt")])
+def test_bits_by_source_are_those_of_its_examples(name: str, family: str) -> None:
+    """Each decision costs what its place in the batch says; examples are of both sources in turn."""
+    training = ToyTraining.of(name, family)
+    objective, split = training.objective, training.split("validation")
+    if isinstance(objective, NeedsReference):
+        objective.leave_out()
+    cost: dict[int, list[float]] = {0: [0, 0], 1: [0, 0]}
+
+    def nats(batch: Any) -> Array:
+        weights = batch["weights"]
+        return np.asarray(weights * np.arange(weights.size, dtype=np.float32).reshape(weights.shape))
+
+    result = evaluate(nats, objective, split, batch_size=5, window=48, step=0)
+    order = objective._order(split, 5, seed=0, shuffle=False)
+    for step in range(order.batches):
+        rows = order.rows(step)
+        batch = objective.batch(split, rows)
+        for row, example in enumerate(rows.index):
+            alone = np.zeros_like(batch["weights"])
+            alone[row] = batch["weights"][row]
+            cost[example % 2][0] += float(nats({"weights": alone}).sum())
+            cost[example % 2][1] += objective.size(split, {**batch, "weights": alone})[1]
+    for number, source in enumerate("ab"):
+        assert result.by_source[source] == pytest.approx(cost[number][0] / np.log(2) / cost[number][1])

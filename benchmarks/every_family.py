@@ -157,7 +157,8 @@ def used(family: Family) -> str:
         [filled] = model.fill(f"The {mask} is due.", top_k=1)
         return f"embeds; fills {filled[0].token.strip()!r}"
     answer = zoo.query(PROMPT, domain="tax", caller=CALLER, workspace=family.workspace, max_tokens=12)
-    expect(answer.model == family.model or len(registered(family.calm)) > 1, f"{answer.model} answered")
+    expect(answer.model == family.model, f"{answer.model} answered")
+    expect(answer.text.strip(), "the answer is empty")
     text = model.generate(PROMPT, max_tokens=12)
     expect(text == "".join(model.stream(PROMPT, max_tokens=12)), "a stream gives another text")
     return f"answers {text.strip()[:16]!r}"
@@ -299,7 +300,7 @@ def make_workspaces(folder: Path) -> tuple[Path, Path]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--families", nargs="+", help="all by default; distilbert needs bert")
+    parser.add_argument("--families", nargs="+", help="all by default")
     parser.add_argument("--size", default="nano")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--json", action="store_true")
@@ -312,12 +313,33 @@ def main() -> None:
         return
     from zoo import families
 
-    names = options.families or sorted(families.names(), key=lambda name: name == "distilbert")
+    names = options.families or families.names()
     with tempfile.TemporaryDirectory(prefix="every-family-") as temporary:
         calm, disturbed = make_workspaces(Path(temporary))
-        rows = [row_of(Family(name, calm, disturbed, settings)) for name in names]
+        rows = [row_in_own_workspaces(Family(name, calm, disturbed, settings)) for name in names]
     show(rows, options.json)
     raise SystemExit(any(value.startswith("FAILED") for row in rows for value in row.values()))
+
+
+def row_in_own_workspaces(family: Family) -> dict[str, str]:
+    """`row_of`, in copies of the two workspaces in which the family is alone, but for its teacher."""
+    from zoo import families
+
+    calm, disturbed = (
+        Path(shutil.copytree(home, home.with_name(f"{home.name}-{family.name}")))
+        for home in (family.calm, family.disturbed)
+    )
+    teacher = families.get(family.name).teacher
+    for home in (calm, disturbed) if teacher is not None else ():
+        child = start(teacher, home, family.settings)
+        _, errors = child.communicate()
+        if child.returncode != 0:
+            raise SystemExit(errors)
+    try:
+        return row_of(Family(family.name, calm, disturbed, family.settings))
+    finally:
+        shutil.rmtree(calm)
+        shutil.rmtree(disturbed)
 
 
 def row_of(family: Family) -> dict[str, str]:

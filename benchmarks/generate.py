@@ -10,7 +10,8 @@ seen all shapes before the clock starts, which spares keras-hub a compilation fo
 With `--one-core` each is held on one core and its seconds are those of the processor, which other programs
 on the machine disturb less.
 
-Then ours alone: after `warm_up`, the first request of each of many lengths, against their median.
+Then ours alone: after `warm_up`, the first request of each compiled length and batch size, against the median of
+those that follow.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ Ids = list[list[int]]
 #: Prompts and new tokens to the new tokens of each.
 Runner = Callable[[Ids, int], Ids]
 _EOS = 0  # not a token of the prompts
+_AFTER_THE_FIRST = 12
 
 
 def arguments() -> argparse.Namespace:
@@ -245,34 +247,40 @@ def race(contestants: list[Contestant], prompts: Ids, size: int, options: argpar
     }
 
 
-def first_requests(options: argparse.Namespace) -> dict[str, float]:
-    """Milliseconds of the first request of each length, after the warm-up and nothing else."""
+def first_requests(options: argparse.Namespace) -> dict[str, Any]:
+    """Ours alone, with a context of four times as many tokens, so that several lengths are compiled: the first
+    request of each compiled length and batch size after the warm-up, against the median of those that follow."""
     clock = start_clock(options)
-    task = keras_task(options)
+    wide = argparse.Namespace(**vars(options) | {"context": 4 * options.context})
+    task = keras_task(wide)
     from zoo.generation.engine import Engine
     from zoo.generation.sampling import Sampling
 
-    engine = Engine(task, eos_id=_EOS, vocabulary=options.vocabulary, context=options.context)
+    engine = Engine(task, eos_id=_EOS, vocabulary=wide.vocabulary, context=wide.context)
     sampling = Sampling(max_tokens=options.new, min_tokens=options.new, temperature=0)
+    cases = [(size, length) for size in (1, 8) for length in engine.lengths()]
     begin = clock()
-    for length in engine.lengths():
-        engine.warm_up(1, length, sampling)
-    warm_up = clock() - begin
+    for size, length in cases:
+        engine.warm_up(size, length, sampling)
+    result: dict[str, Any] = {"warm_up_seconds": round(clock() - begin, 1)}
     random = np.random.default_rng(1)
-    milliseconds = []
-    for length in random.permutation(np.arange(1, options.context - options.new, 5)):
-        row = random.integers(1, options.vocabulary, length).tolist()
-        begin = clock()
-        list(engine.answers([row], 1, sampling))
-        milliseconds.append(1000 * (clock() - begin))
-    median, first = float(np.median(milliseconds)), milliseconds[0]
-    return {
-        "warm_up_seconds": round(warm_up, 1),
-        "first_ms": round(first, 1),
-        "median_ms": round(median, 1),
-        "first_to_median": round(first / median, 2),
-        "slowest_length_to_median": round(max(milliseconds) / median, 2),
-    }
+    shortest = dict(zip(engine.lengths(), [options.new + 1, *engine.lengths()], strict=False))
+    ratios, slowest = [], []
+    for size, length in cases:
+        milliseconds = []
+        for _ in range(1 + _AFTER_THE_FIRST):
+            prompt = (
+                int(random.integers(shortest[length], length)) - options.new
+            )  # with the answer it is of this length
+            rows = [random.integers(1, wide.vocabulary, max(1, prompt)).tolist() for _ in range(size)]
+            begin = clock()
+            list(engine.answers(rows, size, sampling))
+            milliseconds.append(1000 * (clock() - begin))
+        median = float(np.median(milliseconds[1:]))
+        ratios.append(milliseconds[0] / median)
+        slowest.append(max(milliseconds) / median)
+        result[f"batch_{size}_up_to_{length}"] = f"first {milliseconds[0]:.0f} ms, median {median:.0f} ms"
+    return result | {"first_to_median": round(max(ratios), 2), "slowest_to_median": round(max(slowest), 2)}
 
 
 def main() -> None:

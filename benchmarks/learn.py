@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +101,18 @@ def copy(options: argparse.Namespace) -> None:
 
 
 def decoders(options: argparse.Namespace) -> None:
-    """The same tokens for all; sizes with about equal numbers of weights beside the token table."""
+    """The same tokens for all, and about equal numbers of weights: the dial's `lstm` has as many beside its table, which
+    is larger, so it is made narrower here."""
+    from zoo import families
+
+    sizes = families.get("lstm").sizes
+    sizes["equal"] = replace(sizes["nano"], name="equal", width=240)  # type: ignore[index]  # of this process alone
     source = {"path": str(options.data / "tax" / "*.jsonl"), "text": "{section}\n{text}", "id": "id"}
     workspace = make_workspace(options.work, "tax", KEEP, {"code": [source]}, vocab_size=8192)
     settings = {"duration": "1.25M tokens", "batch_size": 8, "window": 256} | options.settings
     rows = []
-    for name in ("gpt", "llama", "lstm"):
-        run = train(name, "code", workspace, **settings)
+    for name, size in (("gpt", "nano"), ("llama", "nano"), ("lstm", "equal")):
+        run = train(name, "code", workspace, size=size, **settings)
         figures = run.metrics
         rows.append((name, figures["parameters"], figures["val_bits_per_byte"], figures["tokens_per_second"]))
     print(f"{'':6} {'weights':>10} {'bits per byte':>14} {'tokens/s':>9}")
@@ -116,24 +122,30 @@ def decoders(options: argparse.Namespace) -> None:
 
 def preference(options: argparse.Namespace) -> None:
     """From random weights to answers that are preferred: reads all texts, learns to answer, learns what is liked."""
-    records = read_json(options.data / "preference" / "instruction-data-with-preference.json")
-    for number, row in enumerate(records):
-        row["id"] = number
-        row["prompt"] = row["instruction"] + (f"\n{row['input']}" if row["input"] else "")
-    write_jsonl(options.work / "records.jsonl", records)
-    common = {"path": "records.jsonl", "id": "id"}
-    pipelines = {
-        "answers": [{**common, "parts": {"prompt": "{prompt}", "answer": "{output}"}}],
-        "likes": [{**common, "parts": {"prompt": "{prompt}", "chosen": "{chosen}", "rejected": "{rejected}"}}],
+    # Both files have the same prompts in the same order; a record's split follows from its id, so that what is held
+    # out of one is held out of the other.
+    files = {"answers": "instruct/instruction-data.json", "likes": "preference/instruction-data-with-preference.json"}
+    for name, file in files.items():
+        records = read_json(options.data / file)
+        for number, row in enumerate(records):
+            row["id"] = number
+            row["prompt"] = row["instruction"] + (f"\n{row['input']}" if row["input"] else "")
+        write_jsonl(options.work / f"{name}.jsonl", records)
+    parts = {
+        "answers": {"prompt": "{prompt}", "answer": "{output}"},
+        "likes": {"prompt": "{prompt}", "chosen": "{chosen}", "rejected": "{rejected}"},
     }
-    split = {"validation": 0.1, "test": 0.05}
+    pipelines = {name: [{"path": f"{name}.jsonl", "id": "id", "parts": parts[name]}] for name in files}
+    split = {"validation": 0.1, "test": 0.15}
     workspace = make_workspace(options.work, "public-text", KEEP, pipelines, split=split, vocab_size=2048)
     train("gpt", "answers", workspace, steps=400)
     tuned = train("gpt", "answers", workspace, task="instruct", init="answers.gpt@champion", steps=300)
     settings = {"steps": 120, "learning_rate": 1e-3} | options.settings
     run = train("gpt", "likes", workspace, task="preference", init=str(tuned.model), **settings)
-    before, after = run.metrics["base_chosen_over_rejected"], run.metrics["chosen_over_rejected"]
-    print(f"held-out chosen over rejected: {before:.3f} before, {after:.3f} after")
+    for name, split_name in (("chosen_over_rejected", "validation"), ("test_chosen_over_rejected", "test")):
+        before, after, pairs = run.metrics[f"base_{name}"], run.metrics[name], run.data.version.records[split_name]
+        error = (after * (1 - after) / pairs) ** 0.5
+        print(f"{split_name}: chosen over rejected {before:.3f} before, {after:.3f} ± {error:.3f} after, {pairs} pairs")
 
 
 def tag(options: argparse.Namespace) -> None:

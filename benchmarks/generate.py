@@ -269,10 +269,8 @@ def first_requests(options: argparse.Namespace) -> dict[str, Any]:
     for size, length in cases:
         milliseconds = []
         for _ in range(1 + _AFTER_THE_FIRST):
-            prompt = (
-                int(random.integers(shortest[length], length)) - options.new
-            )  # with the answer it is of this length
-            rows = [random.integers(1, wide.vocabulary, max(1, prompt)).tolist() for _ in range(size)]
+            whole = int(random.integers(shortest[length], length))  # tokens of prompt and answer
+            rows = random.integers(1, wide.vocabulary, (size, max(1, whole - options.new))).tolist()
             begin = clock()
             list(engine.answers(rows, size, sampling))
             milliseconds.append(1000 * (clock() - begin))

@@ -101,8 +101,8 @@ def copy(options: argparse.Namespace) -> None:
 
 
 def decoders(options: argparse.Namespace) -> None:
-    """The same tokens for all, and about equal numbers of weights: the dial's `lstm` has as many beside its table, which
-    is larger, so it is made narrower here."""
+    """The same tokens for all, and about equal numbers of weights: the dial's `lstm` has as many as the others beside
+    its table, which is larger, so it is made narrower here."""
     from zoo import families
 
     sizes = families.get("lstm").sizes

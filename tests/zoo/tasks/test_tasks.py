@@ -325,6 +325,8 @@ def test_a_window_without_room_is_refused_and_the_least_one_works(name: str, fam
         check_room(ToyTraining.of(name, family, context=least - 1).objective)
     training = ToyTraining.of(name, family, context=least)
     check_room(training.objective)
+    if name == "instruct":
+        assert training.objective.template.kept(9, 9, least) == (1, 1), "one token of each part"
     if isinstance(training.objective, NeedsReference):
         training.objective.leave_out()
     batch = next(training.objective.stream(training.split(), toy_plan(window=least), 0))

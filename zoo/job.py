@@ -219,8 +219,12 @@ def _open_base(request: Request, family: Family, spec: PipelineSpec, workspace: 
         if request.init_label is not None:
             raise ConfigError("a label of a base is given, and no base", where="init_label", fix="give init as well")
         return None
-    base = find_base(request.init, workspace=workspace, label=request.init_label)
-    workspace.policy.check(base.label, sink=spec.domain, purpose="train")
+
+    def allowed(label: Label) -> None:
+        workspace.policy.check(label, sink=spec.domain, purpose="train")
+
+    base = find_base(request.init, workspace=workspace, label=request.init_label, allowed=allowed)
+    allowed(base.label)
     base.family_name(family.name)
     return open_base(base, family, storage=workspace.storage, seed=request.seed)
 

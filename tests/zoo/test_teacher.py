@@ -107,3 +107,24 @@ def test_the_policy_is_asked_before_data_is_read(
         request = Request("distilbert", "tax_domain", steps=1, teacher="support_domain.bert/1")
         prepare(request, workspace=workspace, screen=Screen())
     assert not (workspace.storage / "datasets").exists()
+
+
+@pytest.mark.parametrize("asked", [{"teacher": "support_domain.bert/1"}, {"init": "support_domain.bert/1"}])
+def test_nothing_is_fetched_before_the_policy_allows_it(
+    workspace: Workspace,
+    tracking: Tracking,
+    tmp_path: Path,
+    tokenizer: TokenizerFiles,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: dict[str, str],
+) -> None:
+    registered(tracking, tmp_path, tokenizer, pipeline="support_domain", label=Label.of("support"), domain="support")
+
+    def fetched(*given: object) -> Path:
+        raise AssertionError("the model's files were fetched")
+
+    monkeypatch.setattr("zoo.teacher.model_folder", fetched)
+    monkeypatch.setattr("zoo.exchange.base.model_folder", fetched)
+    family = "distilbert" if "teacher" in asked else "bert"
+    with pytest.raises(PolicyRefused, match="support"):
+        prepare(Request(family, "tax_domain", steps=1, **asked), workspace=workspace, screen=Screen())

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -147,12 +147,19 @@ class OpenedBase:
         return replace(found, learning_rate=LEARNING_RATE_SHARE * found.learning_rate, dropout=dropout)
 
 
-def find_base(reference: str, *, workspace: Workspace, label: str | None = None) -> Base:
+def find_base(
+    reference: str,
+    *,
+    workspace: Workspace,
+    label: str | None = None,
+    allowed: Callable[[Label], object] = lambda label: None,
+) -> Base:
     """Finds a base and its label; its weights are not read.
 
     Args:
         reference: "tax_domain.gpt@champion", "tax_domain.gpt/3", or a folder.
         label: domains joined by "+", such as "public", for a folder that does not say them.
+        allowed: called with the label of a registered version before anything of it is fetched; may raise.
 
     Raises:
         ConfigError: neither a registered version nor a folder, or a folder without label.
@@ -174,8 +181,9 @@ def find_base(reference: str, *, workspace: Workspace, label: str | None = None)
         )
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
     version = resolve(tracking, reference)
-    preset = model_folder(tracking, version)
     known = version.label if given is None else version.label | given
+    allowed(known)
+    preset = model_folder(tracking, version)
     return Base(str(version), reference, preset, "keras", _about(preset), known)
 
 

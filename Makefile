@@ -29,7 +29,7 @@ test: $(STAMP)
 	@$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile
 
 slow: $(STAMP)
-	@$(BIN)/python -m pytest -q -m slow -n $(WORKERS) --dist load
+	@$(BIN)/python -m pytest -q -m slow -n $(WORKERS) --dist loadgroup --durations 20
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

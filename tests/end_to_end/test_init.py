@@ -26,6 +26,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Run]:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("init")
 def test_from_a_version_from_folders_and_again_when_the_alias_has_moved(
     trained: tuple[Workspace, Run], tmp_path: Path
 ) -> None:
@@ -59,6 +60,7 @@ def test_from_a_version_from_folders_and_again_when_the_alias_has_moved(
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("init")
 def test_the_command_line(trained: tuple[Workspace, Run], tmp_path: Path) -> None:
     home = trained[0].home
     folder = tmp_path / "saved"

@@ -20,16 +20,17 @@ from zoo.workspace import Workspace
 STEPS = {"steps": 8, "batch_size": 4}
 
 
-def tuned_workspace(home: Path, parts: dict[str, str], rows: list[dict[str, Any]]) -> Workspace:
-    """The tax workspace with a pipeline `tuned` over rows of parts, beside `tax_domain`."""
+def tuned_workspace(home: Path, parts: dict[str, str], rows: list[dict[str, Any]], name: str = "tuned") -> Workspace:
+    """The tax workspace with a pipeline over rows of parts, beside `tax_domain`."""
     import yaml
 
-    workspace = make_workspace(home, records=60)
-    source = {"path": "data/tuned/*.jsonl", "parts": parts, "id": "id"}
+    if not home.exists():
+        make_workspace(home, records=60)
+    source = {"path": f"data/{name}/*.jsonl", "parts": parts, "id": "id"}
     pipeline = PIPELINE | {"sources": [source]}
-    (home / "pipelines" / "tuned.yaml").write_text(yaml.safe_dump(pipeline))
-    write_jsonl(home / "data" / "tuned" / "rows.jsonl", rows)
-    return workspace
+    (home / "pipelines" / f"{name}.yaml").write_text(yaml.safe_dump(pipeline))
+    write_jsonl(home / "data" / name / "rows.jsonl", rows)
+    return Workspace.load(home)
 
 
 def letters(count: int = 60) -> list[dict[str, Any]]:
@@ -51,9 +52,9 @@ def letters(count: int = 60) -> list[dict[str, Any]]:
 
 FRESH = (
     "import json, zoo, mlflow\n"
-    "model = zoo.load('tuned.{model}@champion')\n"
+    "model = zoo.load('{model}@champion')\n"
     "mlflow.set_tracking_uri({uri!r})\n"
-    "served = mlflow.pyfunc.load_model('models:/tuned.{model}@champion').predict([{example!r}])\n"
+    "served = mlflow.pyfunc.load_model('models:/{model}@champion').predict([{example!r}])\n"
     "print(json.dumps([{call}, list(served)]))\n"
 )
 
@@ -70,15 +71,24 @@ CASES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the workspace that all heads are trained in, so that each base is trained once."""
+    return tmp_path_factory.mktemp("heads") / "w"
+
+
 @pytest.mark.slow
+@pytest.mark.xdist_group("heads")
 @pytest.mark.parametrize(("family", "task", "parts", "call", "example"), CASES, ids=[case[1] for case in CASES])
 def test_a_head_is_trained_registered_and_used(
-    tmp_path: Path, family: str, task: str, parts: dict[str, str], call: str, example: str
+    home: Path, family: str, task: str, parts: dict[str, str], call: str, example: str
 ) -> None:
-    workspace = tuned_workspace(tmp_path / "w", parts, letters())
+    pipeline = f"for_{task}"
+    workspace = tuned_workspace(home, parts, letters(), pipeline)
     base = zoo.train(family, pipeline="tax_domain", workspace=workspace, **TINY)
-    run = zoo.train(family, pipeline="tuned", task=task, init=f"tax_domain.{family}/1", workspace=workspace, **STEPS)
-    assert run.model.name == f"tuned.{family}-{task}" and run.model.objective == task
+    options = {"pipeline": pipeline, "task": task, "init": f"tax_domain.{family}/1", "workspace": workspace, **STEPS}
+    run = zoo.train(family, **options)
+    assert run.model.name == f"{pipeline}.{family}-{task}" and run.model.objective == task
     gates = {gate.name: gate.passed for gate in run.gates}
     assert gates["no_training_pii"], run.gates
     assert base.model.name == f"tax_domain.{family}"
@@ -89,7 +99,7 @@ def test_a_head_is_trained_registered_and_used(
     if not run.promoted:  # a training of eight steps may miss the gate; what follows needs the alias
         client = Tracking(workspace.tracking_uri, workspace.artifact_root).client
         client.set_registered_model_alias(run.model.name, "champion", str(run.model.version))
-    script = FRESH.format(model=f"{family}-{task}", uri=workspace.tracking_uri, call=call, example=example)
+    script = FRESH.format(model=run.model.name, uri=workspace.tracking_uri, call=call, example=example)
     environment = os.environ | {"ZOO_HOME": str(workspace.home)}
     result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
@@ -98,7 +108,7 @@ def test_a_head_is_trained_registered_and_used(
         assert len(json.loads(served[0])) == here
     else:
         assert served[0] == here
-    again = zoo.train(family, pipeline="tuned", task=task, init=f"tax_domain.{family}/1", workspace=workspace, **STEPS)
+    again = zoo.train(family, **options)
     assert again.reused and again.model.version == run.model.version
 
 

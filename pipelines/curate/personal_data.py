@@ -7,24 +7,19 @@ filtered text only.
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from governance.errors import DataError
 from governance.policy import PiiRules
 from pipelines.atomic import atomic_path
 from pipelines.curate.buckets import BUCKETS, bucket_path, filtered_schema
 from pipelines.curate.parts_filter import filter_records
 from pipelines.curate.stage import Report
+from pipelines.workers import Workers
 
 #: Texts of one call of the filter, and the least that is worth a second process: characters.
 _BATCH_CHARACTERS = 100_000
@@ -68,55 +63,20 @@ def _run(buckets: list[int], selected: Path, cache: Path, job: FilterJob, proces
         for bucket in buckets:
             yield filter_bucket(bucket, selected, cache, worker, job.hash_key)
         return
-    import multiprocessing
-
-    # spawn: a fork of a process in which TensorFlow has threads may hang
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(job, os.getpid())) as pool:
-        with _main_script_hidden():
-            futures: list[Future[int]] = [pool.submit(_work, bucket, selected, cache) for bucket in buckets]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool:
-            raise DataError(
-                "a process that filters personal data died", fix="check free memory, then run the same command again"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _main_script_hidden() -> Iterator[None]:
-    """Keeps new processes from running the user's script again.
-
-    `spawn` imports the main module in each worker. A script that calls `zoo.train` without a
-    `__name__` guard would start another build there, and our functions are not in it anyway.
-    """
-    content = vars(sys.modules["__main__"])
-    hidden: dict[str, Any] = {name: content.pop(name) for name in ("__file__", "__spec__") if name in content}
-    content["__spec__"] = None
+    workers = Workers(processes, "filters personal data", _start_worker, job)
     try:
-        yield
+        for future in as_completed([workers.submit(_work, bucket, selected, cache) for bucket in buckets]):
+            yield workers.result(future)
     finally:
-        del content["__spec__"]
-        content.update(hidden)
+        workers.close()
 
 
 _worker: tuple[Any, bytes] | None = None
 
 
-def _start_worker(job: FilterJob, parent: int) -> None:
+def _start_worker(job: FilterJob) -> None:
     global _worker
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _worker = (_make_filter(job), job.hash_key)
-
-
-def _end_with(parent: int) -> None:
-    """Ends this process when its parent is gone: after SIGKILL nobody else would tell it."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
 
 
 def _work(bucket: int, selected: Path, cache: Path) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,19 @@ from governance import ConfigError, DetectorError, PiiRules
 from governance.pii import check_rules, describe, entities_to_find
 from governance.pii import models as models_module
 from governance.pii.entities import NER_TYPES
-from governance.pii.models import INSTALL, REINSTALL, REUPLOAD, find_model, load, verify
+from governance.pii.models import (
+    INSTALL,
+    PARSER,
+    REINSTALL,
+    REUPLOAD,
+    VERIFIED,
+    WEIGHTS,
+    ModelInfo,
+    find_model,
+    load,
+    load_parser,
+    verify,
+)
 
 
 def test_the_installed_model_is_the_verified_one() -> None:
@@ -25,18 +40,35 @@ def test_the_installed_model_is_the_verified_one() -> None:
     assert nlp.pipe_names == ["ner"]  # nothing that is not needed is run
 
 
-@pytest.mark.parametrize("name", ["ner/model", "tok2vec/model"])
-def test_changed_weights_are_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "opened"), [*((name, load) for name in WEIGHTS), *((name, load_parser) for name in PARSER)]
+)
+def test_changed_files_are_refused(tmp_path: Path, name: str, opened: Callable[[ModelInfo], Any]) -> None:
     info = find_model(REUPLOAD)
     shutil.copytree(info.path, tmp_path / "model")
     changed = dataclasses.replace(info, path=tmp_path / "model")
     (changed.path / name).write_bytes((info.path / name).read_bytes() + b"\0")
     with pytest.raises(DetectorError, match=f"{name} is not the verified file") as error:
-        load(changed)
+        opened(changed)
     assert REINSTALL in str(error.value)
     (changed.path / name).unlink()
     with pytest.raises(DetectorError, match="cannot be read"):
-        load(changed)
+        opened(changed)
+
+
+def test_the_parser_is_verified_in_all_of_its_files() -> None:
+    info = find_model(REUPLOAD)
+    parser = load_parser(info)
+    assert parser.pipe_names == ["tok2vec", "tagger", "parser", "attribute_ruler"]
+    files = {str(path.relative_to(info.path)) for name in parser.pipe_names for path in (info.path / name).rglob("*")}
+    assert files == set(PARSER)
+
+
+def test_the_filter_is_the_same_as_before_there_was_a_parser() -> None:
+    """Its digest is part of each dataset's inputs."""
+    weights = "".join(f"{name} {VERIFIED[name]}\n" for name in ("ner/model", "tok2vec/model"))
+    assert verify(find_model(REUPLOAD)) == hashlib.sha256(weights.encode()).hexdigest()
+    assert verify(find_model(REUPLOAD), PARSER) != verify(find_model(REUPLOAD))
 
 
 def test_a_missing_model_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

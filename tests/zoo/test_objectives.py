@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance.errors import DataError
-from pipelines.stream import Windows, stream
+from pipelines.stream import Windows, gather_joined, stream
 from pipelines.tokenizers import Encoder, load_encoder, train_tokenizer
-from pipelines.tokens import TokenSplit
-from tests.pipelines.tiny import letters, tiny_version
+from pipelines.tokens import Tokens, TokenSplit, tokenize
+from tests.pipelines.tiny import TinyVersion, letters, tiny_version
 from tests.zoo.toy import OBJECTIVES, ToyTokens
 from zoo import families
 from zoo.fit.evaluate import evaluate
@@ -186,6 +187,40 @@ def test_entities_are_hidden_as_a_whole(bert: Encoder) -> None:
     spy = Spy(**vars(objective))
     batch = next(stream(split, spy, batch_size=rows, window=64, seed=3).as_numpy_iterator())
     check(batch, seen[0])
+
+
+PHRASES = ("the annual report", "a signed statement", "the revenue office")
+REPORT = "The clerk sent the annual report with a signed statement to the revenue office and called on day {}."
+
+
+def fates(tokens: Tokens, joined: np.ndarray | None) -> list[set[bool]]:
+    """For each phrase that lies in a window, in three epochs, whether its tokens were hidden: all, none or some."""
+    split, encoder = tokens.split("train"), load_encoder(tokens.tokenizer_dir)
+    rows = len(split) // 63
+    ids = split.ids[: rows * 63].reshape(rows, 63)
+    objective = EntityMaskedLM.of(tokens.lexicon())
+    found = []
+    for epoch in range(3):
+        batch = objective.examples(replace(windows(ids, epoch=epoch), joined=joined))
+        for row in range(rows):
+            chosen = set(batch["positions"][row, : int(batch["weights"][row].sum())].tolist())
+            for phrase in encoder.encode(PHRASES):
+                for start in range(63 - len(phrase) + 1):
+                    if ids[row, start : start + len(phrase)].tolist() == phrase:
+                        found.append({place + 1 in chosen for place in range(start, start + len(phrase))})
+    return found
+
+
+def test_whole_phrases_are_hidden_together(tmp_path: Path) -> None:
+    texts = TinyVersion({"train": [REPORT.format(number) for number in range(40)], "validation": [], "test": []})
+    tokens = tokenize(texts, kind="bert", vocab_size=250, storage=tmp_path, entity_spans=True)
+    split = tokens.split("train")
+    joined = gather_joined(split, np.arange(len(split) // 63), 63, 0)
+    given = fates(tokens, joined)
+    assert len(given) > 200
+    assert {True, False} not in given, "all of a phrase or nothing"
+    assert given.count({True}) > 20
+    assert fates(tokens, None).count({True, False}) > 20, "without spans their words are hidden one by one"
 
 
 def test_most_are_masked_some_replaced_some_left(masked: MaskedLM) -> None:

@@ -61,7 +61,7 @@ class Family:
         predicted: share of the positions for which the output projection is computed in training.
         states: of an encoder: (task, ids, padding mask, training) to float [batch, length, width], the last
             layer's; `task.masked_lm_head` makes its logits of them.
-        entity_spans: whether it learns from spans of entities in the text, which an analyzer has to find.
+        entity_spans: whether it learns from spans of entities and phrases, which analyzers have to find in the text.
         teacher: the family that it is distilled from.
         start_from: (task, teacher's task) copies the initial weights from a teacher of the same name of
             size, which has up to twice the layers.

@@ -1,8 +1,8 @@
-"""Masked language modelling of whole entities (ERNIE, Sun et al. 2019, arXiv:1904.09223).
+"""Masked language modelling of whole entities and phrases (ERNIE, Sun et al. 2019, arXiv:1904.09223).
 
 What is hidden together: the tokens of a span that an analyzer found when the text was tokenized (a firm, a date, an
-amount, a law), those of a placeholder that stands for personal data (`<PERSON_3fa2b1c4>`, or a run of stars), else
-those of a word.
+amount, a law, a noun phrase; `pipelines.spans` says which of two that overlap), those of a placeholder that stands for
+personal data (`<PERSON_3fa2b1c4>`, or a run of stars), else those of a word.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONGEST = 32  # tokens of a placeholder
 
 @dataclass(frozen=True)
 class EntityMaskedLM(MaskedLM):
-    """As `MaskedLM`, with entities in place of their words.
+    """As `MaskedLM`, with entities and phrases in place of their words.
 
     Attributes:
         opens, joins, closes, star: ids of `<`, `_`, `>` and `*`.

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from governance.config import StrictModel, validate
 from governance.errors import ConfigError, DataError, did_you_mean
@@ -38,6 +38,17 @@ class HeadAbout(_Content):
     temperature: float = Field(gt=0, allow_inf_nan=False)
     pooling: Literal["mean", "last", "none"]
 
+    @model_validator(mode="after")
+    def _pools_as_its_task(self) -> HeadAbout:
+        if (self.name == "tag") != (self.pooling == "none"):
+            raise ValueError(f"pooling is {self.pooling}, which no model that was tuned to {self.name} has")
+        return self
+
+    @property
+    def outputs(self) -> int:
+        """Width of the head."""
+        return {"classify": len(self.classes), "tag": 1 + 2 * len(self.classes), "reward": 1}[self.name]
+
 
 class About(_Content):
     """Content of a zoo.json; None for what it does not say. Keys of later versions are passed over.
@@ -60,6 +71,12 @@ class About(_Content):
     label: list[Domain] | None = Field(default=None, min_length=1)
     controls: list[str] = []
     task: HeadAbout | None = None
+
+    @model_validator(mode="after")
+    def _has_a_context_with_its_task(self) -> About:
+        if self.task is not None and self.context is None:
+            raise ValueError("context is missing, and a model with a head needs it")
+        return self
 
     @field_validator("family")
     @classmethod

@@ -27,6 +27,7 @@ from zoo.preset import ABOUT
 from zoo.workspace import Workspace
 
 if TYPE_CHECKING:
+    import keras
     import keras_hub
 
 #: Learning rate of a continued training, as a share of the one from scratch: see docs/exchange.md. BERT
@@ -203,7 +204,7 @@ def open_base(base: Base, family: Family, *, storage: Path, seed: int) -> Opened
             where=str(base.folder / ABOUT),
             fix="get the folder again, or export the model again",
         )
-    tokenizer = _tokenizer(base, family, storage)
+    tokenizer = base_tokenizer(base, family, storage)
     rows = int(task.backbone.vocabulary_size)
     if tokenizer.vocab_size > rows:
         raise DataError(
@@ -212,7 +213,7 @@ def open_base(base: Base, family: Family, *, storage: Path, seed: int) -> Opened
             where=str(base.folder),
             fix="name a folder with the tokenizer that the model was trained with",
         )
-    digest = _digest(task, fresh, tokenizer)
+    digest = model_digest(task, fresh, tokenizer)
     return OpenedBase(base, family, task, context, fresh, tokenizer, digest)
 
 
@@ -275,7 +276,7 @@ def _open_preset(base: Base, family: Family, seed: int) -> tuple[Any, int | None
     return task, getattr(task.backbone, "max_sequence_length", None), fresh
 
 
-def _tokenizer(base: Base, family: Family, storage: Path) -> TokenizerFiles:
+def base_tokenizer(base: Base, family: Family, storage: Path) -> TokenizerFiles:
     """The base's tokenizer in the workspace's storage; one that was swapped is refused."""
     origin = hashlib.sha256(base.name.encode()).hexdigest()
     if base.layout == "hf":
@@ -295,7 +296,12 @@ def _tokenizer(base: Base, family: Family, storage: Path) -> TokenizerFiles:
     return tokenizer
 
 
-def _digest(task: keras_hub.models.Task, fresh: tuple[str, ...], tokenizer: TokenizerFiles) -> str:
+def model_digest(model: keras.Model, fresh: tuple[str, ...], tokenizer: TokenizerFiles) -> str:
+    """SHA-256 (hex) over the weights of a task or of a head, and its tokenizer.
+
+    Args:
+        fresh: parts that are left out.
+    """
     import numpy as np
     from keras import ops
 
@@ -304,12 +310,12 @@ def _digest(task: keras_hub.models.Task, fresh: tuple[str, ...], tokenizer: Toke
     total = hashlib.sha256()
     config = {
         name: float(value) if isinstance(value, int) else value  # 10000 and 10000.0 are one setting
-        for name, value in task.backbone.get_config().items()
+        for name, value in model.backbone.get_config().items()
         if name not in ("name", "trainable", "dtype", "dropout")
     }
     total.update(json.dumps(config, sort_keys=True, default=str).encode())
-    model = task.backbone if "head" in fresh else task
-    for path, weight in sorted(named_weights(model).items()):
+    whole = model.backbone if "head" in fresh else model
+    for path, weight in sorted(named_weights(whole).items()):
         if "pooler" in fresh and path.startswith("pooled_dense/"):
             continue
         value = np.ascontiguousarray(ops.convert_to_numpy(weight), np.float32)

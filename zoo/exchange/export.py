@@ -18,6 +18,7 @@ from pipelines.atomic import atomic_path
 from pipelines.tokenizers import load_encoder
 from zoo import families
 from zoo.exchange.base import OpenedBase, find_base, open_base
+from zoo.exchange.heads import export_head
 from zoo.workspace import Workspace
 
 Target = Literal["hf", "keras", "saved_model"]
@@ -84,6 +85,9 @@ def export(
     workspace = workspace or Workspace.current()
     base = find_base(reference, workspace=workspace, label=label)
     found = families.get(base.family_name(family))
+    if base.about.task is not None:
+        head = export_head(base, found, target, to=to, storage=workspace.storage)
+        return Exported(target, base.name, found.name, to, head.label, head.digest, ())
     opened = open_base(base, found, storage=workspace.storage, seed=0)
     if to == "keras":
         _to_keras(opened, target)

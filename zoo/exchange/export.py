@@ -19,6 +19,7 @@ from pipelines.tokenizers import load_encoder
 from zoo import families
 from zoo.exchange.base import OpenedBase, find_base, open_base
 from zoo.exchange.heads import export_head
+from zoo.tasks.chat import TEMPLATED
 from zoo.workspace import Workspace
 
 Target = Literal["hf", "keras", "saved_model"]
@@ -118,12 +119,15 @@ def _to_keras(opened: OpenedBase, folder: Path) -> None:
 
 
 def _to_hugging_face(opened: OpenedBase, folder: Path) -> None:
+    from zoo.exchange.chat_template import write_chat_template
     from zoo.exchange.hugging_face import write_model
     from zoo.exchange.tokenizer_files import write_tokenizer
 
     encoder = load_encoder(opened.tokenizer.folder)
     write_model(opened.task, folder, lexicon=encoder.lexicon, context=opened.context, without=opened.fresh)
     write_tokenizer(opened.tokenizer.folder, folder, context=opened.context)
+    if opened.family.shape == "decoder" and opened.objective in TEMPLATED:
+        write_chat_template(folder, encoder)
 
 
 def _to_saved_model(opened: OpenedBase, folder: Path) -> None:

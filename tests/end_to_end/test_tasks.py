@@ -13,6 +13,7 @@ import pytest
 
 import zoo
 from governance import ConfigError, PolicyRefused
+from governance.labels import Label
 from registry import Tracking, list_versions
 from tests.support.workspace import PIPELINE, TINY, bundled_rows, make_workspace, write_jsonl
 from zoo.workspace import Workspace
@@ -98,6 +99,9 @@ def test_a_head_is_trained_registered_and_used(
         assert len(json.loads(served[0])) == here
     else:
         assert served[0] == here
+    target: Any = "hf" if task == "tag" else "saved_model"
+    written = zoo.export(f"tuned.{family}-{task}/1", tmp_path / "out", to=target, workspace=workspace)
+    assert written.label == Label.of("tax") and (tmp_path / "out" / "zoo.json").is_file()
     again = zoo.train(family, pipeline="tuned", task=task, init=f"tax_domain.{family}/1", workspace=workspace, **STEPS)
     assert again.reused and again.model.version == run.model.version
 

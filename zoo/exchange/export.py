@@ -64,8 +64,8 @@ def export(
         reference: "tax_domain.gpt@champion", "tax_domain.gpt/3", or a folder (a keras-hub preset, or of
             Hugging Face's layout).
         folder: must not exist; written to a temporary name and renamed.
-        to: "hf" for `transformers.AutoModel.from_pretrained`; "keras" for `from_preset` of keras-hub;
-            "saved_model" for `tf.saved_model.load`.
+        to: "hf" for `transformers.AutoModel.from_pretrained`; "keras" for `from_preset` of keras-hub, or, of a model
+            with a head, `keras.models.load_model`; "saved_model" for `tf.saved_model.load`.
         family: of a folder that does not say it.
         label: of a folder that does not say it: domains joined by "+", such as "public".
 

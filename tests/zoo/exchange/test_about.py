@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return make_workspace(tmp_path_factory.mktemp("workspace") / "w", records=0)
 
 
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("preset")
+    family = families.get("gpt")
+    files = train_tokenizer(tiny_version(), kind=family.tokenizer, vocab_size=300, storage=folder)
+    task = family.build(TOYS["gpt"], files.vocab_size)
+    save_preset(task, files.folder, folder / "preset", family=family, context=8)
+    return folder / "preset"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -93,12 +104,10 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     ],
 )
 def test_a_base_with_a_damaged_one_is_refused(
-    changes: dict[str, Any], message: str, workspace: Workspace, tmp_path: Path
+    changes: dict[str, Any], message: str, preset: Path, workspace: Workspace, tmp_path: Path
 ) -> None:
-    family = families.get("gpt")
-    files = train_tokenizer(tiny_version(), kind=family.tokenizer, vocab_size=300, storage=tmp_path)
-    folder = tmp_path / "preset"
-    save_preset(family.build(TOYS["gpt"], files.vocab_size), files.folder, folder, family=family, context=8)
-    write(folder, json.loads((folder / "zoo.json").read_text()) | changes)
+    shutil.copytree(preset, tmp_path / "preset")
+    write(tmp_path / "preset", json.loads((preset / "zoo.json").read_text()) | changes)
     with pytest.raises(DataError, match=message):
-        open_base(find_base(str(folder), workspace=workspace), family, storage=workspace.storage, seed=0)
+        base = find_base(str(tmp_path / "preset"), workspace=workspace)
+        open_base(base, families.get("gpt"), storage=workspace.storage, seed=0)

@@ -150,7 +150,7 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2Se
         codes = map(encoder.lexicon.ids.__getitem__, encoder.lexicon.kind.controls)
         controls = dict(zip(about.get("controls", ()), codes, strict=False))
         if "task" in about:
-            family.prepare()
+            prepare_classes(folder, family)
             return family, read_head(folder, about, family, encoder)
         task = load_task(folder, family)
     except (OSError, ValueError, KeyError) as error:
@@ -173,11 +173,20 @@ def load_task(folder: Path, family: Family) -> keras_hub.models.Task:
     """
     import keras_hub
 
-    family.prepare()
-    # Where keras-hub has no class for a model its configuration names a module of ours; no other is imported.
-    module = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("module")
-    if module in _OWN_CLASSES:
-        importlib.import_module(module)
+    prepare_classes(folder, family)
     task = getattr(keras_hub.models, _TASKS[family.shape]).from_preset(str(folder), preprocessor=None)
     remember_tying(task.backbone)
     return task
+
+
+def prepare_classes(folder: Path, family: Family) -> None:
+    """Makes the Keras classes of a preset known. Where keras-hub has no class for a model its configuration names a
+    module of ours; no other is imported.
+
+    Raises:
+        OSError, ValueError: config.json is missing or damaged.
+    """
+    family.prepare()
+    module = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("module")
+    if module in _OWN_CLASSES:
+        importlib.import_module(module)

@@ -13,6 +13,7 @@ import pytest
 
 import zoo
 from governance import ConfigError, PolicyRefused
+from governance.labels import Label
 from registry import Tracking, list_versions
 from tests.support.workspace import PIPELINE, TINY, bundled_rows, make_workspace, write_jsonl
 from zoo.workspace import Workspace
@@ -81,7 +82,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.xdist_group("heads")
 @pytest.mark.parametrize(("family", "task", "parts", "call", "example"), CASES, ids=[case[1] for case in CASES])
 def test_a_head_is_trained_registered_and_used(
-    home: Path, family: str, task: str, parts: dict[str, str], call: str, example: str
+    home: Path, tmp_path: Path, family: str, task: str, parts: dict[str, str], call: str, example: str
 ) -> None:
     pipeline = f"for_{task}"
     workspace = tuned_workspace(home, parts, letters(), pipeline)
@@ -108,6 +109,9 @@ def test_a_head_is_trained_registered_and_used(
         assert len(json.loads(served[0])) == here
     else:
         assert served[0] == here
+    target: Any = "hf" if task == "tag" else "saved_model"
+    written = zoo.export(f"{run.model.name}/1", tmp_path / "out", to=target, workspace=workspace)
+    assert written.label == Label.of("tax") and (tmp_path / "out" / "zoo.json").is_file()
     again = zoo.train(family, **options)
     assert again.reused and again.model.version == run.model.version
 

@@ -61,6 +61,7 @@ class Architecture:
     Attributes:
         name: `model_type` in config.json.
         classes: transformers' class with the language-model head, and that of the body alone.
+        tagger: transformers' class with an output for each token that is a linear layer on its state.
         prefix: stands before the tensors of the body in a model with a head.
         backbone, task: names in `keras_hub.models`.
         settings, fixed: of the configuration, in both directions.
@@ -95,6 +96,7 @@ class Architecture:
     extras: Mapping[str, Callable[[Config], list[Weight]]] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    tagger: str | None = None
     context_key: str | None = None
     decoder_start: Literal["pad", "end"] | None = None
     more_from: Callable[[Config], dict[str, Any]] = _nothing

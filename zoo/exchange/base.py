@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,7 @@ from governance.labels import Label
 from pipelines.tokenizers import TokenizerFiles, adopt_tokenizer
 from registry import Tracking, model_folder, resolve
 from zoo.backend import prepare_backend
+from zoo.exchange.about import About, read_about
 from zoo.exchange.architectures import FAMILIES, of_family, of_model_type
 from zoo.exchange.tokenizer_files import find_tokenizer, preset_tokenizer, published_kind
 from zoo.families.base import Family, Size
@@ -27,6 +28,7 @@ from zoo.preset import ABOUT
 from zoo.workspace import Workspace
 
 if TYPE_CHECKING:
+    import keras
     import keras_hub
 
 #: Learning rate of a continued training, as a share of the one from scratch: see docs/exchange.md. BERT
@@ -45,7 +47,7 @@ class Base:
     Attributes:
         name: for people: "tax_domain.gpt/3", or the folder's name.
         reference: as asked for, so that a retraining can ask again; a folder's absolute path.
-        about: content of its zoo.json; empty for a model that was not made here.
+        about: content of its zoo.json; says nothing of a model that was not made here.
         label: the domains that it was derived from.
     """
 
@@ -53,7 +55,7 @@ class Base:
     reference: str
     folder: Path
     layout: Layout
-    about: Mapping[str, Any]
+    about: About
     label: Label
 
     def family_name(self, asked: str | None) -> str:
@@ -66,11 +68,11 @@ class Base:
             ConfigError: it is another architecture than that of the family that was asked for, or none was
                 asked for and it names none.
         """
-        own = self.about.get("family")
+        own = self.about.family
         if asked is None:
             if own is None:
                 raise ConfigError("the folder does not say its family", where=str(self.folder), fix="give --family")
-            return str(own)
+            return own
         if own is not None and own != asked and (own not in FAMILIES or FAMILIES[own] is not FAMILIES.get(asked)):
             raise ConfigError(f"the base {self.name} is a {own}, not a {asked}", where="init", fix=f"train {own}")
         return asked
@@ -102,12 +104,12 @@ class OpenedBase:
     @property
     def objective(self) -> str | None:
         """What it was trained on last, if it is known and the model still is of that family."""
-        return self.base.about.get("objective") if self.base.about.get("family") == self.family.name else None
+        return self.base.about.objective if self.base.about.family == self.family.name else None
 
     @property
     def controls(self) -> tuple[str, ...]:
         """Names of the control codes that it knows, in order."""
-        return tuple(map(str, self.base.about.get("controls", ())))
+        return tuple(self.base.about.controls)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -170,7 +172,7 @@ def find_base(
     given = None if label is None else _parse_label(label)
     if folder.is_dir():
         folder = folder.absolute()
-        about = _about(folder)
+        about = read_about(folder)
         known = _label_of(about, given, folder)
         return Base(folder.name, str(folder), folder, _layout(folder), about, known)
     if not _REFERENCE.fullmatch(reference):
@@ -184,7 +186,7 @@ def find_base(
     known = version.label if given is None else version.label | given
     allowed(known)
     preset = model_folder(tracking, version)
-    return Base(str(version), reference, preset, "keras", _about(preset), known)
+    return Base(str(version), reference, preset, "keras", read_about(preset), known)
 
 
 def open_base(base: Base, family: Family, *, storage: Path, seed: int) -> OpenedBase:
@@ -198,9 +200,9 @@ def open_base(base: Base, family: Family, *, storage: Path, seed: int) -> Opened
         ConfigError: the base is no model of this family.
         DataError: files are missing or damaged, or weights and tokenizer do not belong together.
     """
-    if "task" in base.about:
+    if base.about.task is not None:
         raise ConfigError(
-            f"{base.name} has a head for {base.about['task'].get('name')}, which neither goes on nor out",
+            f"{base.name} has a head for {base.about.task.name}, and a training goes on from a language model alone",
             where="init",
             fix="name the language model that it was tuned from",
         )
@@ -210,8 +212,15 @@ def open_base(base: Base, family: Family, *, storage: Path, seed: int) -> Opened
     else:
         task, context, fresh = _open_preset(base, family, seed)
     nearest = next((s for s in family.sizes.values() if s.width >= task.backbone.hidden_dim), None)
-    context = int(base.about.get("context") or context or (nearest.context if nearest else 512))
-    tokenizer = _tokenizer(base, family, storage)
+    context = int(base.about.context or context or (nearest.context if nearest else 512))
+    positions = getattr(task.backbone, "max_sequence_length", None) or context
+    if context > positions:
+        raise DataError(
+            f"context is {context}, and the model has {positions} positions",
+            where=str(base.folder / ABOUT),
+            fix="get the folder again, or export the model again",
+        )
+    tokenizer = base_tokenizer(base, family, storage)
     rows = int(task.backbone.vocabulary_size)
     if tokenizer.vocab_size > rows:
         raise DataError(
@@ -220,7 +229,7 @@ def open_base(base: Base, family: Family, *, storage: Path, seed: int) -> Opened
             where=str(base.folder),
             fix="name a folder with the tokenizer that the model was trained with",
         )
-    digest = _digest(task, fresh, tokenizer)
+    digest = model_digest(task, fresh, tokenizer)
     return OpenedBase(base, family, task, context, fresh, tokenizer, digest)
 
 
@@ -283,27 +292,32 @@ def _open_preset(base: Base, family: Family, seed: int) -> tuple[Any, int | None
     return task, getattr(task.backbone, "max_sequence_length", None), fresh
 
 
-def _tokenizer(base: Base, family: Family, storage: Path) -> TokenizerFiles:
+def base_tokenizer(base: Base, family: Family, storage: Path) -> TokenizerFiles:
     """The base's tokenizer in the workspace's storage; one that was swapped is refused."""
     origin = hashlib.sha256(base.name.encode()).hexdigest()
     if base.layout == "hf":
         found = find_tokenizer(base.folder, family.tokenizer)
     else:
-        kind = str(base.about.get("tokenizer") or published_kind(family.tokenizer))
+        kind = base.about.tokenizer or published_kind(family.tokenizer)
         found = preset_tokenizer(base.folder / "assets" / "tokenizer", kind)
     tokenizer = adopt_tokenizer(found.write, kind=found.kind, label=base.label, origin=origin, storage=storage)
-    expected = base.about.get("tokenizer_digest")
+    expected = base.about.tokenizer_digest
     if expected is not None and expected != tokenizer.digest:
         raise DataError(
             f"model and tokenizer do not belong together: the tokenizer's digest is {tokenizer.digest[:16]}, and the "
-            f"model was trained with {str(expected)[:16]}",
+            f"model was trained with {expected[:16]}",
             where=str(base.folder),
             fix="put the tokenizer back that the model was trained with",
         )
     return tokenizer
 
 
-def _digest(task: keras_hub.models.Task, fresh: tuple[str, ...], tokenizer: TokenizerFiles) -> str:
+def model_digest(model: keras.Model, fresh: tuple[str, ...], tokenizer: TokenizerFiles) -> str:
+    """SHA-256 (hex) over the weights of a task or of a head, and its tokenizer.
+
+    Args:
+        fresh: parts that are left out.
+    """
     import numpy as np
     from keras import ops
 
@@ -312,12 +326,12 @@ def _digest(task: keras_hub.models.Task, fresh: tuple[str, ...], tokenizer: Toke
     total = hashlib.sha256()
     config = {
         name: float(value) if isinstance(value, int) else value  # 10000 and 10000.0 are one setting
-        for name, value in task.backbone.get_config().items()
+        for name, value in model.backbone.get_config().items()
         if name not in ("name", "trainable", "dtype", "dropout")
     }
     total.update(json.dumps(config, sort_keys=True, default=str).encode())
-    model = task.backbone if "head" in fresh else task
-    for path, weight in sorted(named_weights(model).items()):
+    whole = model.backbone if "head" in fresh else model
+    for path, weight in sorted(named_weights(whole).items()):
         if "pooler" in fresh and path.startswith("pooled_dense/"):
             continue
         value = np.ascontiguousarray(ops.convert_to_numpy(weight), np.float32)
@@ -344,26 +358,9 @@ def _config(folder: Path) -> dict[str, Any]:
     return read_config(folder)
 
 
-def _about(folder: Path) -> dict[str, Any]:
-    """zoo.json; empty when there is none."""
-    path = folder / ABOUT
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("this is no JSON object")
-    except (OSError, ValueError) as error:
-        raise DataError(f"unreadable: {error}", where=str(path), fix="get the folder again") from None
-    return content
-
-
-def _label_of(about: Mapping[str, Any], given: Label | None, folder: Path) -> Label:
+def _label_of(about: About, given: Label | None, folder: Path) -> Label:
     """What zoo.json says, joined with what the user says."""
-    said = about.get("label")
-    if said is not None and (not isinstance(said, list) or not said or not all(isinstance(one, str) for one in said)):
-        raise DataError("label is no list of domains", where=str(folder / ABOUT), fix="get the folder again")
-    known = None if said is None else Label.from_list(said)
+    known = None if about.label is None else Label.from_list(about.label)
     if known is not None and given is not None:
         return known | given
     label = known or given

@@ -140,15 +140,20 @@ def _llama_rest(config: Config) -> dict[str, Any]:
 
 
 def _llama_rope(arguments: Config) -> dict[str, Any]:
+    """Rotary positions twice: transformers 4 knows `rope_theta` and `rope_scaling` alone, and takes 10,000 and
+    none for what it does not find."""
     if arguments.get("rope_position_scaling_factor", 1.0) != 1.0:
         raise DataError("rotary positions that are scaled evenly are not written")
-    rope: dict[str, Any] = {"rope_theta": float(arguments["rope_max_wavelength"]), "rope_type": "default"}
+    theta = float(arguments["rope_max_wavelength"])
+    scaling = None
     if arguments.get("rope_frequency_adjustment_factor") is not None:
-        rope |= {key: arguments[argument] for argument, key in _ROPE.items()} | {"rope_type": "llama3"}
+        scaling = {key: arguments[argument] for argument, key in _ROPE.items()} | {"rope_type": "llama3"}
     return {
         "num_key_value_heads": arguments["num_key_value_heads"],
         "head_dim": arguments["hidden_dim"] // arguments["num_query_heads"],
-        "rope_parameters": rope,
+        "rope_parameters": {"rope_theta": theta, **(scaling or {"rope_type": "default"})},
+        "rope_theta": theta,
+        "rope_scaling": scaling,
     }
 
 

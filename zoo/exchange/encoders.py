@@ -134,6 +134,7 @@ _BERT_FIXED = (
 BERT = Architecture(
     name="bert",
     classes=("BertForMaskedLM", "BertModel"),
+    tagger="BertForTokenClassification",
     prefix="bert.",
     backbone="BertBackbone",
     task="BertMaskedLM",
@@ -187,6 +188,7 @@ def _build_roberta(architecture: Architecture, arguments: dict[str, Any]) -> ker
 ROBERTA = Architecture(
     name="roberta",
     classes=("RobertaForMaskedLM", "RobertaModel"),
+    tagger="RobertaForTokenClassification",
     prefix="roberta.",
     backbone="RobertaBackbone",
     task="RobertaMaskedLM",
@@ -221,6 +223,7 @@ def _distilbert_body(config: Config) -> list[Weight]:
 DISTILBERT = Architecture(
     name="distilbert",
     classes=("DistilBertForMaskedLM", "DistilBertModel"),
+    tagger="DistilBertForTokenClassification",
     prefix="distilbert.",
     backbone="DistilBertBackbone",
     task="DistilBertMaskedLM",

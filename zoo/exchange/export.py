@@ -18,6 +18,8 @@ from pipelines.atomic import atomic_path
 from pipelines.tokenizers import load_encoder
 from zoo import families
 from zoo.exchange.base import OpenedBase, find_base, open_base
+from zoo.exchange.heads import export_head
+from zoo.tasks.chat import TEMPLATED
 from zoo.workspace import Workspace
 
 Target = Literal["hf", "keras", "saved_model"]
@@ -62,8 +64,8 @@ def export(
         reference: "tax_domain.gpt@champion", "tax_domain.gpt/3", or a folder (a keras-hub preset, or of
             Hugging Face's layout).
         folder: must not exist; written to a temporary name and renamed.
-        to: "hf" for `transformers.AutoModel.from_pretrained`; "keras" for `from_preset` of keras-hub;
-            "saved_model" for `tf.saved_model.load`.
+        to: "hf" for `transformers.AutoModel.from_pretrained`; "keras" for `from_preset` of keras-hub, or, of a model
+            with a head, `keras.models.load_model`; "saved_model" for `tf.saved_model.load`.
         family: of a folder that does not say it.
         label: of a folder that does not say it: domains joined by "+", such as "public".
 
@@ -84,6 +86,9 @@ def export(
     workspace = workspace or Workspace.current()
     base = find_base(reference, workspace=workspace, label=label)
     found = families.get(base.family_name(family))
+    if base.about.task is not None:
+        head = export_head(base, found, target, to=to, storage=workspace.storage)
+        return Exported(target, base.name, found.name, to, head.label, head.digest, ())
     opened = open_base(base, found, storage=workspace.storage, seed=0)
     if to == "keras":
         _to_keras(opened, target)
@@ -114,12 +119,15 @@ def _to_keras(opened: OpenedBase, folder: Path) -> None:
 
 
 def _to_hugging_face(opened: OpenedBase, folder: Path) -> None:
+    from zoo.exchange.chat_template import write_chat_template
     from zoo.exchange.hugging_face import write_model
     from zoo.exchange.tokenizer_files import write_tokenizer
 
     encoder = load_encoder(opened.tokenizer.folder)
     write_model(opened.task, folder, lexicon=encoder.lexicon, context=opened.context, without=opened.fresh)
     write_tokenizer(opened.tokenizer.folder, folder, context=opened.context)
+    if opened.family.shape == "decoder" and opened.objective in TEMPLATED:
+        write_chat_template(folder, encoder)
 
 
 def _to_saved_model(opened: OpenedBase, folder: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from pipelines.tokenizers import Lexicon
 from zoo.exchange.architecture import Architecture
 from zoo.exchange.architectures import ARCHITECTURES, of_model_type
 from zoo.exchange.safetensors_files import WEIGHTS, read_tensors, write_tensors
-from zoo.exchange.weights import check_complete, fill, tensors_of
+from zoo.exchange.weights import INTO, Weight, check_complete, fill, tensors_of
 from zoo.families.llama_model import remember_tying
 from zoo.families.weights import initialise
 
@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     import keras_hub
     import numpy.typing as npt
 
+    from zoo.tasks.heads import Head
+
 CONFIG = "config.json"
+#: What to do with a head that transformers does not have.
+HEAD_FIX = "export it to saved_model or keras"
+
+#: The head of a tagger; the same in all encoders of transformers.
+_CLASSIFIER = (
+    Weight("head_dense/kernel", "classifier.weight", INTO),
+    Weight("head_dense/bias", "classifier.bias"),
+)
 
 
 @dataclass(frozen=True)
@@ -97,8 +107,8 @@ def read_model(folder: Path, *, seed: int = 0) -> Checkpoint:
     return Checkpoint(architecture, task, context, tuple(fresh), left_out)
 
 
-def architecture_of(task: keras_hub.models.Task) -> Architecture:
-    """Which architecture a task is.
+def architecture_of(task: keras_hub.models.Task | Head) -> Architecture:
+    """Which architecture a task, or what is under a head, is.
 
     Raises:
         DataError: none that Hugging Face has, or one with constants that it does not have.
@@ -150,6 +160,39 @@ def write_model(
             own = table if name == "head" else [replace(line, tensor=prefix + line.tensor) for line in table]
             tensors |= tensors_of(task, own)
     tensors |= _zeros(architecture.zeros(arguments)) | _zeros(architecture.added(arguments), prefix)
+    _write(config, tensors, folder)
+
+
+def write_tagger(head: Head, folder: Path, *, lexicon: Lexicon | None, types: Sequence[str]) -> None:
+    """Writes an encoder under a head with an output for each tag, as transformers' "ForTokenClassification" has it.
+
+    Args:
+        lexicon: of the model's tokenizer, for the ids of special tokens.
+        types: of marked places, by number.
+
+    Raises:
+        DataError: transformers has no such model.
+    """
+    architecture = architecture_of(head)
+    if architecture.tagger is None:
+        raise DataError(f"Hugging Face has no {architecture.name} that decides for each token", fix=HEAD_FIX)
+    arguments = {**architecture.defaults, **head.backbone.get_config()}
+    tags = ["O", *(f"{part}-{one}" for one in types for part in "BI")]
+    config = architecture.config(arguments) | {
+        "architectures": [architecture.tagger],
+        "id2label": {str(number): tag for number, tag in enumerate(tags)},
+        "label2id": {tag: number for number, tag in enumerate(tags)},
+    }
+    if lexicon is not None:
+        config |= _special_ids(lexicon, architecture)
+    tables = architecture.tables(arguments)
+    check_complete(head.backbone, (line for name, table in tables.items() if name != "head" for line in table))
+    table = [replace(line, tensor=architecture.prefix + line.tensor) for line in tables["body"]]
+    tensors = tensors_of(head, [*table, *_CLASSIFIER])
+    _write(config, tensors | _zeros(architecture.added(arguments), architecture.prefix), folder)
+
+
+def _write(config: dict[str, Any], tensors: Mapping[str, npt.NDArray[Any]], folder: Path) -> None:
     config["dtype"] = config["torch_dtype"] = "float32"  # its name in transformers 5, and before
     (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     write_tensors(tensors, folder / WEIGHTS)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from governance.errors import DataError
 from pipelines.tokenizers import KINDS, Encoder, Kind, Lexicon, bpe, load_encoder
 from pipelines.tokenizers.store import ALGORITHMS
+from zoo.exchange.chat_template import without_cut
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -213,7 +214,7 @@ def published_kind(kind: str) -> str:
 
 def _split(pre_tokenizer: Mapping[str, Any], where: str) -> str | None:
     """How pieces are cut, as `Kind.split` names it."""
-    steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
+    steps = without_cut(pre_tokenizer.get("pretokenizers", [pre_tokenizer]))
     patterns = [step.get("pattern", {}).get("Regex") for step in steps if step.get("type") == "Split"]
     levels = [step for step in steps if step.get("type") == "ByteLevel"]
     if len(levels) == 1 and len(patterns) + 1 == len(steps) and not levels[0].get("add_prefix_space"):

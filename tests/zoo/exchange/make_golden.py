@@ -1,16 +1,17 @@
 """Makes the golden arrays of the exchange: tiny random checkpoints of transformers, and what it computes with them.
 
-    python tests/zoo/exchange/make_golden.py
+    python tests/zoo/exchange/make_golden.py [NAME …]
 
 It needs torch and transformers; the tests read what it wrote (`golden/*.npz`) and need neither. A file
 holds "about" (JSON: the folder's config.json, and the tensors' names and shapes in order), "weights" (all
 tensors one after the other, float16: they were rounded before anything was computed), the inputs
-"in:<name>" and the outputs "out:<name>".
+"in:<name>" and the outputs "out:<name>". Those of models with a head for tags lie in `golden/taggers`.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,26 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "bert_body": ("BertModel", {**_ENCODER, "hidden_act": "gelu_pytorch_tanh"}),
 }
 
+_TAGS = ["O", "B-THING", "I-THING", "B-COLOUR", "I-COLOUR"]
+_LABELS = {
+    "id2label": dict(enumerate(_TAGS)),
+    "label2id": {tag: number for number, tag in enumerate(_TAGS)},
+}
+CASES |= {
+    f"taggers/{name}": (class_name, CASES[name][1] | _LABELS)
+    for name, class_name in (
+        ("bert", "BertForTokenClassification"),
+        ("roberta", "RobertaForTokenClassification"),
+        ("distilbert", "DistilBertForTokenClassification"),
+    )
+}
 
-def main() -> None:
+
+def main(*names: str) -> None:
+    """Makes all, or those alone that are named."""
     for number, (name, (class_name, settings)) in enumerate(CASES.items()):
+        if names and name not in names:
+            continue
         arrays = golden(class_name, settings, seed=number)
         np.savez_compressed(FOLDER / f"{name}.npz", **arrays)
         print(name, (FOLDER / f"{name}.npz").stat().st_size, "bytes")
@@ -115,7 +133,7 @@ def make_inputs(config: Any) -> dict[str, Any]:
         answer_mask = np.ones_like(answer)
         answer[0, 5:], answer_mask[0, 5:] = pad, 0
         inputs |= {"decoder_input_ids": answer, "decoder_attention_mask": answer_mask}
-    if getattr(config, "type_vocab_size", 1) > 1:
+    if getattr(config, "type_vocab_size", 1) > 1 and config.num_labels != len(_TAGS):  # a tagger reads one text
         inputs["token_type_ids"] = (np.arange(8) > 4) * np.ones_like(ids)
     return inputs
 
@@ -132,5 +150,5 @@ def outputs(found: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
     print("transformers", transformers.__version__, json.dumps(sorted(CASES)))

@@ -35,6 +35,10 @@ def written(checkpoint: Checkpoint, folder: Path) -> Path:
     return folder
 
 
+def settings(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {**checkpoint.task.backbone.get_config(), "name": ""}
+
+
 def test_all_seven_are_covered() -> None:
     assert {re.sub("_.*", "", name) for name in NAMES} == set(ARCHITECTURES)
 
@@ -84,7 +88,7 @@ def test_the_configuration_comes_back(case: tuple[Golden, Path, Checkpoint], tmp
         if name in golden.config:
             assert config[name] == golden.config[name], name
     missing = {name for name in set(config) - ours - normal if name not in golden.config}
-    assert missing <= {"position_embedding_type", "scale_decoder_outputs"}
+    assert missing <= {"position_embedding_type", "scale_decoder_outputs", "rope_theta", "rope_scaling"}
 
 
 def test_initial_weights_of_a_missing_head_follow_from_the_seed(tmp_path: Path) -> None:
@@ -169,6 +173,23 @@ def test_older_names_of_rotary_settings(tmp_path: Path) -> None:
     older = {"rope_parameters": None, "rope_theta": rope.pop("rope_theta"), "rope_scaling": rope}
     task = read_model(golden.write(tmp_path / "in", **older)).task
     assert max(difference(answers(task, golden.inputs), golden).values()) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["llama", "llama_untied"])
+def test_rotary_settings_are_written_in_both_names(name: str, tmp_path: Path) -> None:
+    golden = Golden.open(name)
+    read = read_model(
+        golden.write(tmp_path / "in", rope_parameters={**golden.config["rope_parameters"], "rope_theta": 5e5})
+    )
+    config = json.loads((written(read, tmp_path / "out") / "config.json").read_text())
+    scaling = {key: value for key, value in config["rope_parameters"].items() if key != "rope_theta"}
+    assert config["rope_theta"] == config["rope_parameters"]["rope_theta"] == 5e5
+    assert config["rope_scaling"] == (None if scaling == {"rope_type": "default"} else scaling)
+    # What each version reads is the whole: 4 has no rope_parameters, 5 may lose the others.
+    without = ({"rope_parameters": None}, {"rope_theta": None, "rope_scaling": None})
+    for number, changes in enumerate(without):
+        again = read_model(golden.write(tmp_path / str(number), **{**config, **changes}))
+        assert settings(again) == settings(read)
 
 
 @pytest.mark.parametrize("epsilon", [1e-12, 1e-3])

@@ -36,8 +36,8 @@ PARSER = (
     "attribute_ruler/patterns",
 )
 
-#: SHA-256 of files that the re-upload must have. The weights were compared with an official en_core_web_sm 3.8.0; tables
-#: and settings (moves, cfg, patterns) are those that the re-upload had when it was pinned.
+#: SHA-256 of files that the re-upload must have. The weights were compared with an official en_core_web_sm 3.8.0;
+#: tables and settings (moves, cfg, patterns) are those that the re-upload had when it was pinned.
 VERIFIED = {
     "ner/model": "cd93e9ca9126c69f1d10a1039ef67c3d9ec1223b44d079856705970f0f19ff4e",
     "tok2vec/model": "e84fc06eb319c94d28e460fc334e292120b01f18baa5dc8b50c977459820a090",

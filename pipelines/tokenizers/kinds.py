@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,30 @@ AlgorithmName = Literal["bpe", "unigram", "wordpiece"]
 
 
 @dataclass(frozen=True)
+class Folding:
+    """What a published BERT does with a text before it is cut into words.
+
+    Attributes:
+        lowercase: capital letters become small ones.
+        strip_accents: accents go.
+        cjk_apart: each Chinese character is a word.
+    """
+
+    lowercase: bool = True
+    strip_accents: bool = True
+    cjk_apart: bool = True
+
+    @property
+    def suffix(self) -> str:
+        """Its part of a kind's name; empty for that of BERT uncased."""
+        parts = {"-cased": not self.lowercase, "-accented": not self.strip_accents, "-joined": not self.cjk_apart}
+        return "".join(part for part, is_there in parts.items() if is_there)
+
+    def __str__(self) -> str:
+        return f"lowercase {self.lowercase}, strip_accents {self.strip_accents}, Chinese apart {self.cjk_apart}"
+
+
+@dataclass(frozen=True)
 class Kind:
     """A kind of tokenizer: an algorithm, and the special tokens that keras-hub's class of it asks for.
 
@@ -33,8 +58,10 @@ class Kind:
         end: stands after each document.
         start: stands before each document, if any.
         special_tokens: all of them; they get the first ids.
-        split: how a text is cut into the pieces that merges stay in, of a vocabulary that came from
-            elsewhere: a name in `pipelines.tokenizers.bpe.SPLITS`. None: our own way.
+        published: for a vocabulary that was made elsewhere and works in its own way; none is trained here.
+        split: how a text is cut into the pieces that merges stay in, of a published byte-level BPE: a name in
+            `pipelines.tokenizers.bpe.SPLITS`. None: our own way.
+        folding: of a published BERT. None: our own way.
         first: stands before each input of an encoder, if any.
         pad, mask: fill up an input, and hide a word; where the kind has them.
         cased: whether capital letters come back when ids are decoded.
@@ -51,7 +78,9 @@ class Kind:
     first: str | None = None
     pad: str | None = None
     mask: str | None = None
+    published: bool = False
     split: str | None = None
+    folding: Folding | None = None
     cased: bool = True
     decoder_start: str | None = None
     sentinels: tuple[str, ...] = ()
@@ -119,14 +148,20 @@ KINDS = {
 }
 
 
-def _published(kind: Kind) -> Kind:
+def _published(kind: Kind) -> list[Kind]:
     """The same kind for a vocabulary that was made elsewhere, and whose model knows its pieces alone."""
+    twin = replace(kind, name=f"{kind.name}-published", published=True)
+    if kind.algorithm == "wordpiece":
+        foldings = (Folding(*settings) for settings in itertools.product((True, False), repeat=3))
+        return [replace(twin, name=twin.name + f.suffix, folding=f, cased=not f.lowercase) for f in foldings]
+    if kind.algorithm == "unigram":
+        return [twin]
     split = "gpt2" if kind.start is None else "llama3"
     more = ("<unk>",) if kind.first is not None else ()
-    return replace(kind, name=f"{kind.name}-published", split=split, special_tokens=(*kind.special_tokens, *more))
+    return [replace(twin, split=split, special_tokens=(*kind.special_tokens, *more))]
 
 
-KINDS |= {kind.name: kind for kind in map(_published, list(KINDS.values())) if kind.algorithm == "bpe"}
+KINDS |= {twin.name: twin for kind in list(KINDS.values()) for twin in _published(kind)}
 
 
 @dataclass(frozen=True)

@@ -107,14 +107,16 @@ def train_tokenizer(version: Texts, *, kind: str, vocab_size: int, storage: Path
     """Trains the tokenizer of a dataset version, or opens the one that was trained before.
 
     Raises:
-        ConfigError: unknown `kind`, or a vocabulary that is too small.
+        ConfigError: a `kind` that is unknown or published, or a vocabulary that is too small.
         DataError: the training split is empty, or a stored tokenizer is damaged.
     """
-    if kind not in KINDS:
+    trained = [name for name, one in KINDS.items() if not one.published]
+    if kind not in trained:
+        reason = "is of vocabularies from elsewhere" if kind in KINDS else "is unknown" + did_you_mean(kind, trained)
         raise ConfigError(
-            f'no tokenizer of kind "{kind}"{did_you_mean(kind, KINDS)}',
+            f'a tokenizer of kind "{kind}" cannot be trained: it {reason}',
             where="tokenizer.kind",
-            fix=f"use {' or '.join(KINDS)}",
+            fix=f"use {' or '.join(trained)}",
         )
     algorithm = ALGORITHMS[KINDS[kind].algorithm]
     folder = storage / "tokenizers" / f"{version.digest[:16]}-{kind}-{vocab_size}-{algorithm.version}"

@@ -86,6 +86,24 @@ class Kind:
     sentinels: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
 
+    @property
+    def keras_differs(self) -> str | None:
+        """In what keras-hub's tokenizer of the same files gives other ids; None for those that were trained here."""
+        return _KERAS_DIFFERS.get(self.algorithm) if self.published else None
+
+
+#: Of published kinds, by algorithm.
+_KERAS_DIFFERS: dict[AlgorithmName, str] = {
+    "unigram": (
+        "other ids where two ways to cut are equally likely, for an accent behind a character that is replaced, "
+        "and for U+0085"
+    ),
+    "wordpiece": (
+        "other ids for no-break spaces, characters without width, control characters and words of more than 100 "
+        "bytes; where it is lower-cased also for what NFKC and casefold change, such as U+2026, U+00BD and U+00DF"
+    ),
+}
+
 
 #: `bpe` as GPT-2 has it (keras-hub's `GPT2Tokenizer`), `ctrl` the same with control codes, the others as their
 #: namesakes (`Llama3Tokenizer`, `RobertaTokenizer`, `BertTokenizer`, `BartTokenizer`, `T5Tokenizer`). An encoder's

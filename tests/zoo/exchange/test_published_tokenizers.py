@@ -17,8 +17,18 @@ from pipelines.tokenizers import KINDS, Encoder, adopt_tokenizer, load_encoder, 
 from pipelines.tokenizers.bert import BertEncoder
 from pipelines.tokenizers.kinds import SENTINELS
 from tests.pipelines.tiny import tiny_version
+from tests.support.workspace import make_workspace
+from zoo import families
+from zoo.exchange.base import find_base, open_base
+from zoo.exchange.export import export
+from zoo.exchange.hugging_face import write_model
 from zoo.exchange.tokenizer_files import find_tokenizer, unnamed_preset_tokenizer, write_tokenizer
+from zoo.families import Size
+from zoo.generation.sampling import Sampling
+from zoo.objectives.spans import SpanCorruption
+from zoo.preset import load_preset
 
+SIZE = Size("toy", layers=2, width=16, heads=2, context=32, learning_rate=1e-2, batch_size=4, dropout=0.1)
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "tokenizers.json").read_text())
 TEXTS: list[str] = GOLDEN["texts"]
 SETTINGS = {"do_lower_case": False, "strip_accents": None, "tokenize_chinese_chars": True}
@@ -241,3 +251,45 @@ def test_presets_that_do_not_say_their_kind(tmp_path: Path) -> None:
     (assets / "vocabulary.spm").write_bytes(b"no model")
     with pytest.raises(DataError, match="no SentencePiece model"):
         unnamed_preset_tokenizer(tmp_path, "t5")
+
+
+ASCII = ["The Tax return of SECTION 1234, isn't it? $5,000 (or so)", "", "  two\n\tlines ", "x" * 100 + " " + "x" * 101]
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_keras_hubs_bert_has_the_ids_of_ascii(lower: bool, tmp_path: Path) -> None:
+    """And others for what the note in zoo.json says."""
+    files = adopted(bert_folder(tmp_path / "in", {"do_lower_case": lower}), "bert", tmp_path)
+    encoder = load_encoder(files.folder)
+    keras = families.get("bert").preprocessor(files.folder, 32).tokenizer
+    assert [list(map(int, keras(text))) for text in ASCII] == encoder.encode(ASCII)
+    note = encoder.lexicon.kind.keras_differs
+    assert note is not None and "no-break spaces" in note and KINDS["bert"].keras_differs is None
+    for text in ("a\u00a0spouse", "soft\u00adhyphen", *(["\u00bd"] if lower else [])):
+        assert list(map(int, keras(text))) != encoder.encode([text])[0]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("t5", "t5-published"), ("bert", "bert-published-cased-accented")])
+def test_a_published_folder_becomes_a_preset(name: str, kind: str, tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "w", records=0)
+    folder, family = tmp_path / "in", families.get(name)
+    folder = t5_folder(folder, spiece=True) if name == "t5" else bert_folder(folder, SETTINGS)
+    lexicon = load_encoder(adopted(folder, name, tmp_path).folder).lexicon
+    task = family.build(SIZE, len(lexicon) + 28, seed=1)  # as published: more rows than words
+    write_model(task, folder, lexicon=lexicon, context=SIZE.context)
+    base = open_base(find_base(str(folder), workspace=workspace, label="public"), family, storage=tmp_path, seed=0)
+    assert base.tokenizer.kind == kind
+    for to in ("keras", "hf"):
+        export(str(folder), tmp_path / to, to=to, family=name, label="public", workspace=workspace)  # type: ignore[arg-type]
+        about = json.loads((tmp_path / to / "zoo.json").read_text())
+        assert (about["tokenizer"], about.get("keras_hub_tokenizer")) == (
+            kind,
+            KINDS[kind].keras_differs if to == "keras" else None,
+        )
+        again = open_base(find_base(str(tmp_path / to), workspace=workspace), family, storage=tmp_path, seed=0)
+        assert (again.digest, again.tokenizer.digest) == (base.digest, base.tokenizer.digest)
+    _, model = load_preset(tmp_path / "keras")
+    assert model.encoder.encode(TEXTS) == load_encoder(base.tokenizer.folder).encode(TEXTS)
+    if name == "t5":
+        assert SpanCorruption.of(lexicon).sentinels == tuple(lexicon.ids[token] for token in SENTINELS)
+        assert isinstance(model.generate(["the tax"], Sampling(max_tokens=4))[0], str)  # type: ignore[union-attr]

@@ -100,7 +100,8 @@ _KERAS_DIFFERS: dict[AlgorithmName, str] = {
     ),
     "wordpiece": (
         "other ids for no-break spaces, characters without width, control characters and words of more than 100 "
-        "bytes; where it is lower-cased also for what NFKC and casefold change, such as U+2026, U+00BD and U+00DF"
+        "bytes, and for Chinese where the kind's name ends with -joined; where it is lower-cased also for what NFKC "
+        "and casefold change, such as U+2026, U+00BD and U+00DF"
     ),
 }
 

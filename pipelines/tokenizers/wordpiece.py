@@ -229,8 +229,7 @@ def keras_settings(folder: Path) -> dict[str, bool]:
     kind = KINDS[json.loads(meta.read_text(encoding="utf-8"))["kind"]] if meta.is_file() else None
     if kind is None or kind.folding is None:
         return dict(SETTINGS)
-    settings = {"lowercase": kind.folding.lowercase, "strip_accents": kind.folding.strip_accents}
-    return settings if kind.folding.cjk_apart else settings | {"split_on_cjk": False}
+    return {"lowercase": kind.folding.lowercase, "strip_accents": kind.folding.strip_accents}
 
 
 def surface(token: str) -> bytes:

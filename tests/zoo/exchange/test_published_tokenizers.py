@@ -290,6 +290,9 @@ def test_a_published_folder_becomes_a_preset(name: str, kind: str, tmp_path: Pat
         assert (again.digest, again.tokenizer.digest) == (base.digest, base.tokenizer.digest)
     _, model = load_preset(tmp_path / "keras")
     assert model.encoder.encode(TEXTS) == load_encoder(base.tokenizer.folder).encode(TEXTS)
+    if name == "bert":
+        config = json.loads((tmp_path / "keras" / "tokenizer.json").read_text())["config"]
+        assert not config["lowercase"] and not config["strip_accents"]
     if name == "t5":
         assert SpanCorruption.of(lexicon).sentinels == tuple(lexicon.ids[token] for token in SENTINELS)
         assert isinstance(model.generate(["the tax"], Sampling(max_tokens=4))[0], str)  # type: ignore[union-attr]

@@ -125,6 +125,7 @@ def test_keras_hub_and_sentencepiece_open_the_same_file(tmp_path: Path) -> None:
     assert keras.vocabulary_size() == files.vocab_size
     spelled = "a <extra_id_0> b"
     assert processor.encode(spelled) == load_encoder(files.folder).encode([spelled])[0]
+    assert processor.piece_to_id("<extra_id_0>") not in processor.encode(spelled)
 
 
 METASPACE = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "never", "split": True}

@@ -22,7 +22,7 @@ SENTINELS = tuple(f"<extra_id_{number}>" for number in range(100))
 #: What stands before a text of CTRL and says what kind of text it is (Keskar et al. 2019, arXiv:1909.05858).
 CONTROLS = tuple(f"<|control_{number}|>" for number in range(64))
 
-AlgorithmName = Literal["bpe", "unigram", "wordpiece"]
+AlgorithmName = Literal["bpe", "byte_pieces", "unigram", "wordpiece"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ class Kind:
 
 #: Of published kinds, by algorithm.
 _KERAS_DIFFERS: dict[AlgorithmName, str] = {
+    "byte_pieces": "other ids for a text that begins with a space",
     "unigram": (
         "other ids where two ways to cut are equally likely, for an accent behind a character that is replaced, "
         "and for U+0085"
@@ -181,6 +182,9 @@ def _published(kind: Kind) -> list[Kind]:
 
 
 KINDS |= {twin.name: twin for kind in list(KINDS.values()) for twin in _published(kind)}
+KINDS["llama2-published"] = Kind(
+    "llama2-published", "byte_pieces", "</s>", "<s>", ("<unk>", "<s>", "</s>"), published=True
+)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from governance.errors import ConfigError, DataError, did_you_mean
 from governance.labels import Label
 from pipelines.atomic import atomic_path
-from pipelines.tokenizers import bpe, unigram, wordpiece
+from pipelines.tokenizers import bpe, byte_pieces, unigram, wordpiece
 from pipelines.tokenizers.kinds import KINDS, AlgorithmName, Encoder, Frame, Kind, Lexicon
 from pipelines.versions import SourceTable
 
@@ -61,6 +61,8 @@ ALGORITHMS: dict[AlgorithmName, Algorithm] = {
         wordpiece.is_rest,
     ),
     "unigram": Algorithm(unigram.FILES, unigram.VERSION, unigram.train, unigram.open_files, unigram.surface),
+    # Published ones alone, so nothing is trained.
+    "byte_pieces": Algorithm(unigram.FILES, unigram.VERSION, unigram.train, byte_pieces.open_files, unigram.surface),
 }
 
 

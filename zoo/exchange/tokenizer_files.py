@@ -1,5 +1,5 @@
 """Tokenizers of Hugging Face's layout in and out: `tokenizer.json`, `vocab.json` with `merges.txt`,
-`spiece.model`, `vocab.txt`.
+`vocab.txt`, `spiece.model`, `tokenizer.model`.
 
 What cuts a text into pieces before the merges is part of a tokenizer: a model that came with GPT-2's knows
 " 2019" as one word, which our own way, digit by digit, would never make. So a vocabulary from elsewhere
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from pipelines.tokenizers import KINDS, Encoder, Folding, Kind, Lexicon, bpe, load_encoder
+from pipelines.tokenizers.byte_pieces import byte_piece_tokenizer
 from pipelines.tokenizers.pieces import read_model, unigram_tokenizer
 from pipelines.tokenizers.store import ALGORITHMS
-from zoo.exchange import published_bert, published_t5
+from zoo.exchange import published_bert, published_llama, published_t5
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -66,20 +67,25 @@ def find_tokenizer(folder: Path, kind: str, *, own: str | None = None) -> Found:
 def _find(folder: Path, kind: str, own: str | None) -> Found:
     if (folder / _PIECES).is_file() and KINDS[kind].algorithm == "unigram":
         return preset_tokenizer(folder, published_t5.kind_of_model(folder / _PIECES, kind))
+    if (folder / _PIECES).is_file() and kind == "llama3":
+        return preset_tokenizer(folder, published_llama.KIND)
     if (folder / _TOKENIZER).is_file():
         content = json.loads((folder / _TOKENIZER).read_text(encoding="utf-8"))
         return _READERS[_algorithm(content, str(folder / _TOKENIZER))](content, kind, folder, own)
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         return _vocabulary_and_merges(folder, kind)
     if (folder / published_t5.PIECES).is_file() and KINDS[kind].algorithm == "unigram":
-        return _pieces(published_t5.model_of_file(folder / published_t5.PIECES), kind)
+        return _pieces(published_t5.model_of_file(folder / published_t5.PIECES), f"{kind}-published")
+    if (folder / published_llama.PIECES).is_file() and kind == "llama3":
+        return _pieces(published_llama.model_of_file(folder / published_llama.PIECES), published_llama.KIND)
     if (folder / "vocab.txt").is_file():
         _require(kind, "wordpiece", "WordPiece", str(folder / "vocab.txt"))
         tokens = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
         found = published_bert.kind_of_vocabulary(folder, kind)
         return _wordpiece({token: index for index, token in enumerate(tokens)}, found, str(folder / "vocab.txt"))
     raise DataError(
-        "there is no tokenizer.json, no vocab.json with merges.txt, no spiece.model of a T5 and no vocab.txt",
+        "there is no tokenizer.json, no vocab.json with merges.txt, no vocab.txt, and no spiece.model of a T5 "
+        "or tokenizer.model of a Llama",
         where=str(folder),
         fix="a model is of no use without its own tokenizer: get its files as well",
     )
@@ -125,7 +131,7 @@ def unnamed_preset_tokenizer(preset: Path, kind: str) -> Found:
         found = published_t5.kind_of_model(folder / _PIECES, kind)
         if found == kind:
             return preset_tokenizer(folder, kind)
-        return _pieces(published_t5.model_of_file(folder / _PIECES), kind)
+        return _pieces(published_t5.model_of_file(folder / _PIECES), found)
     except (OSError, ValueError) as error:
         raise DataError(
             f"the tokenizer is damaged: {type(error).__name__}: {error}", where=str(preset), fix="get its files again"
@@ -149,7 +155,7 @@ def write_tokenizer(source: Path, folder: Path, *, context: int) -> None:
     tokenizer = _WRITERS[kind.algorithm](encoder, source)
     _set_special_tokens(tokenizer, encoder.lexicon)
     tokenizer.save(str(folder / _TOKENIZER))
-    if kind.algorithm == "unigram":
+    if _PIECES in ALGORITHMS[kind.algorithm].files:
         shutil.copyfile(source / _PIECES, folder / _PIECES)
     roles = {"bos_token": kind.first or kind.start or kind.end, "eos_token": kind.end}
     roles |= {"pad_token": kind.pad, "mask_token": kind.mask}
@@ -167,6 +173,8 @@ def write_tokenizer(source: Path, folder: Path, *, context: int) -> None:
 
 def _read_bpe(content: Mapping[str, Any], kind: str, folder: Path, own: str | None) -> Found:
     model, where = content["model"], str(folder / _TOKENIZER)
+    if model.get("byte_fallback") and kind == "llama3":
+        return _pieces(published_llama.model_of_json(content, where), published_llama.KIND)
     for name in ("byte_fallback", "continuing_subword_prefix", "end_of_word_suffix", "dropout"):
         if model.get(name):
             raise DataError(f"the tokenizer's {name} is {model[name]!r}", where=where, fix=_UNKNOWN)
@@ -222,7 +230,7 @@ def _read_wordpiece(content: Mapping[str, Any], kind: str, folder: Path, own: st
 def _read_unigram(content: Mapping[str, Any], kind: str, folder: Path, own: str | None) -> Found:
     where = str(folder / _TOKENIZER)
     _require(kind, "unigram", "Unigram", where)
-    return _pieces(published_t5.model_of_json(content, where), kind)
+    return _pieces(published_t5.model_of_json(content, where), f"{kind}-published")
 
 
 def _require(kind: str, algorithm: str, name: str, where: str) -> None:
@@ -231,7 +239,7 @@ def _require(kind: str, algorithm: str, name: str, where: str) -> None:
 
 
 def _pieces(model: bytes, kind: str) -> Found:
-    return Found(f"{kind}-published", lambda folder: (folder / _PIECES).write_bytes(model))
+    return Found(kind, lambda folder: (folder / _PIECES).write_bytes(model))
 
 
 def _wordpiece(vocabulary: dict[str, int], kind: str, where: str) -> Found:
@@ -304,6 +312,10 @@ def _write_unigram(encoder: Encoder, source: Path) -> Tokenizer:
     return tokenizer
 
 
+def _write_byte_pieces(encoder: Encoder, source: Path) -> Tokenizer:
+    return byte_piece_tokenizer(read_model((source / _PIECES).read_bytes()))
+
+
 def _set_special_tokens(tokenizer: Tokenizer, lexicon: Lexicon) -> None:
     """Around a text what stands around it in training; text that spells one becomes one, as usual there."""
     from tokenizers import AddedToken, processors
@@ -312,7 +324,7 @@ def _set_special_tokens(tokenizer: Tokenizer, lexicon: Lexicon) -> None:
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in kind.special_tokens])
     before = kind.first or kind.start
     # An encoder's inputs end with the token as well; a decoder's text is open at its end.
-    after = kind.end if kind.first is not None or kind.algorithm == "unigram" else None
+    after = kind.end if kind.first is not None or kind.decoder_start is not None else None
     around = [token for token in (before, after) if token is not None]
     if around:
         ends = [] if after is None else [after]
@@ -336,6 +348,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any], str, Path, str | None], Found]]
 }
 _WRITERS: dict[str, Callable[[Encoder, Path], Tokenizer]] = {
     "bpe": _write_bpe,
+    "byte_pieces": _write_byte_pieces,
     "wordpiece": _write_wordpiece,
     "unigram": _write_unigram,
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from governance.errors import DataError
 from governance.labels import Label
 from pipelines.atomic import atomic_path
-from pipelines.tokenizers import open_encoder, open_tokenizer
+from pipelines.tokenizers import KINDS, open_encoder, open_tokenizer
 from zoo import families
 from zoo.encode import EncoderModel
 from zoo.families.base import Family
@@ -76,7 +76,7 @@ def save_preset(
             task.preprocessor = None
         if adapter is not None:
             adapter.save(temporary / ADAPTER_FILE)
-        write_about(temporary, tokenizer_dir, **about)
+        write_about(temporary, tokenizer_dir, **about, in_keras=True)
 
 
 def save_head_preset(
@@ -103,7 +103,14 @@ def save_head_preset(
     with atomic_path(folder) as temporary:
         write_head(model, family, tokenizer_dir, context, temporary)
         write_about(
-            temporary, tokenizer_dir, family=family, context=context, label=label, objective=objective, task=task
+            temporary,
+            tokenizer_dir,
+            family=family,
+            context=context,
+            label=label,
+            objective=objective,
+            task=task,
+            in_keras=True,
         )
 
 
@@ -117,9 +124,14 @@ def write_about(
     objective: str | None = None,
     controls: Sequence[str] = (),
     task: Mapping[str, Any] | None = None,
+    in_keras: bool = False,
 ) -> None:
     """Writes beside a model what its own files do not say: family, context, tokenizer, and the label, which
-    goes wherever the model goes."""
+    goes wherever the model goes.
+
+    Args:
+        in_keras: the folder is a keras-hub preset; says in what its tokenizer's ids differ from the model's.
+    """
     tokenizer = open_tokenizer(tokenizer_dir)
     joined = tokenizer.label if label is None else tokenizer.label | label
     about = {
@@ -130,6 +142,8 @@ def write_about(
         "objective": objective or family.objective,
         "label": joined.to_list(),
     }
+    differs = KINDS[tokenizer.kind].keras_differs if in_keras else None
+    about |= {"keras_hub_tokenizer": differs} if differs else {}
     about |= {"controls": list(controls)} if controls else {}
     about |= {} if task is None else {"task": dict(task)}
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

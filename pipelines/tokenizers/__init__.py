@@ -4,7 +4,7 @@ A kind (`KINDS`) is an algorithm with the special tokens that keras-hub's class 
 for. `train_tokenizer` makes the files of a kind, `load_encoder` opens them.
 """
 
-from pipelines.tokenizers.kinds import END_OF_TEXT, KINDS, Encoder, Frame, Kind, Lexicon
+from pipelines.tokenizers.kinds import END_OF_TEXT, KINDS, Encoder, Folding, Frame, Kind, Lexicon
 from pipelines.tokenizers.store import (
     Texts,
     TokenizerFiles,
@@ -23,6 +23,7 @@ __all__ = [
     "END_OF_TEXT",
     "KINDS",
     "Encoder",
+    "Folding",
     "Frame",
     "Kind",
     "Lexicon",

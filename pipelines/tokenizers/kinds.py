@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,31 @@ SENTINELS = tuple(f"<extra_id_{number}>" for number in range(100))
 #: What stands before a text of CTRL and says what kind of text it is (Keskar et al. 2019, arXiv:1909.05858).
 CONTROLS = tuple(f"<|control_{number}|>" for number in range(64))
 
-AlgorithmName = Literal["bpe", "unigram", "wordpiece"]
+AlgorithmName = Literal["bpe", "byte_pieces", "unigram", "wordpiece"]
+
+
+@dataclass(frozen=True)
+class Folding:
+    """What a published BERT does with a text before it is cut into words.
+
+    Attributes:
+        lowercase: capital letters become small ones.
+        strip_accents: accents go.
+        cjk_apart: each Chinese character is a word.
+    """
+
+    lowercase: bool = True
+    strip_accents: bool = True
+    cjk_apart: bool = True
+
+    @property
+    def suffix(self) -> str:
+        """Its part of a kind's name; empty for that of BERT uncased."""
+        parts = {"-cased": not self.lowercase, "-accented": not self.strip_accents, "-joined": not self.cjk_apart}
+        return "".join(part for part, is_there in parts.items() if is_there)
+
+    def __str__(self) -> str:
+        return f"lowercase {self.lowercase}, strip_accents {self.strip_accents}, Chinese apart {self.cjk_apart}"
 
 
 @dataclass(frozen=True)
@@ -33,8 +58,10 @@ class Kind:
         end: stands after each document.
         start: stands before each document, if any.
         special_tokens: all of them; they get the first ids.
-        split: how a text is cut into the pieces that merges stay in, of a vocabulary that came from
-            elsewhere: a name in `pipelines.tokenizers.bpe.SPLITS`. None: our own way.
+        published: for a vocabulary that was made elsewhere and works in its own way; none is trained here.
+        split: how a text is cut into the pieces that merges stay in, of a published byte-level BPE: a name in
+            `pipelines.tokenizers.bpe.SPLITS`. None: our own way.
+        folding: of a published BERT. None: our own way.
         first: stands before each input of an encoder, if any.
         pad, mask: fill up an input, and hide a word; where the kind has them.
         cased: whether capital letters come back when ids are decoded.
@@ -51,11 +78,33 @@ class Kind:
     first: str | None = None
     pad: str | None = None
     mask: str | None = None
+    published: bool = False
     split: str | None = None
+    folding: Folding | None = None
     cased: bool = True
     decoder_start: str | None = None
     sentinels: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
+
+    @property
+    def keras_differs(self) -> str | None:
+        """In what keras-hub's tokenizer of the same files gives other ids; None for those that were trained here."""
+        return _KERAS_DIFFERS.get(self.algorithm) if self.published else None
+
+
+#: Of published kinds, by algorithm.
+_KERAS_DIFFERS: dict[AlgorithmName, str] = {
+    "byte_pieces": "other ids for a text that begins with a space",
+    "unigram": (
+        "other ids where two ways to cut are equally likely, for an accent behind a character that is replaced, "
+        "and for U+0085"
+    ),
+    "wordpiece": (
+        "other ids for no-break spaces, characters without width, control characters and words of more than 100 "
+        "bytes, and for Chinese where the kind's name ends with -joined; where it is lower-cased also for what NFKC "
+        "and casefold change, such as U+2026, U+00BD and U+00DF"
+    ),
+}
 
 
 #: `bpe` as GPT-2 has it (keras-hub's `GPT2Tokenizer`), `ctrl` the same with control codes, the others as their
@@ -119,14 +168,23 @@ KINDS = {
 }
 
 
-def _published(kind: Kind) -> Kind:
+def _published(kind: Kind) -> list[Kind]:
     """The same kind for a vocabulary that was made elsewhere, and whose model knows its pieces alone."""
+    twin = replace(kind, name=f"{kind.name}-published", published=True)
+    if kind.algorithm == "wordpiece":
+        foldings = (Folding(*settings) for settings in itertools.product((True, False), repeat=3))
+        return [replace(twin, name=twin.name + f.suffix, folding=f, cased=not f.lowercase) for f in foldings]
+    if kind.algorithm == "unigram":
+        return [twin]
     split = "gpt2" if kind.start is None else "llama3"
     more = ("<unk>",) if kind.first is not None else ()
-    return replace(kind, name=f"{kind.name}-published", split=split, special_tokens=(*kind.special_tokens, *more))
+    return [replace(twin, split=split, special_tokens=(*kind.special_tokens, *more))]
 
 
-KINDS |= {kind.name: kind for kind in map(_published, list(KINDS.values())) if kind.algorithm == "bpe"}
+KINDS |= {twin.name: twin for kind in list(KINDS.values()) for twin in _published(kind)}
+KINDS["llama2-published"] = Kind(
+    "llama2-published", "byte_pieces", "</s>", "<s>", ("<unk>", "<s>", "</s>"), published=True
+)
 
 
 @dataclass(frozen=True)

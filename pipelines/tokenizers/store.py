@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from governance.errors import ConfigError, DataError, did_you_mean
 from governance.labels import Label
 from pipelines.atomic import atomic_path
-from pipelines.tokenizers import bpe, unigram, wordpiece
+from pipelines.tokenizers import bpe, byte_pieces, unigram, wordpiece
 from pipelines.tokenizers.kinds import KINDS, AlgorithmName, Encoder, Frame, Kind, Lexicon
 from pipelines.versions import SourceTable
 
@@ -61,6 +61,8 @@ ALGORITHMS: dict[AlgorithmName, Algorithm] = {
         wordpiece.is_rest,
     ),
     "unigram": Algorithm(unigram.FILES, unigram.VERSION, unigram.train, unigram.open_files, unigram.surface),
+    # Published ones alone, so nothing is trained.
+    "byte_pieces": Algorithm(unigram.FILES, unigram.VERSION, unigram.train, byte_pieces.open_files, unigram.surface),
 }
 
 
@@ -107,14 +109,16 @@ def train_tokenizer(version: Texts, *, kind: str, vocab_size: int, storage: Path
     """Trains the tokenizer of a dataset version, or opens the one that was trained before.
 
     Raises:
-        ConfigError: unknown `kind`, or a vocabulary that is too small.
+        ConfigError: a `kind` that is unknown or published, or a vocabulary that is too small.
         DataError: the training split is empty, or a stored tokenizer is damaged.
     """
-    if kind not in KINDS:
+    trained = [name for name, one in KINDS.items() if not one.published]
+    if kind not in trained:
+        reason = "is of vocabularies from elsewhere" if kind in KINDS else "is unknown" + did_you_mean(kind, trained)
         raise ConfigError(
-            f'no tokenizer of kind "{kind}"{did_you_mean(kind, KINDS)}',
+            f'a tokenizer of kind "{kind}" cannot be trained: it {reason}',
             where="tokenizer.kind",
-            fix=f"use {' or '.join(KINDS)}",
+            fix=f"use {' or '.join(trained)}",
         )
     algorithm = ALGORITHMS[KINDS[kind].algorithm]
     folder = storage / "tokenizers" / f"{version.digest[:16]}-{kind}-{vocab_size}-{algorithm.version}"

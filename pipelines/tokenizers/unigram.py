@@ -115,19 +115,21 @@ def train(texts: Iterable[str], vocab_size: int, kind: Kind, folder: Path) -> No
     (folder / FILES[0]).write_bytes(_with_plain_spaces(model.getvalue()))
 
 
-def open_files(folder: Path, kind: Kind) -> UnigramEncoder:
+def open_files(folder: Path, kind: Kind) -> Encoder:
     """Raises OSError or ValueError for a file that is missing or damaged."""
+    from pipelines.tokenizers.pieces import PublishedUnigramEncoder
+
     model = (folder / FILES[0]).read_bytes()
     try:
-        return UnigramEncoder(kind, model)
+        return PublishedUnigramEncoder(kind, model) if kind.published else UnigramEncoder(kind, model)
     except RuntimeError:
         raise ValueError("it is no SentencePiece model") from None
 
 
 def surface(token: str) -> bytes:
-    """The bytes of text that an ordinary token stands for."""
+    """The bytes of text that an ordinary token stands for; ours have no U+2581, in published ones it is a space."""
     byte = _BYTE.fullmatch(token)
-    return bytes([int(byte[1], 16)]) if byte else token.encode()
+    return bytes([int(byte[1], 16)]) if byte else token.replace("\u2581", " ").encode()
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:

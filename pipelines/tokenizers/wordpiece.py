@@ -3,8 +3,9 @@ al. 2019, arXiv:1810.04805).
 
 Words are cut and folded as `keras_hub.tokenizers.WordPieceTokenizer` (0.32) does it with `SETTINGS`, character by
 character: white space and control characters end a word, each sign and each CJK character is one, accents go, and
-what is left is NFKC-folded. So a no-break space does not end a word, as it would in Google's BERT. What has no
-pieces becomes `[UNK]`. (Ids are equal for all characters that Python's Unicode knows; `keras_hub` may know later ones.)
+what is left is NFKC-folded. So a no-break space does not end a word, as it would in Google's BERT, whose own way is
+in `pipelines.tokenizers.bert`. What has no pieces becomes `[UNK]`. (Ids are equal for all characters that Python's
+Unicode knows; `keras_hub` may know later ones.)
 
 Hugging Face's own WordPiece trainer numbers the pieces that continue a word in the order of a hash table: two trainings
 on the same text differ. So a byte-pair trainer, which that one is underneath, gets words whose characters
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import re
 import unicodedata
 from collections import Counter
@@ -23,7 +25,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from governance.errors import ConfigError
-from pipelines.tokenizers.kinds import Encoder, Kind, Lexicon
+from pipelines.tokenizers.kinds import KINDS, Encoder, Kind, Lexicon
 
 #: As keras-hub names it among a preset's assets.
 FILES = ("vocabulary.txt",)
@@ -213,8 +215,21 @@ def train(texts: Iterable[str], vocab_size: int, kind: Kind, folder: Path) -> No
 
 def open_files(folder: Path, kind: Kind) -> WordPieceEncoder:
     """Raises OSError or ValueError for a file that is missing or damaged."""
+    from pipelines.tokenizers.bert import BertEncoder
+
     tokens = (folder / FILES[0]).read_text(encoding="utf-8").split("\n")[:-1]
-    return WordPieceEncoder(kind, {token: index for index, token in enumerate(tokens)})
+    encoder = WordPieceEncoder if kind.folding is None else BertEncoder
+    return encoder(kind, {token: index for index, token in enumerate(tokens)})
+
+
+def keras_settings(folder: Path) -> dict[str, bool]:
+    """Of keras-hub's tokenizer class for a tokenizer's folder. For a published kind it gives other ids even so: see
+    docs/exchange.md."""
+    meta = folder / "meta.json"
+    kind = KINDS[json.loads(meta.read_text(encoding="utf-8"))["kind"]] if meta.is_file() else None
+    if kind is None or kind.folding is None:
+        return dict(SETTINGS)
+    return {"lowercase": kind.folding.lowercase, "strip_accents": kind.folding.strip_accents}
 
 
 def surface(token: str) -> bytes:

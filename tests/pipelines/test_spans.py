@@ -152,6 +152,7 @@ def test_each_character_belongs_to_the_first_by_the_rule(text: str, given: tuple
             assert place in covered, "no entity is lost"
 
 
+@pytest.mark.slow
 def test_neither_batches_nor_processes_change_what_is_found(reader: Reader) -> None:
     texts = [f"{TEXT} {text}" for text in letters(14)]
     expected = find_spans(texts, reader)

@@ -18,12 +18,15 @@ from pipelines.tokenizers.bpe import BytePairEncoder
 from tests.pipelines.tiny import TinyVersion, letters, tiny_version
 
 
+def merging_lines() -> list[str]:
+    """Text with many chances for merges that reach from one word into the next."""
+    return [f"{'0' * n}{n}  (({'  ' * n}x)'s\n\n{' ' * n}--\u00a0\u2014\u2014 {n}a''t" for n in range(40)]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Trained on text with many chances for merges that reach from one word into the next."""
     storage = tmp_path_factory.mktemp("storage")
-    lines = (f"{'0' * n}{n}  (({'  ' * n}x)'s\n\n{' ' * n}--\u00a0\u2014\u2014 {n}a''t" for n in range(40))
-    texts = [*letters(60), *lines]
+    texts = [*letters(60), *merging_lines()]
     return train_tokenizer(TinyVersion({"train": texts}), kind="bpe", vocab_size=420, storage=storage).folder
 
 
@@ -34,13 +37,25 @@ def keras_tokenizer(folder: Path) -> object:
     return keras_hub.models.GPT2Tokenizer(vocabulary=str(folder / "vocabulary.json"), merges=str(folder / "merges.txt"))
 
 
-@pytest.fixture(scope="module")
-def encoder_of_bart(tmp_path_factory: pytest.TempPathFactory) -> tuple[Encoder, Any]:
+#: The other kinds of byte-level BPE, and keras-hub's class for each.
+OTHERS = {
+    "ctrl": "GPT2Tokenizer",
+    "llama3": "Llama3Tokenizer",
+    "roberta": "RobertaTokenizer",
+    "bart": "BartTokenizer",
+}
+
+
+@pytest.fixture(scope="module", params=sorted(OTHERS))
+def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Encoder, Any]:
+    """An encoder of another kind, and keras-hub's tokenizer on its files."""
     import keras_hub
 
-    files = train_tokenizer(tiny_version(), kind="bart", vocab_size=420, storage=tmp_path_factory.mktemp("bart"))
+    kind = request.param
+    version = TinyVersion({"train": [*letters(60), *merging_lines()]})
+    files = train_tokenizer(version, kind=kind, vocab_size=480, storage=tmp_path_factory.mktemp(kind))
     paths = {name: str(files.folder / f"{name}.{end}") for name, end in (("vocabulary", "json"), ("merges", "txt"))}
-    return load_encoder(files.folder), keras_hub.models.BartTokenizer(**paths)
+    return load_encoder(files.folder), getattr(keras_hub.models, OTHERS[kind])(**paths)
 
 
 pieces = st.sampled_from(
@@ -104,28 +119,34 @@ def test_same_ids_as_keras_hub(folder: Path, keras_tokenizer: object, text: str)
     assert encoder.decode(ids) == text
 
 
-BART_SPECIAL = KINDS["bart"].special_tokens
+SPECIAL = {token for kind in OTHERS for token in KINDS[kind].special_tokens}
 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    text=st.one_of(st.text(), st.lists(pieces).map("".join)).filter(
-        lambda text: not any(t in text for t in BART_SPECIAL)
-    )
+    text=st.one_of(st.text(), st.lists(pieces).map("".join)).filter(lambda text: not any(t in text for t in SPECIAL))
 )
 @example(text="")
+@example(text="    x ((a ''t .\n\n\n  --")
+@example(text="  don't pay $12345.67\r\n\r\n\tby 2024 \u00a0 now")
 @example(text="🙂 \u05e9\u05dc\u05d5\u05dd \x00\x01\r\n\n")
-def test_same_ids_as_keras_hubs_bart(encoder_of_bart: tuple[Encoder, Any], text: str) -> None:
-    encoder, keras_tokenizer = encoder_of_bart
+def test_other_kinds_have_the_ids_of_keras_hub(other: tuple[Encoder, Any], text: str) -> None:
+    encoder, keras_tokenizer = other
     ids = encoder.encode([text])[0]
-    assert ids == list(keras_tokenizer(text))
+    assert ids == list(map(int, keras_tokenizer(text)))
     assert encoder.decode(ids) == text
 
 
-def test_a_long_string_has_the_ids_of_keras_hubs_bart(encoder_of_bart: tuple[Encoder, Any]) -> None:
-    encoder, keras_tokenizer = encoder_of_bart
-    text = ("the tax return of a dependent 漢字\n" * 40_000)[:1_000_000]
-    assert encoder.encode([text])[0] == list(keras_tokenizer(text))
+LONG = ("the tax return of a dependent 漢字\n" * 40_000)[:1_000_000]
+
+
+def test_a_long_string_has_the_ids_of_keras_hub(folder: Path, keras_tokenizer: Any) -> None:
+    assert load_encoder(folder).encode([LONG])[0] == list(keras_tokenizer(LONG))
+
+
+def test_a_long_string_has_the_ids_of_keras_hub_in_other_kinds(other: tuple[Encoder, Any]) -> None:
+    encoder, keras_tokenizer = other
+    assert encoder.encode([LONG])[0] == list(map(int, keras_tokenizer(LONG)))
 
 
 def test_same_texts_same_bytes(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_special_tokens_have_no_bytes(encoder: Encoder, table: WordTable) -> Non
 
 
 def test_kinds_are_told_apart(tmp_path: Path) -> None:
-    for kind in KINDS.values():
+    for kind in (kind for kind in KINDS.values() if not kind.published):
         files = train_tokenizer(tiny_version(), kind=kind.name, vocab_size=420, storage=tmp_path)
         vocabulary = load_encoder(files.folder).lexicon.ids
         assert files.frame.end_id == vocabulary[kind.end]

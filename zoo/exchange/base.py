@@ -22,7 +22,7 @@ from registry import Tracking, model_folder, resolve
 from zoo.backend import prepare_backend
 from zoo.exchange.about import About, read_about
 from zoo.exchange.architectures import FAMILIES, of_family, of_model_type
-from zoo.exchange.tokenizer_files import find_tokenizer, preset_tokenizer, published_kind
+from zoo.exchange.tokenizer_files import find_tokenizer, preset_tokenizer, unnamed_preset_tokenizer
 from zoo.families.base import Family, Size
 from zoo.preset import ABOUT
 from zoo.workspace import Workspace
@@ -295,11 +295,13 @@ def _open_preset(base: Base, family: Family, seed: int) -> tuple[Any, int | None
 def base_tokenizer(base: Base, family: Family, storage: Path) -> TokenizerFiles:
     """The base's tokenizer in the workspace's storage; one that was swapped is refused."""
     origin = hashlib.sha256(base.name.encode()).hexdigest()
+    own = base.about.tokenizer
     if base.layout == "hf":
-        found = find_tokenizer(base.folder, family.tokenizer)
+        found = find_tokenizer(base.folder, family.tokenizer, own=own)
+    elif own is not None:
+        found = preset_tokenizer(base.folder / "assets" / "tokenizer", own)
     else:
-        kind = base.about.tokenizer or published_kind(family.tokenizer)
-        found = preset_tokenizer(base.folder / "assets" / "tokenizer", kind)
+        found = unnamed_preset_tokenizer(base.folder, family.tokenizer)
     tokenizer = adopt_tokenizer(found.write, kind=found.kind, label=base.label, origin=origin, storage=storage)
     expected = base.about.tokenizer_digest
     if expected is not None and expected != tokenizer.digest:

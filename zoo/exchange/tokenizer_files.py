@@ -1,4 +1,5 @@
-"""Tokenizers of Hugging Face's layout in and out: `tokenizer.json`, `vocab.json` with `merges.txt`, `vocab.txt`.
+"""Tokenizers of Hugging Face's layout in and out: `tokenizer.json`, `vocab.json` with `merges.txt`,
+`vocab.txt`, `spiece.model`, `tokenizer.model`.
 
 What cuts a text into pieces before the merges is part of a tokenizer: a model that came with GPT-2's knows
 " 2019" as one word, which our own way, digit by digit, would never make. So a vocabulary from elsewhere
@@ -15,8 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
-from pipelines.tokenizers import KINDS, Encoder, Kind, Lexicon, bpe, load_encoder
+from pipelines.tokenizers import KINDS, Encoder, Folding, Kind, Lexicon, bpe, load_encoder
+from pipelines.tokenizers.byte_pieces import byte_piece_tokenizer
+from pipelines.tokenizers.pieces import read_model, unigram_tokenizer
 from pipelines.tokenizers.store import ALGORITHMS
+from zoo.exchange import published_bert, published_llama, published_t5
 from zoo.exchange.chat_template import without_cut
 
 if TYPE_CHECKING:
@@ -26,12 +30,6 @@ _TOKENIZER = "tokenizer.json"
 #: SentencePiece's own file, as keras-hub names it.
 _PIECES = "vocabulary.spm"
 _UNKNOWN_WORD = "[UNK]"
-_BERT_SETTINGS = {
-    "lowercase": (True,),
-    "strip_accents": (True, None),
-    "clean_text": (True,),
-    "handle_chinese_chars": (True,),
-}
 _UNKNOWN = "this tokenizer cannot be read without changing its ids"
 
 
@@ -48,46 +46,60 @@ class Found:
     write: Callable[[Path], None]
 
 
-def find_tokenizer(folder: Path, kind: str) -> Found:
+def find_tokenizer(folder: Path, kind: str, *, own: str | None = None) -> Found:
     """Reads the tokenizer of a Hugging Face folder.
 
     Args:
         kind: of the family that is to use it; the kind that is found has the same special tokens.
+        own: the kind that the folder's zoo.json says, of a model that was exported here: Hugging Face's files
+            cannot say all of it.
 
     Raises:
         DataError: there is none, it is damaged, or it works in a way that is not known.
     """
     try:
-        return _find(folder, kind)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return _find(folder, kind, own)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise DataError(
             f"the tokenizer is damaged: {type(error).__name__}: {error}", where=str(folder), fix="get its files again"
         ) from None
 
 
-def _find(folder: Path, kind: str) -> Found:
+def _find(folder: Path, kind: str, own: str | None) -> Found:
     if (folder / _PIECES).is_file() and KINDS[kind].algorithm == "unigram":
-        return preset_tokenizer(folder, kind)
+        return preset_tokenizer(folder, published_t5.kind_of_model(folder / _PIECES, kind))
+    if (folder / _PIECES).is_file() and kind == "llama3":
+        return preset_tokenizer(folder, published_llama.KIND)
     if (folder / _TOKENIZER).is_file():
         content = json.loads((folder / _TOKENIZER).read_text(encoding="utf-8"))
-        algorithm = content["model"].get("type", "BPE")
-        if algorithm not in _READERS:
-            raise DataError(
-                f"the tokenizer's algorithm is {algorithm}",
-                where=str(folder / _TOKENIZER),
-                fix=f"that can be read: {', '.join(_READERS)}",
-            )
-        return _READERS[algorithm](content, kind, str(folder / _TOKENIZER))
+        return _READERS[_algorithm(content, str(folder / _TOKENIZER))](content, kind, folder, own)
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         return _vocabulary_and_merges(folder, kind)
+    if (folder / published_t5.PIECES).is_file() and KINDS[kind].algorithm == "unigram":
+        return _pieces(published_t5.model_of_file(folder / published_t5.PIECES), f"{kind}-published")
+    if (folder / published_llama.PIECES).is_file() and kind == "llama3":
+        return _pieces(published_llama.model_of_file(folder / published_llama.PIECES), published_llama.KIND)
     if (folder / "vocab.txt").is_file():
+        _require(kind, "wordpiece", "WordPiece", str(folder / "vocab.txt"))
         tokens = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
-        return _wordpiece({token: index for index, token in enumerate(tokens)}, kind, str(folder / "vocab.txt"))
+        found = published_bert.kind_of_vocabulary(folder, kind)
+        return _wordpiece({token: index for index, token in enumerate(tokens)}, found, str(folder / "vocab.txt"))
     raise DataError(
-        "there is no tokenizer.json, no vocab.json with merges.txt and no vocab.txt",
+        "there is no tokenizer.json, no vocab.json with merges.txt, no vocab.txt, and no spiece.model of a T5 "
+        "or tokenizer.model of a Llama",
         where=str(folder),
         fix="a model is of no use without its own tokenizer: get its files as well",
     )
+
+
+def _algorithm(content: Mapping[str, Any], where: str) -> str:
+    model = content["model"]
+    algorithm = str(model.get("type") or ("WordPiece" if "max_input_chars_per_word" in model else "BPE"))
+    if algorithm not in _READERS:
+        raise DataError(
+            f"the tokenizer's algorithm is {algorithm}", where=where, fix=f"that can be read: {', '.join(_READERS)}"
+        )
+    return algorithm
 
 
 def preset_tokenizer(folder: Path, kind: str) -> Found:
@@ -99,6 +111,32 @@ def preset_tokenizer(folder: Path, kind: str) -> Found:
     if KINDS[kind].algorithm == "bpe":
         return Found(kind, lambda target: bpe.write_files(*bpe.read_files(folder), target))
     return Found(kind, lambda target: _copy(folder, target, ALGORITHMS[KINDS[kind].algorithm].files))
+
+
+def unnamed_preset_tokenizer(preset: Path, kind: str) -> Found:
+    """The same of a preset that does not say its kind: it was not made here.
+
+    Args:
+        kind: of the family that is to use it.
+
+    Raises:
+        DataError: it is damaged, or works in a way that is not known.
+    """
+    folder, algorithm = preset / "assets" / "tokenizer", KINDS[kind].algorithm
+    if algorithm == "bpe":
+        twins = (one.name for one in KINDS.values() if one.published and _is_twin(one, KINDS[kind]))
+        return preset_tokenizer(folder, next(twins, kind))
+    try:
+        if algorithm == "wordpiece":
+            return preset_tokenizer(folder, published_bert.kind_of_preset(preset, kind))
+        found = published_t5.kind_of_model(folder / _PIECES, kind)
+        if found == kind:
+            return preset_tokenizer(folder, kind)
+        return _pieces(published_t5.model_of_file(folder / _PIECES), found)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"the tokenizer is damaged: {type(error).__name__}: {error}", where=str(preset), fix="get its files again"
+        ) from None
 
 
 def write_tokenizer(source: Path, folder: Path, *, context: int) -> None:
@@ -118,11 +156,14 @@ def write_tokenizer(source: Path, folder: Path, *, context: int) -> None:
     tokenizer = _WRITERS[kind.algorithm](encoder, source)
     _set_special_tokens(tokenizer, encoder.lexicon)
     tokenizer.save(str(folder / _TOKENIZER))
-    if kind.algorithm == "unigram":
+    if _PIECES in ALGORITHMS[kind.algorithm].files:
         shutil.copyfile(source / _PIECES, folder / _PIECES)
     roles = {"bos_token": kind.first or kind.start or kind.end, "eos_token": kind.end}
     roles |= {"pad_token": kind.pad, "mask_token": kind.mask}
-    config = {name: token for name, token in roles.items() if token is not None}
+    config: dict[str, Any] = {name: token for name, token in roles.items() if token is not None}
+    if kind.folding is not None:  # transformers goes by this where it takes the folder for a BERT's
+        config |= {"do_lower_case": kind.folding.lowercase, "strip_accents": kind.folding.strip_accents}
+        config |= {"tokenize_chinese_chars": kind.folding.cjk_apart}
     config |= {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": context,
@@ -131,8 +172,10 @@ def write_tokenizer(source: Path, folder: Path, *, context: int) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def _read_bpe(content: Mapping[str, Any], kind: str, where: str) -> Found:
-    model = content["model"]
+def _read_bpe(content: Mapping[str, Any], kind: str, folder: Path, own: str | None) -> Found:
+    model, where = content["model"], str(folder / _TOKENIZER)
+    if model.get("byte_fallback") and kind == "llama3":
+        return _pieces(published_llama.model_of_json(content, where), published_llama.KIND)
     for name in ("byte_fallback", "continuing_subword_prefix", "end_of_word_suffix", "dropout"):
         if model.get(name):
             raise DataError(f"the tokenizer's {name} is {model[name]!r}", where=where, fix=_UNKNOWN)
@@ -176,22 +219,31 @@ def _check_vocabulary(vocabulary: Mapping[str, int], kind: Kind, where: str) -> 
         raise DataError("its ids are not 0 to the number of its words", where=where, fix=_UNKNOWN)
 
 
-def _read_wordpiece(content: Mapping[str, Any], kind: str, where: str) -> Found:
-    """BERT's, on lower-case words without accents."""
-    normalizer, pre_tokenizer = content.get("normalizer") or {}, content.get("pre_tokenizer") or {}
-    if (normalizer.get("type"), pre_tokenizer.get("type")) != ("BertNormalizer", "BertPreTokenizer"):
-        raise DataError("it cuts or changes texts in another way than BERT does", where=where, fix=_UNKNOWN)
-    for name, able in _BERT_SETTINGS.items():
-        if normalizer.get(name, True) not in able:
-            raise DataError(f"its normalizer has {name} {normalizer[name]}", where=where, fix=_UNKNOWN)
+def _read_wordpiece(content: Mapping[str, Any], kind: str, folder: Path, own: str | None) -> Found:
+    where = str(folder / _TOKENIZER)
+    _require(kind, "wordpiece", "WordPiece", where)
+    found = kind if own == kind else published_bert.kind_of_json(content, folder, kind)
     vocabulary = dict(content["model"]["vocab"])
     vocabulary |= {token["content"]: token["id"] for token in content.get("added_tokens") or []}
-    return _wordpiece(vocabulary, kind, where)
+    return _wordpiece(vocabulary, found, where)
+
+
+def _read_unigram(content: Mapping[str, Any], kind: str, folder: Path, own: str | None) -> Found:
+    where = str(folder / _TOKENIZER)
+    _require(kind, "unigram", "Unigram", where)
+    return _pieces(published_t5.model_of_json(content, where), f"{kind}-published")
+
+
+def _require(kind: str, algorithm: str, name: str, where: str) -> None:
+    if KINDS[kind].algorithm != algorithm:
+        raise DataError(f"a {kind} tokenizer is no {name}", where=where, fix="name a folder of this family")
+
+
+def _pieces(model: bytes, kind: str) -> Found:
+    return Found(kind, lambda folder: (folder / _PIECES).write_bytes(model))
 
 
 def _wordpiece(vocabulary: dict[str, int], kind: str, where: str) -> Found:
-    if KINDS[kind].algorithm != "wordpiece":
-        raise DataError(f"a {kind} tokenizer is no WordPiece", where=where, fix="name a folder of this family")
     _check_vocabulary(vocabulary, KINDS[kind], where)
     text = "".join(f"{token}\n" for token in sorted(vocabulary, key=vocabulary.__getitem__))
 
@@ -203,13 +255,8 @@ def _wordpiece(vocabulary: dict[str, int], kind: str, where: str) -> Found:
 
 def _is_twin(kind: Kind, other: Kind) -> bool:
     """Whether two kinds differ in how they cut a text alone."""
-    return replace(kind, name=other.name, split=other.split, special_tokens=other.special_tokens) == other
-
-
-def published_kind(kind: str) -> str:
-    """The kind that a published vocabulary of a family is of; a keras-hub preset does not say it."""
-    twins = (k.name for k in KINDS.values() if k.split is not None and _is_twin(k, KINDS[kind]))
-    return next(twins, kind)
+    same = {name: getattr(other, name) for name in ("name", "published", "split", "special_tokens")}
+    return replace(kind, **same) == other
 
 
 def _split(pre_tokenizer: Mapping[str, Any], where: str) -> str | None:
@@ -236,13 +283,16 @@ def _write_bpe(encoder: Encoder, source: Path) -> Tokenizer:
 
 
 def _write_wordpiece(encoder: Encoder, source: Path) -> Tokenizer:
-    """BERT's way to fold and cut; ours differs from it in white space and signs that are rare."""
+    """BERT's way to fold and cut; our own kind differs from it in white space and signs that are rare."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     tokenizer = Tokenizer(
         models.WordPiece(dict(encoder.lexicon.ids), unk_token=_UNKNOWN_WORD, max_input_chars_per_word=100)
     )
-    tokenizer.normalizer = normalizers.BertNormalizer(strip_accents=True, lowercase=True)
+    folding = encoder.lexicon.kind.folding or Folding()
+    tokenizer.normalizer = normalizers.BertNormalizer(
+        handle_chinese_chars=folding.cjk_apart, strip_accents=folding.strip_accents, lowercase=folding.lowercase
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     return tokenizer
@@ -253,12 +303,18 @@ def _write_unigram(encoder: Encoder, source: Path) -> Tokenizer:
     from sentencepiece import SentencePieceProcessor
     from tokenizers import Tokenizer, decoders, models
 
+    if encoder.lexicon.kind.published:
+        return unigram_tokenizer(read_model((source / _PIECES).read_bytes()), special_in_text=True)
     processor = SentencePieceProcessor(model_file=str(source / _PIECES))
     numbers = list(range(processor.vocab_size()))
     pieces = list(zip(processor.id_to_piece(numbers), processor.get_score(numbers), strict=True))
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=processor.unk_id(), byte_fallback=True))
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     return tokenizer
+
+
+def _write_byte_pieces(encoder: Encoder, source: Path) -> Tokenizer:
+    return byte_piece_tokenizer(read_model((source / _PIECES).read_bytes()))
 
 
 def _set_special_tokens(tokenizer: Tokenizer, lexicon: Lexicon) -> None:
@@ -269,7 +325,7 @@ def _set_special_tokens(tokenizer: Tokenizer, lexicon: Lexicon) -> None:
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in kind.special_tokens])
     before = kind.first or kind.start
     # An encoder's inputs end with the token as well; a decoder's text is open at its end.
-    after = kind.end if kind.first is not None or kind.algorithm == "unigram" else None
+    after = kind.end if kind.first is not None or kind.decoder_start is not None else None
     around = [token for token in (before, after) if token is not None]
     if around:
         ends = [] if after is None else [after]
@@ -286,12 +342,14 @@ def _copy(folder: Path, target: Path, names: Sequence[str]) -> None:
 
 
 #: By the algorithm's name in tokenizer.json, and by ours. What writes gets an open tokenizer and its folder.
-_READERS: dict[str, Callable[[Mapping[str, Any], str, str], Found]] = {
+_READERS: dict[str, Callable[[Mapping[str, Any], str, Path, str | None], Found]] = {
     "BPE": _read_bpe,
+    "Unigram": _read_unigram,
     "WordPiece": _read_wordpiece,
 }
 _WRITERS: dict[str, Callable[[Encoder, Path], Tokenizer]] = {
     "bpe": _write_bpe,
+    "byte_pieces": _write_byte_pieces,
     "wordpiece": _write_wordpiece,
     "unigram": _write_unigram,
 }

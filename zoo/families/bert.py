@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.tokenizers.wordpiece import SETTINGS
+from pipelines.tokenizers.wordpiece import keras_settings
 from zoo.families.base import Family, Size
 from zoo.families.weights import initialise
 
@@ -88,7 +88,7 @@ def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.
     """keras-hub's own, with our vocabulary."""
     import keras_hub
 
-    tokenizer = keras_hub.models.BertTokenizer(vocabulary=str(tokenizer_dir / "vocabulary.txt"), **SETTINGS)
+    tokenizer = keras_hub.models.BertTokenizer(str(tokenizer_dir / "vocabulary.txt"), **keras_settings(tokenizer_dir))
     return keras_hub.models.BertMaskedLMPreprocessor(tokenizer=tokenizer, sequence_length=sequence_length)
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.tokenizers.wordpiece import SETTINGS
+from pipelines.tokenizers.wordpiece import keras_settings
 from zoo.families import bert
 from zoo.families.base import Family, Size
 from zoo.families.weights import initialise
@@ -87,7 +87,8 @@ def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.
     """keras-hub's own, with our vocabulary."""
     import keras_hub
 
-    tokenizer = keras_hub.models.DistilBertTokenizer(vocabulary=str(tokenizer_dir / "vocabulary.txt"), **SETTINGS)
+    vocabulary = str(tokenizer_dir / "vocabulary.txt")
+    tokenizer = keras_hub.models.DistilBertTokenizer(vocabulary, **keras_settings(tokenizer_dir))
     return keras_hub.models.DistilBertMaskedLMPreprocessor(tokenizer=tokenizer, sequence_length=sequence_length)
 
 

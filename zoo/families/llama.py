@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.backend import standard_error_held_back
 from zoo.families.base import Family, Size
 from zoo.families.llama_model import remember_tying
 from zoo.families.weights import initialise, transformer_deviation
@@ -93,10 +94,17 @@ def build(
     return task
 
 
-def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.Llama3CausalLMPreprocessor:
-    """keras-hub's own, with our vocabulary: `Llama3CausalLM.from_preset` generates text with it."""
+def preprocessor(tokenizer_dir: Path, sequence_length: int) -> keras_hub.models.CausalLMPreprocessor:
+    """keras-hub's own, with our vocabulary: `CausalLM.from_preset` generates text with it."""
     import keras_hub
 
+    pieces = tokenizer_dir / "vocabulary.spm"
+    if pieces.is_file():  # of Llama 1 or 2
+        with standard_error_held_back():  # it says that it normalises nothing
+            older = keras_hub.models.LlamaTokenizer(pieces.read_bytes())
+        return keras_hub.models.LlamaCausalLMPreprocessor(
+            tokenizer=older, sequence_length=sequence_length, add_start_token=True
+        )
     tokenizer = keras_hub.models.Llama3Tokenizer(
         vocabulary=str(tokenizer_dir / "vocabulary.json"), merges=str(tokenizer_dir / "merges.txt")
     )

@@ -163,6 +163,24 @@ def test_workers_of_a_killed_build_end(tmp_path: Path) -> None:
     assert processes_of(session) == []
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_terminated_build_leaves_no_raw_text(tmp_path: Path, processes: int) -> None:
+    storage = make_workspace(tmp_path, records=900).storage
+    command = [sys.executable, "-P", "-m", "zoo", "data", "build", "tax_domain", "--processes", str(processes)]
+    work = storage / "work" / "tax_domain"
+    with subprocess.Popen(
+        command, env=os.environ | {"ZOO_HOME": str(tmp_path)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as build:
+        deadline = time.monotonic() + 60
+        while not (work / "selected").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert any(work.iterdir())
+        build.terminate()
+        assert build.wait(60) == 128 + signal.SIGTERM
+    assert not work.exists()
+    assert not list(storage.glob("datasets/*/*"))
+
+
 def processes_of(session: int) -> list[int]:
     import psutil
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 
@@ -18,10 +19,13 @@ def _where_we_are() -> str:
 
 
 def main() -> None:
-    """Entry point of the console script `zoo`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage."""
+    """Entry point of the console script `zoo`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 143 ended
+    by SIGTERM."""
     from governance.errors import PolicyRefused, ZooError
     from zoo.cli.app import app
 
+    # Ended as by Ctrl-C, so that raw text in the making goes with the command.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         app()
     except ZooError as error:

@@ -13,6 +13,8 @@ from tests.support.workspace import TINY, make_workspace
 from zoo import families
 
 SETTINGS = {**TINY, "evaluate_every": 4, "checkpoint_every": 4}
+#: One of each shape; the others compile for seconds longer, and gpt is killed with XLA in test_kill.py.
+WITH_XLA = ("roberta", "llama", "t5")
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", families.names())
 def test_all_that_one_does_with_a_model(data: Path, tmp_path: Path, name: str) -> None:
     calm, disturbed = (Path(shutil.copytree(data, tmp_path / folder)) for folder in ("calm", "disturbed"))
-    row = row_in_own_workspaces(Family(name, calm, disturbed, SETTINGS))
+    row = row_in_own_workspaces(Family(name, calm, disturbed, SETTINGS | {"jit": name in WITH_XLA}))
     assert list(row) == ["family", *CHECKS]
     assert not [f"{what}: {said}" for what, said in row.items() if said.startswith("FAILED")]

@@ -98,7 +98,7 @@ def test_it_learns_and_reports(tmp_path: Path) -> None:
 
 
 def test_two_runs_are_the_same_bit_for_bit(tmp_path: Path) -> None:
-    """With XLA: every family, end to end."""
+    """With XLA: `test_kill.py` and `test_every_family.py`."""
     first, second = (toy_fit(tmp_path / name, jit=False) for name in "ab")
     assert first.losses == second.losses
     assert first.evaluations == second.evaluations

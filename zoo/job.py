@@ -251,7 +251,8 @@ def _check_settings(request: Request, ingredients: Ingredients, screen: Screen) 
 def _say_what_is_new(ingredients: Ingredients, changes: Mapping[str, Any], screen: Screen) -> None:
     """What a user may take for trained, and is not."""
     base, task, window = ingredients.base, ingredients.task, changes.get("window")
-    if base is not None and "head" in base.fresh and (task is None or not task.head):
+    its_own_head = task is None or not (task.head or "encoder" in task.shapes)  # others stand on the backbone
+    if base is not None and "head" in base.fresh and its_own_head:
         screen.say(
             f"warning: {base.base.name} has no head for {ingredients.objective_name}: it starts at random weights"
         )

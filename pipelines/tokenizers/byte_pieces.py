@@ -12,9 +12,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.tokenizers.kinds import Encoder, Kind, Lexicon
-from pipelines.tokenizers.pieces import SPACE, read_model
-from pipelines.tokenizers.unigram import FILES, surface
+from pipelines.tokenizers.kinds import Kind
+from pipelines.tokenizers.pieces import SPACE, PublishedPieceEncoder, read_model
+from pipelines.tokenizers.unigram import FILES
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -23,34 +23,20 @@ _NORMAL, _UNKNOWN, _CONTROL, _BYTE = 1, 2, 3, 6  # of SentencePiece's types of p
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
 
-class BytePieceEncoder(Encoder):
+def open_model(kind: Kind, model: bytes) -> PublishedPieceEncoder:
     """Opens a SentencePiece model.
 
     Raises:
         RuntimeError: it is none.
     """
-
-    def __init__(self, kind: Kind, model: bytes) -> None:
-        proto = read_model(model)
-        pieces = [piece.piece for piece in proto.pieces]
-        self.lexicon = Lexicon(kind, {piece: index for index, piece in enumerate(pieces)})
-        self.tokenizer = byte_piece_tokenizer(proto)
-        self._surfaces = [
-            surface(one.piece) if one.type in (_NORMAL, _BYTE) else one.piece.encode() for one in proto.pieces
-        ]
-
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        return [one.ids for one in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The space that was put before the text goes again."""
-        return b"".join(map(self._surfaces.__getitem__, ids)).decode("utf-8", "replace").removeprefix(" ")
+    proto = read_model(model)
+    return PublishedPieceEncoder(kind, proto, byte_piece_tokenizer(proto))
 
 
-def open_files(folder: Path, kind: Kind) -> BytePieceEncoder:
+def open_files(folder: Path, kind: Kind) -> PublishedPieceEncoder:
     """Raises OSError or ValueError for a file that is missing or damaged."""
     try:
-        return BytePieceEncoder(kind, (folder / FILES[0]).read_bytes())
+        return open_model(kind, (folder / FILES[0]).read_bytes())
     except RuntimeError:
         raise ValueError("it is no SentencePiece model") from None
 

@@ -23,20 +23,19 @@ SPACE = "\u2581"  # how a piece writes a space
 _NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3  # of SentencePiece's types of pieces
 
 
-class PublishedUnigramEncoder(Encoder):
-    """Opens a SentencePiece model.
+class PublishedPieceEncoder(Encoder):
+    """Reads texts with the pieces of a SentencePiece model, in Hugging Face's way.
 
-    Raises:
-        RuntimeError: it is none.
+    Args:
+        proto: of `read_model`.
+        tokenizer: of its pieces, by their numbers.
     """
 
-    def __init__(self, kind: Kind, model: bytes) -> None:
-        proto = read_model(model)
-        pieces = [piece.piece for piece in proto.pieces]
-        self.lexicon = Lexicon(kind, {piece: index for index, piece in enumerate(pieces)})
-        self.tokenizer = unigram_tokenizer(proto)
+    def __init__(self, kind: Kind, proto: Any, tokenizer: Tokenizer) -> None:
+        self.lexicon = Lexicon(kind, {one.piece: index for index, one in enumerate(proto.pieces)})
+        self.tokenizer = tokenizer
         special = set(kind.special_tokens)
-        self._surfaces = [piece.encode() if piece in special else surface(piece) for piece in pieces]
+        self._surfaces = [one.piece.encode() if one.piece in special else surface(one.piece) for one in proto.pieces]
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         return [one.ids for one in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
@@ -44,6 +43,16 @@ class PublishedUnigramEncoder(Encoder):
     def decode(self, ids: Sequence[int]) -> str:
         """The space that was put before the text goes again."""
         return b"".join(map(self._surfaces.__getitem__, ids)).decode("utf-8", "replace").removeprefix(" ")
+
+
+def open_unigram(kind: Kind, model: bytes) -> PublishedPieceEncoder:
+    """Opens a SentencePiece model.
+
+    Raises:
+        RuntimeError: it is none.
+    """
+    proto = read_model(model)
+    return PublishedPieceEncoder(kind, proto, unigram_tokenizer(proto))
 
 
 def unigram_tokenizer(proto: Any, *, special_in_text: bool = False) -> Tokenizer:

@@ -117,11 +117,11 @@ def train(texts: Iterable[str], vocab_size: int, kind: Kind, folder: Path) -> No
 
 def open_files(folder: Path, kind: Kind) -> Encoder:
     """Raises OSError or ValueError for a file that is missing or damaged."""
-    from pipelines.tokenizers.pieces import PublishedUnigramEncoder
+    from pipelines.tokenizers.pieces import open_unigram
 
     model = (folder / FILES[0]).read_bytes()
     try:
-        return PublishedUnigramEncoder(kind, model) if kind.published else UnigramEncoder(kind, model)
+        return open_unigram(kind, model) if kind.published else UnigramEncoder(kind, model)
     except RuntimeError:
         raise ValueError("it is no SentencePiece model") from None
 

@@ -7,7 +7,7 @@ drawn inside a compiled graph are not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -72,6 +72,28 @@ class Objective(Protocol):
     def tokens(self, batch: Batch, plan: TrainPlan) -> int:
         """Tokens that a batch of the stream reads, padding not counted."""
         ...
+
+
+def count_predicted(
+    batches: Iterable[Batch], bytes_of: npt.NDArray[np.int32], split: TokenSplit
+) -> tuple[int, int, list[int]]:
+    """How many tokens batches predict, their UTF-8 bytes, and these by source.
+
+    Args:
+        bytes_of: int32 [vocabulary], of each token.
+        split: that the batches go over once.
+    """
+    import numpy as np
+
+    tokens = size = 0
+    by_source = np.zeros(0 if split.sources is None else len(split.sources.names), np.int64)
+    for batch in batches:
+        predicted = batch["weights"] > 0
+        sizes = bytes_of[batch["targets"][predicted]]
+        tokens, size = tokens + len(sizes), size + int(sizes.sum())
+        if SOURCE in batch:
+            np.add.at(by_source, batch[SOURCE][predicted], sizes)
+    return tokens, size, by_source.tolist()
 
 
 class WindowObjective:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from governance.errors import ConfigError
 from pipelines.stream import Windows
 from pipelines.tokenizers import Lexicon, WordTable
-from zoo.objectives.base import SOURCE, Batch, Validation, WindowObjective
+from zoo.objectives.base import SOURCE, Batch, Validation, WindowObjective, count_predicted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,18 +102,8 @@ class MaskedLM(WindowObjective):
 
     def validation(self, split: TokenSplit, *, batch_size: int, window: int) -> Validation:
         """The masks are those of seed 0 and epoch 0, so that evaluations can be compared."""
-        import numpy as np
-
-        tokens = size = 0
-        by_source = np.zeros(0 if split.sources is None else len(split.sources.names), np.int64)
-        for batch in self._in_order(split, batch_size, window):
-            predicted = batch["weights"] > 0
-            bytes_of = self.words.bytes[batch["targets"][predicted]]
-            tokens += len(bytes_of)
-            size += int(bytes_of.sum())
-            if SOURCE in batch:
-                np.add.at(by_source, batch[SOURCE][predicted], bytes_of)
-        return Validation(self._in_order(split, batch_size, window), tokens, size, by_source.tolist())
+        counts = count_predicted(self._in_order(split, batch_size, window), self.words.bytes, split)
+        return Validation(self._in_order(split, batch_size, window), *counts)
 
     def _in_order(self, split: TokenSplit, batch_size: int, window: int) -> Iterator[Batch]:
         import numpy as np

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pipelines.tokenizers import Lexicon, WordTable
-from zoo.objectives.base import SOURCE, Batch, Validation, WindowObjective
+from zoo.objectives.base import SOURCE, Batch, Validation, WindowObjective, count_predicted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,18 +166,8 @@ class Corruption(WindowObjective, ABC):
 
     def validation(self, split: TokenSplit, *, batch_size: int, window: int) -> Validation:
         """What is corrupted is that of seed 0 and epoch 0, so that evaluations can be compared."""
-        import numpy as np
-
-        tokens = size = 0
-        by_source = np.zeros(0 if split.sources is None else len(split.sources.names), np.int64)
-        for batch in self._in_order(split, batch_size, window):
-            predicted = batch["weights"] > 0
-            bytes_of = self.words.bytes[batch["targets"][predicted]]
-            tokens += len(bytes_of)
-            size += int(bytes_of.sum())
-            if SOURCE in batch:
-                np.add.at(by_source, batch[SOURCE][predicted], bytes_of)
-        return Validation(self._in_order(split, batch_size, window), tokens, size, by_source.tolist())
+        counts = count_predicted(self._in_order(split, batch_size, window), self.words.bytes, split)
+        return Validation(self._in_order(split, batch_size, window), *counts)
 
     def nats(self, task: Any, family: Family, batch: Mapping[str, Any], training: bool) -> Any:
         return nats(task, family, batch, training)

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from governance.errors import DataError
 from governance.labels import Label
 from pipelines.tokenizers import KINDS, adopt_tokenizer, load_encoder
-from pipelines.tokenizers.byte_pieces import BytePieceEncoder
+from pipelines.tokenizers.byte_pieces import open_model
 from pipelines.tokenizers.byte_pieces import write_model as write_pieces
 from tests.support.workspace import make_workspace
 from zoo import families
@@ -90,7 +90,7 @@ def test_pieces_that_spell_a_special_token_stay_apart() -> None:
     raw = [f"<0x{byte:02X}>" for byte in range(256)]
     pieces = ["<unk>", "<s>", "</s>", *raw, "\u2581", "<", "s", ">", "s>", "<0x0", "A>"]
     model = write_pieces(pieces, unknown=0, control={"<s>", "</s>"})
-    encoder = BytePieceEncoder(KINDS["llama2-published"], model)
+    encoder = open_model(KINDS["llama2-published"], model)
     spelled = [[pieces[token] for token in ids] for ids in encoder.encode(["<s>", "<0x0A>", "s>"])]
     assert spelled[0] == ["\u2581", "<", "s>"] and spelled[2] == ["\u2581", "s>"]
     assert "<0x0A>" not in spelled[1] and encoder.decode(encoder.encode(["<0x0A>"])[0]) == "<0x0A>"

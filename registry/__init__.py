@@ -17,7 +17,7 @@ from registry.gates import (
 )
 from registry.pick import Candidate, Decision, pick
 from registry.registration import register
-from registry.runs import RunFacts, RunLog, open_run
+from registry.runs import RunFacts, RunLog, finished_run, open_run
 from registry.tracking import Tracking
 from registry.versions import (
     CHAMPION,
@@ -50,6 +50,7 @@ __all__ = [
     "champion_of",
     "computed",
     "failed",
+    "finished_run",
     "gate_results",
     "get_version",
     "list_versions",

@@ -130,6 +130,17 @@ def open_run(
     )
 
 
+def finished_run(tracking: Tracking, *, experiment: str, fingerprint: str) -> str | None:
+    """The id of the run of a fingerprint if it is finished; None if there is still something to do.
+
+    Raises:
+        RegistryError: the store cannot be used.
+        BusyError: the database is held by another process.
+    """
+    runs = _runs(tracking, tracking.experiment_id(experiment), fingerprint)
+    return next((str(run.info.run_id) for run in runs[:1] if run.info.status == "FINISHED"), None)
+
+
 class RunLog:
     """Writes one run. Used in a `with` block it is finished at the end, or marked failed or killed.
 

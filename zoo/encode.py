@@ -217,4 +217,6 @@ class EncoderModel:
         from keras import ops
 
         batch = {"inputs": ids, "padding_mask": mask, "positions": positions}
-        return ops.softmax(ops.cast(self._family.logits(self.task, batch, False), "float32"))
+        logits = self._family.logits(self.task, batch, False)
+        # A published model's table may have rows that stand for no word.
+        return ops.softmax(ops.cast(logits[..., : self.encoder.vocab_size], "float32"))

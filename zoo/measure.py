@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
     AnyModel = TextModel | EncoderModel | Seq2SeqModel
 
-_BATCH_SIZE = 8  # windows at once
+_BATCH_SIZE = 8  # windows at once, at most
+_BATCH_TOKENS = 8192  # at once, at most: long windows come fewer together
 _CHUNK = 2_000_000  # characters that are held as ids at once
 
 
 def bits_per_byte(text_model: AnyModel, family: Family, texts: Iterable[str]) -> float:
-    """Goes over all tokens of these documents once, in windows of the model's context.
+    """Goes over all tokens of these documents once, in windows of the model's context, or of the family's usual
+    length for a model of its width if the context is longer.
 
-    Memory does not grow with their number. (A window ends where a chunk of documents does.)
+    Memory grows neither with their number nor with the context. (A window ends where a chunk of documents does.)
 
     Raises:
         DataError: there is no text, or too little for the objective.
@@ -35,10 +37,12 @@ def bits_per_byte(text_model: AnyModel, family: Family, texts: Iterable[str]) ->
 
     objective = objectives.get(family.objective, text_model.encoder.lexicon)
     total = compiled(text_model.task, Loss(text_model.task, family, objective).total)
+    window = min(text_model.context, family.usual_window(text_model.task.backbone.hidden_dim))
+    rows = max(1, min(_BATCH_SIZE, _BATCH_TOKENS // window))
     nats, size = 0.0, 0
     for chunk in _chunks(texts):
         split = encode_split(text_model, chunk)
-        validation = objective.validation(split, batch_size=_BATCH_SIZE, window=text_model.context)
+        validation = objective.validation(split, batch_size=rows, window=window)
         nats += sum(float(total(dict(batch))) for batch in validation.batches)
         size += validation.bytes
     if size == 0:

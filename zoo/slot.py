@@ -92,16 +92,28 @@ def training_slot(storage: Path, model: str, size: str, identity: Identity, *, r
         lock.release()
 
 
+def is_claimed(storage: Path, model: str, size: str, identity: Identity) -> bool:
+    """Whether the slot holds something of this very training, such as what a kill at its end left."""
+    owner = storage / "training" / model / size / "identity.json"
+    try:
+        return owner.exists() and _identity(owner).fingerprint == identity.fingerprint
+    except DataError:  # of nobody
+        return False
+
+
+def _identity(owner: Path) -> Identity:
+    try:
+        return Identity(json.loads(owner.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        raise DataError("unreadable", where=str(owner), fix="start afresh with resume=never") from None
+
+
 def _claim(slot: Slot, identity: Identity, resume: str) -> None:
     owner = slot.folder / "identity.json"
     if resume == "never":
         slot.clear()
     if owner.exists():
-        try:
-            found = json.loads(owner.read_text(encoding="utf-8"))
-            other = Identity(found)
-        except (ValueError, TypeError):
-            raise DataError("unreadable", where=str(owner), fix="start afresh with resume=never") from None
+        other = _identity(owner)
         if other.fingerprint != identity.fingerprint:
             mismatch = FingerprintMismatch(
                 f"a stopped training with the fingerprint {other.fingerprint[:16]} waits here, and this one has "

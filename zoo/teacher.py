@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from governance.errors import ConfigError, RegistryError
 from pipelines.tokenizers import TokenizerFiles, adopt_tokenizer
 from registry import ModelVersion, Tracking, model_folder, resolve
+from zoo import tasks
 from zoo.exchange.tokenizer_files import preset_tokenizer
 from zoo.families.base import Family, Size
 from zoo.workspace import Workspace
@@ -73,6 +74,9 @@ def find_teacher(
     if version.family != family.teacher:
         what = f"{family.name} learns from a {family.teacher}, and {version} is a {version.family}"
         raise ConfigError(what, where="teacher")
+    if version.objective in tasks.names():
+        what = f"{version} was fine-tuned to {version.objective}, and a teacher is asked for hidden words"
+        raise ConfigError(what, where="teacher", fix=f"name a {family.teacher} that reads text")
     teacher = Teacher(version, model_folder(tracking, version))
     _check_shape(teacher, size)
     return teacher

@@ -20,6 +20,7 @@ from registry import (
     ModelVersion,
     RunLog,
     Tracking,
+    finished_run,
     gate_results,
     promote_if_blessed,
     version_of_run,
@@ -33,7 +34,7 @@ from zoo.query import refresh_catalogue
 from zoo.reporting import MlflowMetrics, TrainingProgress
 from zoo.request import Request
 from zoo.screen import Screen
-from zoo.slot import Slot, check_resume, training_slot
+from zoo.slot import Slot, check_resume, is_claimed, training_slot
 from zoo.tasks.training import after, begin, what_is_cut
 from zoo.teacher import learn_from
 from zoo.workspace import Workspace
@@ -135,16 +136,20 @@ def train(
     )
     job = prepare(request, workspace=workspace, screen=screen)
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root, say=screen.say)
-    with training_slot(workspace.storage, job.model_name, job.size.name, job.identity, resume=resume) as slot:
-        with begin_run(tracking, job) as log:
-            reused = log.finished
-            if not reused:
-                _train(job, log, slot, tracking, screen)
-        slot.clear()
-    version = version_of_run(tracking, log.run_id)
+    place = (workspace.storage, job.model_name, job.size.name, job.identity)
+    run_id = finished_run(tracking, experiment=job.spec.name, fingerprint=job.identity.fingerprint)
+    reused = run_id is not None
+    if run_id is None or is_claimed(*place):
+        with training_slot(*place, resume=resume) as slot:
+            with begin_run(tracking, job) as log:
+                run_id, reused = log.run_id, log.finished
+                if not reused:
+                    _train(job, log, slot, tracking, screen)
+            slot.clear()
+    version = version_of_run(tracking, run_id)
     if version is None:
         raise RegistryError(
-            f"the run {log.run_id} is finished, but its version was deleted",
+            f"the run {run_id} is finished, but its version was deleted",
             fix="delete the run in MLflow as well, or train with another --seed",
         )
     refresh_catalogue(workspace)

@@ -62,6 +62,23 @@ def test_the_second_call_has_nothing_to_do(trained: tuple[Workspace, Run]) -> No
     assert again.to_json()["fingerprint"] == run.fingerprint
 
 
+@pytest.mark.parametrize("resume", ["auto", "never"])
+def test_a_finished_training_leaves_one_alone_that_waits_in_its_place(
+    trained: tuple[Workspace, Run], resume: str
+) -> None:
+    from zoo.identity import Identity
+    from zoo.slot import training_slot
+
+    workspace, run = trained
+    waiting = Identity({"plan.steps": 4000})
+    with training_slot(workspace.storage, "tax_domain.gpt", "nano", waiting, resume="auto") as slot:
+        slot.checkpoints.mkdir()
+    again = zoo.train("gpt", pipeline="tax_domain", workspace=workspace, resume=resume, **TINY)
+    assert again.reused and again.model.model_id == run.model.model_id
+    assert slot.checkpoints.is_dir(), "hours of work may be in there"
+    slot.clear()
+
+
 def test_query_picks_and_explains(trained: tuple[Workspace, Run]) -> None:
     answer = ask(trained[0])
     assert (answer.model, answer.version) == ("tax_domain.gpt", 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -165,3 +166,30 @@ def test_a_preset_is_the_same_model_in_a_new_process(encoder: Encoder, tmp_path:
     family, loaded = load_preset(folder)
     assert family is encoder.family and isinstance(loaded, EncoderModel)
     np.testing.assert_allclose(loaded.embed(["the tax"]), encoder.model.embed(["the tax"]), rtol=1e-5, atol=1e-6)
+
+
+def test_rows_of_the_table_that_stand_for_no_word_are_never_said(encoder: Encoder) -> None:
+    words = encoder.files.vocab_size
+    task = encoder.family.build(SIZE, words + 40, seed=5)
+    bias = next(weight for weight in task.trainable_weights if weight.shape == (words + 40,))
+    bias.assign(np.r_[np.zeros(words), np.full(40, 20.0)])  # the model is sure of what is no word
+    model = EncoderModel(task, load_encoder(encoder.files.folder), family=encoder.family, context=SIZE.context)
+    assert len(model.sample(["the tax"] * 3, seed=1)) == 3
+    best = model.fill("the <mask>", top_k=words)[0]
+    assert len(best) == words and sum(one.probability for one in best) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_model_with_the_tokenizer_of_another_one_is_refused(encoder: Encoder, tmp_path: Path) -> None:
+    def preset(files: TokenizerFiles, name: str) -> Path:
+        task = encoder.family.build(SIZE, files.vocab_size, seed=5)
+        save_preset(task, files.folder, tmp_path / name, family=encoder.family, context=SIZE.context)
+        return tmp_path / name
+
+    kind = encoder.family.tokenizer
+    other = train_tokenizer(tiny_version(), kind=kind, vocab_size=290, storage=tmp_path / "storage")
+    mine, theirs = preset(encoder.files, "mine"), preset(other, "theirs")
+    load_preset(mine)
+    shutil.rmtree(mine / "assets" / "tokenizer")
+    shutil.copytree(theirs / "assets" / "tokenizer", mine / "assets" / "tokenizer")
+    with pytest.raises(DataError, match="do not belong together.*put the tokenizer back"):
+        load_preset(mine)

@@ -128,10 +128,8 @@ class OpenedBase:
 
     @property
     def usual_window(self) -> int:
-        """Tokens in a window of a training that does not say how many: the context of the size of ours that is
-        nearest. A published model may look at 100,000 tokens, which no batch of some of them fits into memory."""
-        sizes = list(self.family.sizes.values())
-        return next((size for size in sizes if size.width >= self.task.backbone.hidden_dim), sizes[-1]).context
+        """Tokens in a window of a training that does not say how many."""
+        return self.family.usual_window(self.task.backbone.hidden_dim)
 
     def size(self) -> Size:
         """The size of the base, with the learning rate of a continued training."""
@@ -303,14 +301,7 @@ def base_tokenizer(base: Base, family: Family, storage: Path) -> TokenizerFiles:
     else:
         found = unnamed_preset_tokenizer(base.folder, family.tokenizer)
     tokenizer = adopt_tokenizer(found.write, kind=found.kind, label=base.label, origin=origin, storage=storage)
-    expected = base.about.tokenizer_digest
-    if expected is not None and expected != tokenizer.digest:
-        raise DataError(
-            f"model and tokenizer do not belong together: the tokenizer's digest is {tokenizer.digest[:16]}, and the "
-            f"model was trained with {expected[:16]}",
-            where=str(base.folder),
-            fix="put the tokenizer back that the model was trained with",
-        )
+    refuse_another(tokenizer.digest, base.about.tokenizer_digest, base.folder)
     return tokenizer
 
 

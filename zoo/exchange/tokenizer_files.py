@@ -113,6 +113,22 @@ def preset_tokenizer(folder: Path, kind: str) -> Found:
     return Found(kind, lambda target: _copy(folder, target, ALGORITHMS[KINDS[kind].algorithm].files))
 
 
+def refuse_another(digest: str, expected: str | None, folder: Path) -> None:
+    """Raises DataError when the tokenizer in a model's folder is not the one that the model was trained with.
+
+    Args:
+        digest: of the files that are there, SHA-256 (hex).
+        expected: what the model says; None if it does not say it.
+    """
+    if expected is not None and expected != digest:
+        raise DataError(
+            f"model and tokenizer do not belong together: the tokenizer's digest is {digest[:16]}, and the "
+            f"model was trained with {expected[:16]}",
+            where=str(folder),
+            fix="put the tokenizer back that the model was trained with",
+        )
+
+
 def unnamed_preset_tokenizer(preset: Path, kind: str) -> Found:
     """The same of a preset that does not say its kind: it was not made here.
 

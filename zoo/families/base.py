@@ -106,6 +106,14 @@ class Family:
             )
         return self.sizes[name]
 
+    def usual_window(self, width: int) -> int:
+        """Tokens in a window for a model of that width when nobody says how many: the context of the nearest size.
+
+        A published model may look at 100,000 tokens, and no batch of so long windows fits into memory.
+        """
+        sizes = list(self.sizes.values())
+        return next((size for size in sizes if size.width >= width), sizes[-1]).context
+
     def non_embedding_parameters(self, size: Size, vocab_size: int) -> int:
         """Weights without token and position tables: what "about 1 M" of nano counts (Kaplan et al. 2020)."""
         return self.parameters(size, vocab_size) - self.embedding_parameters(size, vocab_size)

@@ -7,8 +7,9 @@ weights are the keras-hub preset among the model's artifacts.
 from __future__ import annotations
 
 import mlflow
-from governance.errors import ConfigError
 from mlflow.pyfunc import PythonModel, PythonModelContext
+
+from governance.errors import ConfigError
 
 #: Environment variable: sizes of batches, such as "1,8", for which everything is compiled before the first request.
 WARM_UP = "ZOO_WARM_UP"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,7 @@ def test_batch_sizes_to_expect_are_warmed_up(
 ) -> None:
     seen: list[list[int]] = []
     model = SimpleNamespace(text_model=SimpleNamespace(warm_up=lambda batch_sizes: seen.append(batch_sizes)))
-    monkeypatch.setattr("zoo.load.open_folder", lambda folder: model)
+    monkeypatch.setattr(import_module("zoo.load"), "open_folder", lambda folder: model)  # zoo.load is the verb
     monkeypatch.delenv("ZOO_WARM_UP", raising=False)
     if given is not None:
         monkeypatch.setenv("ZOO_WARM_UP", given)

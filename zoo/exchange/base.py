@@ -22,7 +22,12 @@ from registry import Tracking, model_folder, resolve
 from zoo.backend import prepare_backend
 from zoo.exchange.about import About, read_about
 from zoo.exchange.architectures import FAMILIES, of_family, of_model_type
-from zoo.exchange.tokenizer_files import find_tokenizer, preset_tokenizer, unnamed_preset_tokenizer
+from zoo.exchange.tokenizer_files import (
+    find_tokenizer,
+    preset_tokenizer,
+    refuse_another,
+    unnamed_preset_tokenizer,
+)
 from zoo.families.base import Family, Size
 from zoo.preset import ABOUT
 from zoo.workspace import Workspace

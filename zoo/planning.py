@@ -30,7 +30,7 @@ _SMALLEST_VOCABULARY = 257
 
 #: Of this machine's memory, what libraries and compiler take however small the model is, in bytes …
 _LIBRARIES = 2e9
-#: … and the share of the rest that may be planned: XLA's buffers were up to a fifth larger than estimated.
+#: … and the share of the rest that may be planned: XLA's buffers are up to a fifth larger than estimated.
 _PLANNABLE = 0.8
 
 #: The limit of a container on its memory, by version 2 and 1 of control groups.
@@ -250,22 +250,33 @@ def _model_and_tokens(
 
 
 def _state(family: Family, parameters: int, size: Size | None, vocab_size: int) -> float:
-    """Bytes: 16 for each weight (float32 weights, gradients and both moments of AdamW), and a teacher's weights."""
+    """Bytes that do not grow with the batch: 16 for each weight (float32 weights, gradients and both moments of
+    AdamW), a teacher's weights, and of recurrent layers their kernels once for each position: TensorFlow's loop
+    keeps what each of its passes reads for the gradient."""
     state = 16.0 * parameters
-    if size is None or family.teacher is None:
+    if size is None:
         return state
-    return state + 4.0 * families.get(family.teacher).parameters(_of_teacher(size), vocab_size)
+    if family.teacher is not None:
+        state += 4 * families.get(family.teacher).parameters(_of_teacher(size), vocab_size)
+    if not size.heads:
+        state += 4 * size.layers * size.context * 8 * size.width**2
+    return state
 
 
 def _activations(family: Family, size: Size, vocab_size: int, value_bytes: int) -> float:
     """Bytes of one window without recomputation: the formula of GPT's layers, taken for the others as well.
 
     A layer keeps 16 values of each position and state, and 2 of each pair of positions and head, of `value_bytes`,
-    and masks of dropout of one byte: in 16 bits layers * s h (34 + 5 a s / h). Logits and their gradient are float32.
+    and masks of dropout of one byte: in 16 bits layers * s h (34 + 5 a s / h). Half of a seq2seq model are
+    decoders that look at the input as well. Logits and their gradient are float32.
     """
-    attention = (2 * value_bytes + 1) * size.heads * size.context / size.width
-    layers = size.layers * size.context * size.width * (16 * value_bytes + 2 + attention)
-    return layers + 2 * 4 * family.predicted * size.context * vocab_size
+    position, pair = size.width * (16 * value_bytes + 2), size.heads * (2 * value_bytes + 1)
+    predicted = family.predicted * size.context
+    layer = size.context * (position + size.context * pair)
+    if family.shape == "seq2seq":
+        cross_attention = size.width * (5 * value_bytes + 1)
+        layer += predicted * (position + cross_attention + (predicted + size.context) * pair)
+    return size.layers * layer + 2 * 4 * predicted * vocab_size
 
 
 def _of_teacher(size: Size) -> Size:

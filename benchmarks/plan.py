@@ -3,28 +3,39 @@
     python benchmarks/plan.py --family gpt --sizes nano micro mini --steps 30
 
 Predicts from a few steps on made-up text, then trains through `zoo.fit.fit` and compares the seconds of
-all updates. Compiling and evaluating come on top of both and are left out of both.
+all updates. Compiling and evaluating come on top of both and are left out of both. The exit code is 1 if
+the prediction of any size is off by more than 20 % of what was measured, else 0.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+#: Share of the measured seconds that a prediction may be off.
+TOLERANCE = 0.2
 
-def main() -> None:
+
+def main() -> int:
     options = arguments()
     from zoo.backend import prepare_backend
 
     prepare_backend()
     print(f"{'size':8} {'predicted s':>12} {'measured s':>12} {'ratio':>7}   compile s")
+    missed = []
     for size in options.sizes:
         predicted = predict(options.family, size, options.vocabulary, options.steps)
         measured, compiling = train(options.family, size, options.vocabulary, options.steps)
         print(f"{size:8} {predicted:12.1f} {measured:12.1f} {predicted / measured:7.2f}   {compiling:.1f}")
+        if abs(predicted / measured - 1) > TOLERANCE:
+            missed.append(size)
+    if missed:
+        print(f"beyond {TOLERANCE:.0%}: {', '.join(missed)}", file=sys.stderr)
+    return 1 if missed else 0
 
 
 def predict(family: str, size: str, vocabulary: int, steps: int) -> float:
@@ -87,4 +98,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

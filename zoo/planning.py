@@ -9,9 +9,11 @@ equation 2). Hours: FLOPs over the peak of the hardware times the share of it th
 from __future__ import annotations
 
 import math
+import os
 import re
 import time
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from governance.errors import ConfigError, did_you_mean
@@ -26,6 +28,14 @@ UTILISATION = 0.4
 HERE = "here"
 _SMALLEST_VOCABULARY = 257
 
+#: Of this machine's memory, what libraries and compiler take however small the model is, in bytes …
+_LIBRARIES = 2e9
+#: … and the share of the rest that may be planned: XLA's buffers are up to a fifth larger than estimated.
+_PLANNABLE = 0.8
+
+#: The limit of a container on its memory, by version 2 and 1 of control groups.
+_MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
 _UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:[eE]\d+)?)\s*([KMBGT]?)", re.IGNORECASE)
 
@@ -36,14 +46,16 @@ class Hardware:
 
     Attributes:
         peak: FLOP/s of dense matrix products in the precision of training, by its data sheet.
-        memory: bytes.
+        memory: bytes; 0 when unknown.
         price: dollars an hour, an assumption (cloud prices differ by a factor of three), if known.
+        value_bytes: of an activation: 2 in mixed precision, 4 in float32.
     """
 
     name: str
     peak: float
     memory: float
     price: float | None
+    value_bytes: int = 2
 
 
 HARDWARE = {
@@ -61,8 +73,13 @@ class Estimate:
     """What a training takes. Money and hours are of all devices together.
 
     Attributes:
+        compute_optimal_tokens: 20 for each weight, whatever was planned.
         memory: bytes for the training state and, when the shape is known, the activations of a batch.
-        fits: whether that is less than the memory of all devices; None when that is unknown.
+        device_memory: bytes of one device that a training may fill; None when that is unknown.
+        fits: whether the memory is less than that of all devices; None when that is unknown.
+        batch_size: windows in a step of the size, if a size was named.
+        measured_batch_size: windows in the steps by which the speed was measured, if it was: less than
+            `batch_size` when that many do not fit into this machine.
         utilisation: share of the peak that was assumed or measured.
         price: dollars for everything; `price_per_hour` is that of one device.
     """
@@ -71,8 +88,10 @@ class Estimate:
     size: str | None
     parameters: int
     tokens: int
+    compute_optimal_tokens: int
     flops: float
     memory: float
+    device_memory: float | None
     hardware: str
     devices: int
     utilisation: float
@@ -81,6 +100,8 @@ class Estimate:
     price: float | None
     price_per_hour: float | None
     fits: bool | None
+    batch_size: int | None
+    measured_batch_size: int | None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -112,57 +133,59 @@ def plan(
     utilisation: float = UTILISATION,
     price: float | None = None,
 ) -> Estimate:
-    """Estimates a training of a named size, of a number of weights, or of what a budget buys.
+    """Estimates a training of a model on some tokens, of a model for a budget, or of tokens for a budget.
+
+    Two of model, tokens and budget make the third by C = 6 N D; one alone takes 20 tokens for each weight.
 
     Args:
-        size: a name of the family's dial; or
-        parameters: the number of weights; or
-        budget: dollars. The best model for it has C / (6 * 20 N) = N weights.
-        tokens: to train on; 20 for each weight if absent.
+        size: the model, as a name of the family's dial; or
+        parameters: as a number of weights.
+        tokens: to train on.
+        budget: dollars.
         vocab_size: words in the tokenizer, for the weights of a named size.
-        hardware: a name in `HARDWARE`, or "here", which measures this machine (a named size alone).
+        hardware: a name in `HARDWARE`, or "here", which measures this machine (a named size alone), with
+            fewer windows in a step when those of the size do not fit into its memory.
         devices: how many of them.
         utilisation: share of the peak that is reached; measured when `hardware` is "here".
         price: dollars an hour and device, instead of the assumed one.
 
     Raises:
-        ConfigError: not exactly one of size, parameters and budget; an unknown name; a value that
-            cannot be.
+        ConfigError: neither model nor budget; size and parameters; model, tokens and budget; an unknown
+            name; a value that cannot be; a budget that buys nothing; a size of which not even one
+            window fits into this machine.
     """
     recipe = families.get(family)
-    if sum(given is not None for given in (size, parameters, budget)) != 1:
-        raise ConfigError("give one of size, parameters and budget", where="plan")
+    _check_request(size, parameters, tokens, budget)
     if devices < 1 or not 0 < utilisation <= 1:
         raise ConfigError("devices must be at least 1 and utilisation within (0, 1]", where="plan")
-    for name, value in (("parameters", parameters), ("tokens", tokens)):
-        if value is not None and not 1 <= value < math.inf:
-            raise ConfigError(f"must be at least 1, not {value:g}", where=f"plan.{name}")
     shape = None if size is None else recipe.size(size)
-    if hardware == HERE:
-        if shape is None:
-            raise ConfigError("this machine can be measured with a named size alone", where="plan", fix="give --size")
-        if vocab_size < _SMALLEST_VOCABULARY:
-            raise ConfigError(f"must be at least {_SMALLEST_VOCABULARY}", where="plan.vocab_size")
-        device, utilisation, devices = *_measured(recipe, shape, vocab_size), 1
-    else:
-        device = _device(hardware)
-    if price is not None:
-        device = replace(device, price=price)
+    device = _device(hardware) if price is None else replace(_device(hardware), price=price)
     if budget is not None:
-        parameters = _affordable(budget, device, utilisation)
-    count = recipe.parameters(shape, vocab_size) if shape is not None else max(1, round(parameters or 0))
-    wanted = TOKENS_PER_PARAMETER * count if tokens is None else tokens
-    a_token = 6 * count if shape is None else recipe.flops_per_token(shape, vocab_size)
+        _check_budget(budget, device)
+    measured_batch = None
+    if hardware == HERE:
+        device, utilisation, measured_batch = _measured(recipe, _measurable(shape, vocab_size), vocab_size, device)
+        devices = 1
+    compute = None if budget is None else budget / (device.price or 1) * 3600 * device.peak * utilisation
+    if shape is not None:
+        parameters = recipe.parameters(shape, vocab_size)
+    a_token = None if shape is None else recipe.flops_per_token(shape, vocab_size)
+    count, wanted = _model_and_tokens(parameters, tokens, compute, a_token)
+    a_token = a_token or 6 * count
     speed = device.peak * utilisation * devices / a_token
     hours = wanted / speed / 3600
-    memory = _memory(count, shape, vocab_size, recipe.predicted)
+    memory = _state(recipe, count, shape, vocab_size)
+    if shape is not None:
+        memory += shape.batch_size * _activations(recipe, shape, vocab_size, device.value_bytes)
     return Estimate(
         family=family,
         size=size,
         parameters=count,
         tokens=round(wanted),
+        compute_optimal_tokens=TOKENS_PER_PARAMETER * count,
         flops=wanted * a_token,
         memory=memory,
+        device_memory=device.memory or None,
         hardware=device.name,
         devices=devices,
         utilisation=utilisation,
@@ -171,10 +194,31 @@ def plan(
         price=None if device.price is None else hours * devices * device.price,
         price_per_hour=device.price,
         fits=memory <= device.memory * devices if device.memory else None,
+        batch_size=None if shape is None else shape.batch_size,
+        measured_batch_size=measured_batch,
     )
 
 
+def _check_request(size: str | None, parameters: float | None, tokens: float | None, budget: float | None) -> None:
+    if size is not None and parameters is not None:
+        raise ConfigError("give a size or parameters, not both", where="plan")
+    modelled = size is not None or parameters is not None
+    if not modelled and budget is None:
+        raise ConfigError("give one of size, parameters and budget", where="plan")
+    if modelled and tokens is not None and budget is not None:
+        raise ConfigError(
+            "two of model, tokens and budget decide the third",
+            where="plan",
+            fix="leave out tokens, budget or the model",
+        )
+    for name, value in (("parameters", parameters), ("tokens", tokens)):
+        if value is not None and not 1 <= value < math.inf:
+            raise ConfigError(f"must be at least 1, not {value:g}", where=f"plan.{name}")
+
+
 def _device(name: str) -> Hardware:
+    if name == HERE:
+        return Hardware(HERE, 0.0, 0.0, None)
     if name not in HARDWARE:
         known = [*HARDWARE, HERE]
         raise ConfigError(
@@ -183,35 +227,109 @@ def _device(name: str) -> Hardware:
     return HARDWARE[name]
 
 
-def _affordable(budget: float, device: Hardware, utilisation: float) -> float:
-    """Weights of the compute-optimal model: C = 6 N D with D = 20 N."""
-    if not 0 < budget < math.inf or not device.price:
-        raise ConfigError("a budget needs to be above zero, and a price", where="plan.budget")
-    flops = budget / device.price * 3600 * device.peak * utilisation
-    return math.sqrt(flops / (6 * TOKENS_PER_PARAMETER))
+def _check_budget(budget: float, device: Hardware) -> None:
+    if not 0 < budget < math.inf or not device.price or not 0 < device.price < math.inf:
+        raise ConfigError(
+            "a budget needs to be above zero, and a price", where="plan.budget", fix="give both in dollars"
+        )
 
 
-def _memory(parameters: int, size: Size | None, vocab_size: int, predicted: float) -> float:
-    """Bytes: 16 for each weight (float32 weights, gradients and both moments of AdamW), and of one batch
-    the activations in 16 bits, without recomputation, layers * s b h (34 + 5 a s / h), and in 32 bits
-    the logits and their gradient. The formula is that of GPT's layers and taken for the others as well."""
+def _model_and_tokens(
+    parameters: float | None, tokens: float | None, compute: float | None, a_token: int | None
+) -> tuple[int, float]:
+    """What of them is not given follows from the FLOPs that a budget buys, C = 6 N D, and from D = 20 N."""
+    if compute is not None and parameters is not None:
+        tokens = compute / (a_token or 6 * parameters)
+    elif compute is not None:
+        parameters = math.sqrt(compute / (6 * TOKENS_PER_PARAMETER)) if tokens is None else compute / (6 * tokens)
+    count = round(parameters or 0)
+    wanted = TOKENS_PER_PARAMETER * count if tokens is None else tokens
+    if count < 1 or wanted < 1:
+        raise ConfigError("it buys less than one weight or one token", where="plan.budget", fix="raise it")
+    return count, wanted
+
+
+def _state(family: Family, parameters: int, size: Size | None, vocab_size: int) -> float:
+    """Bytes that do not grow with the batch: 16 for each weight (float32 weights, gradients and both moments of
+    AdamW), a teacher's weights, and of recurrent layers their kernels once for each position: TensorFlow's loop
+    keeps what each of its passes reads for the gradient."""
     state = 16.0 * parameters
     if size is None:
         return state
-    tokens = size.context * size.batch_size
-    attention = 5 * size.heads * size.context / size.width
-    logits = 2 * 4 * predicted * tokens * vocab_size
-    return state + size.layers * tokens * size.width * (34 + attention) + logits
+    if family.teacher is not None:
+        state += 4 * families.get(family.teacher).parameters(_of_teacher(size), vocab_size)
+    if not size.heads:
+        state += 4 * size.layers * size.context * 8 * size.width**2
+    return state
 
 
-def _measured(family: Family, size: Size, vocab_size: int) -> tuple[Hardware, float]:
-    """This machine's matrix-multiply peak, and the share of it that a training of this size reaches."""
+def _activations(family: Family, size: Size, vocab_size: int, value_bytes: int) -> float:
+    """Bytes of one window without recomputation: the formula of GPT's layers, taken for the others as well.
+
+    A layer keeps 16 values of each position and state, and 2 of each pair of positions and head, of `value_bytes`,
+    and masks of dropout of one byte: in 16 bits layers * s h (34 + 5 a s / h). Half of a seq2seq model are
+    decoders that look at the input as well. Logits and their gradient are float32.
+    """
+    position, pair = size.width * (16 * value_bytes + 2), size.heads * (2 * value_bytes + 1)
+    predicted = family.predicted * size.context
+    layer = size.context * (position + size.context * pair)
+    if family.shape == "seq2seq":
+        cross_attention = size.width * (5 * value_bytes + 1)
+        layer += predicted * (position + cross_attention + (predicted + size.context) * pair)
+    return size.layers * layer + 2 * 4 * predicted * vocab_size
+
+
+def _of_teacher(size: Size) -> Size:
+    return replace(size, layers=2 * size.layers)
+
+
+def _measurable(size: Size | None, vocab_size: int) -> Size:
+    if size is None:
+        raise ConfigError("this machine can be measured with a named size alone", where="plan", fix="give --size")
+    if vocab_size < _SMALLEST_VOCABULARY:
+        raise ConfigError(f"must be at least {_SMALLEST_VOCABULARY}", where="plan.vocab_size")
+    return size
+
+
+def _measured(family: Family, size: Size, vocab_size: int, device: Hardware) -> tuple[Hardware, float, int]:
+    """This machine with its matrix-multiply peak, the share of it that a training of this size reaches, and the
+    windows in a step of that measurement."""
     from zoo.backend import dtype_policy
 
-    peak = matmul_peak(dtype="bfloat16" if dtype_policy("auto") == "mixed_bfloat16" else "float32")
-    speed = training_speed(family, size, vocab_size)
-    share = speed * family.flops_per_token(size, vocab_size) / peak
-    return Hardware(HERE, peak, 0.0, None), share
+    if dtype_policy("auto") == "mixed_bfloat16":
+        # A GPU's own memory counts, which no call of Keras tells; what does not fit is refused, not killed.
+        batch, dtype = size.batch_size, "bfloat16"
+    else:
+        memory = max(0.0, physical_memory() - _LIBRARIES) * _PLANNABLE
+        device, dtype = replace(device, memory=memory, value_bytes=4), "float32"
+        batch = _batch_that_fits(family, size, vocab_size, device)
+    peak = matmul_peak(dtype=dtype)
+    speed = training_speed(family, replace(size, batch_size=batch), vocab_size)
+    return replace(device, peak=peak), speed * family.flops_per_token(size, vocab_size) / peak, batch
+
+
+def _batch_that_fits(family: Family, size: Size, vocab_size: int, device: Hardware) -> int:
+    """Windows of the largest micro-batch that fits; a divisor, so that accumulating makes up the whole batch."""
+    state = _state(family, family.parameters(size, vocab_size), size, vocab_size)
+    window = _activations(family, size, vocab_size, device.value_bytes)
+    for batch in range(size.batch_size, 0, -1):
+        if size.batch_size % batch == 0 and state + batch * window <= device.memory:
+            return batch
+    raise ConfigError(
+        f"{family.name} {size.name} needs {(state + window) / 1e9:,.1f} GB for weights, optimizer and a single window, "
+        f"and a training may fill {device.memory / 1e9:,.1f} GB of this machine's memory",
+        where="plan.size",
+        fix=f"take a smaller size, or plan for other hardware: {', '.join(HARDWARE)}",
+    )
+
+
+def physical_memory() -> float:
+    """Bytes of this machine's memory, or of what its container may use of it."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for path in _MEMORY_LIMITS:
+        limit = path.read_text(encoding="ascii").strip() if path.is_file() else "max"
+        memory = memory if limit == "max" else min(memory, int(limit))
+    return float(memory)
 
 
 def matmul_peak(seconds: float = 1.0, dtype: str = "float32") -> float:
@@ -253,9 +371,7 @@ def training_speed(family: Family, size: Size, vocab_size: int, *, steps: int = 
     objective = objectives.get(family.objective, made_up_lexicon(family.tokenizer, vocab_size))
     if family.teacher is not None:
         teacher = families.get(family.teacher)
-        objective = replace(
-            objective, teacher=(teacher.build(replace(size, layers=2 * size.layers), vocab_size), teacher)
-        )
+        objective = replace(objective, teacher=(teacher.build(_of_teacher(size), vocab_size), teacher))
     task = family.build(size, vocab_size, dropout=size.dropout, dtype=dtype_policy("auto"))
     compiled = make_steps(Loss(task, family, objective), make_optimizer(task, plan), jit=plan.jit)
     rows, length = size.batch_size, objective.span(size.context) + objective.overlap

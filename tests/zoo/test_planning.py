@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from governance.errors import ConfigError
 from tests.support.workspace import run_zoo
 from zoo import families
-from zoo.planning import HARDWARE, matmul_peak, parse_number, plan, training_speed
+from zoo.families.base import Family, Size
+from zoo.planning import HARDWARE, matmul_peak, parse_number, physical_memory, plan, training_speed
 
 
 def test_chinchilla() -> None:
@@ -40,6 +45,24 @@ def test_a_budget_buys_what_costs_as_much(budget: float, hardware: str) -> None:
     assert bought.price == pytest.approx(budget, rel=1e-3)
     assert bought.tokens == pytest.approx(20 * bought.parameters, rel=1e-6)
     assert plan("gpt", parameters=bought.parameters, hardware=hardware).price == pytest.approx(budget, rel=1e-3)
+
+
+@pytest.mark.parametrize("tokens", [1e9, 1e12])
+def test_a_budget_and_tokens_decide_the_model(tokens: float) -> None:
+    bought = plan("gpt", budget=25_000.0, tokens=tokens)
+    flops = 25_000 / 2.0 * 3600 * 312e12 * 0.4
+    assert bought.parameters == round(flops / (6 * tokens))
+    assert (bought.tokens, bought.compute_optimal_tokens) == (tokens, 20 * bought.parameters)
+    assert bought.price == pytest.approx(25_000)
+
+
+@pytest.mark.parametrize("model", [{"parameters": 7e9}, {"size": "small"}])
+def test_a_budget_and_a_model_decide_the_tokens(model: dict[str, Any]) -> None:
+    bought = plan("gpt", budget=1_000.0, devices=8, **model)
+    best = plan("gpt", devices=8, **model)
+    assert bought.price == pytest.approx(1_000) and bought.parameters == best.parameters
+    assert bought.tokens == pytest.approx(best.tokens * 1_000 / best.price)
+    assert bought.compute_optimal_tokens == best.tokens == 20 * best.parameters
 
 
 def test_a_named_size_counts_attention_and_activations() -> None:
@@ -72,13 +95,19 @@ def test_no_numbers(text: str) -> None:
     ("options", "message"),
     [
         ({}, "one of size, parameters and budget"),
-        ({"size": "nano", "budget": 1.0}, "one of size, parameters and budget"),
+        ({"tokens": 1e9}, "one of size, parameters and budget"),
+        ({"size": "nano", "parameters": 1e9}, "not both"),
+        ({"size": "nano", "tokens": 1e9, "budget": 1.0}, "two of model, tokens and budget"),
+        ({"parameters": 1e9, "tokens": 1e9, "budget": 1.0}, "two of model, tokens and budget"),
+        ({"budget": 1.0, "tokens": 1e18}, "less than one weight"),
+        ({"parameters": 1e18, "budget": 1.0}, "less than one weight or one token"),
         ({"size": "nanno"}, 'did you mean "nano"'),
         ({"parameters": 1e9, "hardware": "a10"}, 'did you mean "a100"'),
         ({"parameters": 1e9, "hardware": "here"}, "give --size"),
         ({"parameters": 1e9, "devices": 0}, "devices must be at least 1"),
         ({"parameters": 1e9, "utilisation": 0}, "utilisation"),
         ({"budget": 1.0, "price": 0.0}, "a budget needs"),
+        ({"size": "nano", "budget": 1.0, "hardware": "here"}, "a budget needs"),
         ({"parameters": 0.4}, "plan.parameters: must be at least 1"),
         ({"parameters": 1e9, "tokens": -5.0}, "plan.tokens: must be at least 1"),
         ({"size": "nano", "hardware": "here", "vocab_size": 4}, "plan.vocab_size"),
@@ -96,6 +125,128 @@ def test_the_command(tmp_path: Path) -> None:
     assert content["tokens"] == 1_400_000_000_000 and content["price_per_hour"] == 2.0
     wrong = run_zoo(tmp_path, "plan", "llama", "--parameters", "seventy")
     assert wrong.returncode == 1 and wrong.stderr.count("\n") == 1 and "seventy" in wrong.stderr
+
+
+@pytest.fixture
+def measured_batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The batch sizes that speeds were measured with: 1,000 tokens/s on a CPU of 1 TFLOP/s."""
+    batches = []
+
+    def speed(_family: Family, size: Size, _vocab_size: int) -> float:
+        batches.append(size.batch_size)
+        return 1_000.0
+
+    monkeypatch.setattr("zoo.backend.dtype_policy", lambda _wanted: "float32")
+    monkeypatch.setattr("zoo.planning.matmul_peak", lambda **_options: 1e12)
+    monkeypatch.setattr("zoo.planning.training_speed", speed)
+    return batches
+
+
+def _memory_for(monkeypatch: pytest.MonkeyPatch, needed: float) -> None:
+    """A machine of which a training may fill so many bytes."""
+    monkeypatch.setattr("zoo.planning.physical_memory", lambda: needed / 0.8 + 2e9)
+
+
+def _small_in_float32(batch: float) -> float:
+    """Bytes of gpt small with 8,192 words: twice those of 16 bits but for the masks of dropout."""
+    s, h, a = 1024, 768, 12
+    activations = 12 * s * batch * h * (66 + 9 * a * s / h)
+    return 16 * 92_133_888 + activations + 2 * 4 * s * batch * 8192
+
+
+def test_what_fits_is_measured_as_it_is_trained(monkeypatch: pytest.MonkeyPatch, measured_batches: list[int]) -> None:
+    _memory_for(monkeypatch, _small_in_float32(32) + 1e6)
+    estimate = plan("gpt", size="small", hardware="here", price=2.0)
+    assert measured_batches == [32] and (estimate.batch_size, estimate.measured_batch_size) == (32, 32)
+    assert estimate.fits is True
+    assert estimate.memory == pytest.approx(_small_in_float32(32))
+    assert estimate.tokens_per_second == pytest.approx(1_000)
+    bought = plan("gpt", size="small", hardware="here", price=2.0, budget=10.0)
+    assert bought.tokens == pytest.approx(5 * 3600 * 1_000)
+
+
+@pytest.mark.parametrize(("windows", "expected"), [(31.9, 16), (15.9, 8), (3.0, 2), (1.1, 1)])
+def test_a_batch_that_does_not_fit_is_measured_in_parts(
+    monkeypatch: pytest.MonkeyPatch, measured_batches: list[int], windows: float, expected: int
+) -> None:
+    _memory_for(monkeypatch, _small_in_float32(windows))
+    estimate = plan("gpt", size="small", hardware="here")
+    assert measured_batches == [expected] == [estimate.measured_batch_size]
+    assert estimate.fits is False and estimate.batch_size == 32
+    assert estimate.memory == pytest.approx(_small_in_float32(32))
+
+
+@pytest.mark.parametrize("windows", [0.9, -0.5, -1.0])
+def test_a_size_of_which_nothing_fits_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch, measured_batches: list[int], windows: float
+) -> None:
+    _memory_for(monkeypatch, _small_in_float32(windows))
+    needed, there = _small_in_float32(1) / 1e9, _small_in_float32(windows) / 1e9
+    with pytest.raises(ConfigError, match=f"needs {needed:.1f} GB .* fill {max(there, 0):.1f} GB .* smaller size"):
+        plan("gpt", size="small", hardware="here")
+    assert measured_batches == []
+
+
+def test_a_teacher_takes_memory() -> None:
+    student, teacher = (plan(name, size="mini", vocab_size=8192) for name in ("distilbert", "bert"))
+    activations = plan("distilbert", size="mini").memory - 16 * student.parameters - 4 * teacher.parameters
+    assert activations == pytest.approx((teacher.memory - 16 * teacher.parameters) / 2, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("family", "batch", "measured"),
+    [("gpt", 16, 1.10), ("gpt", 4, 0.29), ("t5", 16, 0.72), ("bart", 16, 1.63), ("lstm", 16, 5.39), ("lstm", 1, 4.98)],
+)
+def test_memory_is_about_what_trainings_took(
+    monkeypatch: pytest.MonkeyPatch, measured_batches: list[int], family: str, batch: int, measured: float
+) -> None:
+    """GB of the size micro beyond 1.55 GB for libraries and compiler, on a CPU with XLA."""
+    recipe = families.get(family)
+    size = replace(recipe.size("micro"), batch_size=batch)
+    monkeypatch.setattr(families, "get", lambda _name: replace(recipe, sizes={"micro": size}))
+    monkeypatch.setattr("zoo.planning.physical_memory", lambda: 1e12)
+    assert plan(family, size="micro", hardware="here").memory / 1e9 == pytest.approx(measured, rel=0.25)
+    assert measured_batches == [batch]
+
+
+@pytest.mark.parametrize(("limit", "share"), [("max", 1.0), ("4096", 0.0), (str(2**63 - 4096), 1.0)])
+def test_the_limit_of_a_container_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: str, share: float
+) -> None:
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    (tmp_path / "limit").write_text(f"{limit}\n")
+    monkeypatch.setattr("zoo.planning._MEMORY_LIMITS", (tmp_path / "absent", tmp_path / "limit"))
+    assert physical_memory() == (whole if share else 4096)
+
+
+def test_the_command_says_how_it_measured(
+    monkeypatch: pytest.MonkeyPatch, measured_batches: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from zoo.cli.commands import run_plan
+
+    for windows, batch, advice in (
+        (4.5, 4, "does not fit into the 10.7 GB of this machine's memory that a training may fill: "),
+        (32.5, 32, "fits into the "),
+    ):
+        _memory_for(monkeypatch, _small_in_float32(windows))
+        run_plan("gpt", "small", 8192, {"tokens": "1B"}, {"hardware": "here"}, False)
+        shown = capsys.readouterr().out
+        assert f"1,000 tokens/s, measured with {batch} of 32 windows in a step" in shown
+        assert f"\n          {advice}" in shown
+        assert ("train with --batch-size 4 --set accumulate=8" in shown) == (batch == 4)
+        assert "compute-optimal are 20: 1.84 B" in shown
+
+
+@pytest.mark.parametrize(("ratios", "code"), [((0.81, 1.19), 0), ((1.0, 1.21), 1), ((0.79, 1.0), 1)])
+def test_the_benchmark_fails_beyond_20_percent(
+    monkeypatch: pytest.MonkeyPatch, ratios: tuple[float, float], code: int
+) -> None:
+    benchmark = importlib.import_module("benchmarks.plan")
+    of_size = dict(zip(("nano", "micro"), ratios, strict=True))
+    monkeypatch.setattr(benchmark, "predict", lambda _family, size, *_rest: 10 * of_size[size])
+    monkeypatch.setattr(benchmark, "train", lambda *_given: (10.0, 1.0))
+    monkeypatch.setattr("sys.argv", ["plan.py", "--sizes", "nano", "micro"])
+    assert benchmark.main() == code
 
 
 @pytest.mark.parametrize("family", ["distilbert", "ernie", "gpt", "roberta"])

@@ -144,8 +144,10 @@ def plan(
     family: Annotated[str, typer.Argument(help="Family of the model: see `zoo families`.")],
     size: Annotated[str | None, typer.Option(help="A size of the family.")] = None,
     parameters: Annotated[str | None, typer.Option(help="Instead: a number of weights, such as 70B.")] = None,
-    budget: Annotated[str | None, typer.Option(help="Instead: dollars, such as 25000.")] = None,
-    tokens: Annotated[str | None, typer.Option(help="Such as 1.4T; 20 for each weight if absent.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Dollars, such as 25000: instead of model or tokens.")] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="Such as 1.4T; else 20 for each weight, or what --budget buys.")
+    ] = None,
     hardware: Annotated[str, typer.Option(help="a100, h100, l4, or here: measures this machine.")] = "a100",
     devices: Annotated[int, typer.Option(min=1)] = 1,
     utilisation: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the peak that is reached.")] = 0.4,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.cli.output import print_json, print_table
 from zoo.screen import terminal_screen
+
+if TYPE_CHECKING:
+    from zoo.planning import Estimate
 
 
 def run_init(folder: Path, as_json: bool) -> None:
@@ -181,17 +184,42 @@ def run_plan(
     devices = f"{estimate.devices} × {estimate.hardware} at {estimate.utilisation:.2f} of its peak"
     rows = [
         ("weights", f"{in_units(estimate.parameters)}"),
-        ("tokens", f"{in_units(estimate.tokens)} ({estimate.tokens / estimate.parameters:.1f} for each weight)"),
+        ("tokens", _tokens(estimate)),
         ("FLOPs", f"{estimate.flops:.2e}"),
         ("memory", f"{estimate.memory / 1e9:,.1f} GB for {_memory_of(estimate.size)}"),
         ("hardware", devices),
-        ("speed", f"{estimate.tokens_per_second:,.0f} tokens/s"),
+        ("speed", _speed(estimate)),
         ("time", f"{estimate.hours:,.1f} hours"),
         ("price", _price(estimate.price, estimate.price_per_hour)),
     ]
-    if estimate.fits is False:
-        rows.append(("", "does not fit into the memory: take more devices and shard the training state over them"))
+    if (advice := _fits(estimate)) is not None:
+        rows.append(("", advice))
     print_table(("", ""), rows)
+
+
+def _tokens(estimate: Estimate) -> str:
+    each = f"{in_units(estimate.tokens)} ({estimate.tokens / estimate.parameters:.1f} for each weight"
+    if estimate.tokens == estimate.compute_optimal_tokens:
+        return f"{each})"
+    return f"{each}; compute-optimal are 20: {in_units(estimate.compute_optimal_tokens)})"
+
+
+def _speed(estimate: Estimate) -> str:
+    speed = f"{estimate.tokens_per_second:,.0f} tokens/s"
+    if estimate.measured_batch_size is None:
+        return speed
+    return f"{speed}, measured with {estimate.measured_batch_size} of {estimate.batch_size} windows in a step"
+
+
+def _fits(estimate: Estimate) -> str | None:
+    if estimate.measured_batch_size is None or estimate.device_memory is None or estimate.batch_size is None:
+        advice = "does not fit into the memory: take more devices and shard the training state over them"
+        return advice if estimate.fits is False else None
+    room = f"the {estimate.device_memory / 1e9:,.1f} GB of this machine's memory that a training may fill"
+    if estimate.fits:
+        return f"fits into {room}"
+    batch, accumulate = estimate.measured_batch_size, estimate.batch_size // estimate.measured_batch_size
+    return f"does not fit into {room}: train with --batch-size {batch} --set accumulate={accumulate}"
 
 
 def _price(total: float | None, an_hour: float | None) -> str:

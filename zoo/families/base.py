@@ -58,7 +58,8 @@ class Family:
         parameters: (size, vocab_size) to the number of weights, without building anything.
         embedding_parameters: the part of them that only look-ups use.
         keras_classes: the module of the Keras classes that keras-hub does not have.
-        predicted: share of the positions for which the output projection is computed in training.
+        predicted: share of the positions for which the output projection is computed in training; of a seq2seq
+            model those of the decoder, for each of a window.
         states: of an encoder: (task, ids, padding mask, training) to float [batch, length, width], the last
             layer's; `task.masked_lm_head` makes its logits of them.
         entity_spans: whether it learns from spans of entities and phrases, which analyzers have to find in the text.

@@ -24,6 +24,10 @@ SIZES = sizes(nano=3e-3, micro=2e-3, mini=1.5e-3, small=6e-4, medium=3e-4)
 #: Distances between positions are counted in so many classes.
 _DISTANCES = 32
 
+#: Tokens of the decoder for each of the encoder: 0.15 of the text is hidden in spans of three, so for 0.9
+#: tokens of the encoder there are 0.2 of the decoder, sentinels included.
+_PREDICTED = 0.2 / 0.9
+
 
 def inner_width(size: Size) -> int:
     """Of the gated MLP: 8/3 of the width, rounded up to a multiple of 64 (as `zoo.families.llama`)."""
@@ -44,10 +48,9 @@ def embedding_parameters(size: Size, vocab_size: int) -> int:
 
 
 def training_flops(size: Size, vocab_size: int, window: int) -> int:
-    """For each token of the encoder, which sees a whole window: 0.15 of the text is hidden in spans of three,
-    so for 0.9 tokens of the encoder there are 0.2 of the decoder, sentinels included."""
+    """For each token of the encoder, which sees a whole window."""
     mlp = 3 * size.width * inner_width(size)
-    return flops_per_token(size, vocab_size, window, mlp=mlp, source=1.0, target=0.2 / 0.9)
+    return flops_per_token(size, vocab_size, window, mlp=mlp, source=1.0, target=_PREDICTED)
 
 
 def build(
@@ -115,4 +118,5 @@ T5 = Family(
     parameters=parameters,
     embedding_parameters=embedding_parameters,
     training_flops=training_flops,
+    predicted=_PREDICTED,
 )

@@ -272,7 +272,7 @@ def _activations(family: Family, size: Size, vocab_size: int, value_bytes: int) 
     """
     position, pair = size.width * (16 * value_bytes + 2), size.heads * (2 * value_bytes + 1)
     predicted = family.predicted * size.context
-    layer = size.context * (position + size.context * pair)
+    layer: float = size.context * (position + size.context * pair)
     if family.shape == "seq2seq":
         cross_attention = size.width * (5 * value_bytes + 1)
         layer += predicted * (position + cross_attention + (predicted + size.context) * pair)

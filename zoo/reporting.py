@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from registry import RunLog
-from zoo.fit import Callback, Evaluation
+from zoo.fit import Callback, Evaluation, TrainPlan
 from zoo.screen import Screen
 
 
@@ -38,11 +38,12 @@ class MlflowMetrics(Callback):
 
 
 class TrainingProgress(Callback):
-    """The bar of the training: steps, smoothed loss, tokens a second."""
+    """The bar of the training: steps, or seconds if time alone ends it, smoothed loss, tokens a second."""
 
-    def __init__(self, screen: Screen, steps: int) -> None:
+    def __init__(self, screen: Screen, plan: TrainPlan) -> None:
         self._screen = screen
-        self._steps = steps
+        self._plan = plan
+        self._seconds = 0.0
         self._loss = math.nan
         self._speed = math.nan
 
@@ -56,7 +57,16 @@ class TrainingProgress(Callback):
         self._loss = loss if math.isnan(self._loss) else 0.95 * self._loss + 0.05 * loss
         self._speed = tokens_per_second if math.isnan(self._speed) else 0.8 * self._speed + 0.2 * tokens_per_second
         note = f"loss {self._loss:.3f}  {self._speed:,.0f} tokens/s"
-        self._screen.progress("train", step + 1, self._steps, note)
+        if self._plan.steps is not None:
+            self._screen.progress("train", step + 1, self._plan.steps, note)
+        elif self._plan.minutes is not None:
+            total = math.ceil(60 * self._plan.minutes)
+            self._screen.progress(
+                "train (seconds)", min(int(self._seconds), total), total, f"step {step + 1:,}  {note}"
+            )
+
+    def on_time(self, elapsed_seconds: float) -> None:
+        self._seconds = elapsed_seconds
 
     def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
         name = next(name for name in metrics if name.startswith("val_bits_per_"))

@@ -100,6 +100,7 @@ def train(
             if there is one.
         steps: updates; by default they follow from the sizes of model and data.
         duration: instead of steps, such as "2 epochs", "50M tokens", "10 minutes" or `zoo.Duration.epochs(2)`.
+            Minutes are wall-clock time of the training loop over all restarts, and end it alone.
         seed: of initial weights, data order, dropout.
         resume: "auto" continues a training that was stopped, "never" discards its
             checkpoints and starts at step 0. A finished run with the same settings is never repeated.
@@ -170,7 +171,7 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
         objective=objective,
         fingerprint=job.identity.fingerprint,
         checkpoints=slot.checkpoints,
-        callbacks=[MlflowMetrics(log), TrainingProgress(screen, job.plan.steps)],
+        callbacks=[MlflowMetrics(log), TrainingProgress(screen, job.plan)],
     )
     if result.best_step < result.steps:
         screen.say(f"keeping the weights of step {result.best_step:,}, the best of {result.steps:,}")

@@ -84,11 +84,13 @@ def test_steps_follow(duration: str, changes: dict[str, object], steps: int) -> 
 
 
 def test_minutes_are_those_of_the_plan() -> None:
-    assert plan("3 minutes").minutes == 3
-    assert (
-        plan("3 minutes").steps
-        == plan("1 step").of(TOY, parameters=10_000, train_tokens=1000, validation_tokens=100).steps
-    )
+    made = plan("3 minutes")
+    assert (made.minutes, made.steps, made.evaluate_every, made.checkpoint_every) == (3, None, None, None)
+    sizes = {"parameters": 10_000, "train_tokens": 1000, "validation_tokens": 100}
+    default = TrainPlan.of(TOY, **sizes)  # type: ignore[arg-type]
+    assert made.warmup == default.warmup > 0
+    assert made == TrainPlan.of(TOY, minutes=3, **sizes)  # type: ignore[arg-type]
+    assert plan("3 minutes", evaluate_every=7).evaluate_every == 7
 
 
 def test_a_length_that_is_given_twice() -> None:

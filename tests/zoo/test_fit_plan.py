@@ -87,6 +87,20 @@ def test_time_matters_only_when_the_plan_has_minutes() -> None:
     assert learning_rate(minutes, 10, 0.0) == learning_rate(steps, 10)
 
 
+def test_a_time_that_ends_within_the_warmup_lets_the_rate_fall() -> None:
+    plan = toy_plan(steps=None, minutes=10, warmup=1000, learning_rate=1.0)
+    rates = [learning_rate(plan, step, step / 50) for step in range(501)]
+    assert max(rates) > 0.3 and rates[500] == pytest.approx(0, abs=1e-12)
+    assert rates[:100] == [(step + 1) / 1000 for step in range(100)]
+
+
+@pytest.mark.parametrize("field", ["steps", "evaluate_every", "checkpoint_every"])
+def test_only_time_can_stand_for_steps(field: str) -> None:
+    with pytest.raises(ValueError, match=f"{field} can be left to the time only with minutes"):
+        toy_plan(**{field: None})
+    assert getattr(toy_plan(minutes=1, **{field: None}), field) is None
+
+
 def test_the_default_is_a_pure_function_and_grows_with_the_data() -> None:
     assert default() == default()
     assert default(train_tokens=20_000).steps < default(train_tokens=50_000).steps

@@ -47,6 +47,9 @@ class Callback:
     def on_step(self, step: int, loss: float, tokens_per_second: float) -> None:
         """After the update `step`: its training loss, in nats per token, before the update."""
 
+    def on_time(self, elapsed_seconds: float) -> None:
+        """Before each `on_step`: the wall-clock time of the loop so far, over all restarts."""
+
     def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
         """After an evaluation of the weights that update `step` will start from."""
 

@@ -38,7 +38,8 @@ class CheckpointState:
         arrays: weights, dropout seeds, optimizer variables and moving averages by a unique name.
         losses: training loss of each update before `step`.
         evaluations: made before update `step`, that of `step` itself included.
-        elapsed_seconds: of training, over all restarts.
+        elapsed_seconds: wall-clock time of the loop, over all restarts.
+        evaluated_seconds: the elapsed seconds when the last evaluation ended.
         timed_steps, timed_tokens, timed_seconds: updates without those that waited for the compiler.
         best_arrays: the weights, or their moving averages, that `best` evaluated; empty before it.
     """
@@ -49,6 +50,7 @@ class CheckpointState:
     losses: list[float] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     elapsed_seconds: float = 0.0
+    evaluated_seconds: float = 0.0
     timed_steps: int = 0
     timed_tokens: int = 0
     timed_seconds: float = 0.0
@@ -72,6 +74,7 @@ class CheckpointState:
             "fingerprint": self.fingerprint,
             "evaluations": [asdict(evaluation) for evaluation in self.evaluations],
             "elapsed_seconds": self.elapsed_seconds,
+            "evaluated_seconds": self.evaluated_seconds,
             "timed_steps": self.timed_steps,
             "timed_tokens": self.timed_tokens,
             "timed_seconds": self.timed_seconds,
@@ -137,6 +140,7 @@ class CheckpointState:
                     losses=file["losses"].tolist(),
                     evaluations=[Evaluation(**one) for one in meta["evaluations"]],
                     elapsed_seconds=float(meta["elapsed_seconds"]),
+                    evaluated_seconds=float(meta["evaluated_seconds"]),
                     timed_steps=int(meta["timed_steps"]),
                     timed_tokens=int(meta["timed_tokens"]),
                     timed_seconds=float(meta["timed_seconds"]),

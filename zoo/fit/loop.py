@@ -6,7 +6,9 @@ What holds at each turn, and is tested:
 - the weights that are kept are those of the best evaluation after the first update, of their moving averages if
   the plan has `ema`;
 - a checkpoint of `step` holds all that updates from `step` on depend on. A training that is killed
-  at any moment and started again has the same losses, bit for bit, as one that never was.
+  at any moment and started again has the same losses, bit for bit, as one that never was;
+- a training by time goes on from the time of its checkpoint with the same batches. Its rates follow the clock, so
+  its losses do not repeat.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from zoo.fit.checkpoint import CheckpointState, restore, snapshot
 from zoo.fit.evaluate import evaluate
 from zoo.fit.plan import TrainPlan, check_window
 from zoo.fit.schedule import learning_rate
+from zoo.fit.spacing import Spacing
 from zoo.fit.step import Loss, Steps, make_averages, make_optimizer, make_steps, share_of_update
 from zoo.lora import Adapter
 from zoo.lora import apply as apply_lora
@@ -34,6 +37,9 @@ from zoo.objectives import Batch, Objective
 
 if TYPE_CHECKING:
     import keras
+
+#: A training by time has about so many evaluations and checkpoints, as many as one of steps has by default.
+_EVALUATIONS, _CHECKPOINTS = 10, 20
 
 
 class Splits(Protocol):
@@ -84,7 +90,7 @@ def fit(
     Args:
         task: built by `family.build`; trained in place.
         tokens: its splits "train" and "validation" are read.
-        plan: steps, sizes, rates.
+        plan: steps or minutes, sizes, rates.
         family: of the task.
         objective: what is learned from the tokens.
         fingerprint: of everything the run stems from; a checkpoint with another one is refused.
@@ -134,6 +140,10 @@ class _Run:
         self.variables: list[tuple[str, Any]] = [(v.path, v) for v in everything]
         self.state = CheckpointState(step=0, fingerprint=fingerprint, arrays={})
         self.first_seconds: dict[tuple[Any, ...], float] = {}  # by the shapes of the batch, with the compiler's time
+        self.limit_seconds = math.inf if plan.minutes is None else 60 * plan.minutes
+        self.read_clock_at = time.perf_counter()
+        self.evaluations = Spacing(self.limit_seconds / _EVALUATIONS)
+        self.saves = Spacing(self.limit_seconds / _CHECKPOINTS)
 
     def resume(self) -> None:
         loaded = CheckpointState.load(self.checkpoints, self.state.fingerprint)
@@ -141,18 +151,20 @@ class _Run:
             restore(self.variables, loaded.arrays)
             loaded.arrays = {}
             self.state = loaded
+            self.evaluations.ended, self.saves.ended = loaded.evaluated_seconds, loaded.elapsed_seconds
         for callback in self.callbacks:
             callback.on_start(self.state.step, self.state.losses, self.state.evaluations)
 
     def train(self) -> FitResult:
         state, plan = self.state, self.plan
+        self.read_clock_at = time.perf_counter()
         batches = self.objective.stream(self.train_split, plan, state.step)
         while True:
-            if state.step % plan.evaluate_every == 0:
+            if self._must_evaluate():
                 self._evaluate()
             if self._is_over():
                 break
-            if state.step % plan.checkpoint_every == 0:
+            if self._must_save():
                 self._save()
             self._update(next(batches))
         self._evaluate()
@@ -164,15 +176,30 @@ class _Run:
             self.adapter.merge()
         return self._result()
 
+    def _elapsed(self) -> float:
+        """Wall-clock seconds of the loop until now, over all restarts."""
+        now = time.perf_counter()
+        self.state.elapsed_seconds += now - self.read_clock_at
+        self.read_clock_at = now
+        return self.state.elapsed_seconds
+
+    def _must_evaluate(self) -> bool:
+        every = self.plan.evaluate_every
+        return self.evaluations.is_due(self._elapsed()) if every is None else self.state.step % every == 0
+
+    def _must_save(self) -> bool:
+        every = self.plan.checkpoint_every
+        return self.saves.is_due(self._elapsed()) if every is None else self.state.step % every == 0
+
     def _is_over(self) -> bool:
-        minutes = self.plan.minutes
-        elapsed = self.state.elapsed_seconds if self.state.step else 0.0  # one update at least
-        out_of_time = minutes is not None and elapsed >= 60 * minutes
-        return self.state.step >= self.plan.steps or out_of_time or has_stalled(self.state.evaluations, self.plan)
+        state, plan = self.state, self.plan
+        out_of_steps = plan.steps is not None and state.step >= plan.steps
+        out_of_time = state.step > 0 and self._elapsed() >= self.limit_seconds  # one update at least
+        return out_of_steps or out_of_time or has_stalled(state.evaluations, plan)
 
     def _update(self, batch: Batch) -> None:
         state, step = self.state, self.state.step
-        rate = learning_rate(self.plan, step, state.elapsed_seconds / 60)
+        rate = learning_rate(self.plan, step, self._elapsed() / 60)
         share = 0.0 if self.plan.ema is None else share_of_update(self.plan.ema, step + 1)
         start = time.perf_counter()
         loss = self.steps.train(batch, rate, share)
@@ -185,7 +212,6 @@ class _Run:
             )
         state.step += 1
         state.losses.append(loss)
-        state.elapsed_seconds += seconds
         shapes, tokens = tuple(array.shape for array in batch.values()), self.objective.tokens(batch, self.plan)
         if shapes not in self.first_seconds:
             self.first_seconds[shapes] = seconds
@@ -193,7 +219,9 @@ class _Run:
             state.timed_steps += 1
             state.timed_tokens += tokens
             state.timed_seconds += seconds
+        elapsed = self._elapsed()
         for callback in self.callbacks:
+            callback.on_time(elapsed)
             callback.on_step(step, loss, tokens / seconds)
 
     def _evaluate(self) -> None:
@@ -201,7 +229,7 @@ class _Run:
         state, plan = self.state, self.plan
         if state.evaluations and state.evaluations[-1].step == state.step:
             return
-        start = time.perf_counter()
+        start = self._elapsed()
         with self._averaged():
             result = evaluate(
                 self.steps.nats,
@@ -214,7 +242,8 @@ class _Run:
             state.evaluations.append(result)
             if state.best is result:
                 state.best_arrays = snapshot(self._named_trained())
-        state.elapsed_seconds += time.perf_counter() - start
+        state.evaluated_seconds = self._elapsed()
+        self.evaluations.done(start, state.evaluated_seconds)
         for callback in self.callbacks:
             callback.on_evaluate(state.step, result.metrics)
 
@@ -236,9 +265,11 @@ class _Run:
         return [(variable.path, variable) for variable in self.trained]
 
     def _save(self) -> None:
+        start = self._elapsed()
         self.state.arrays = snapshot(self.variables)
         path = self.state.save(self.checkpoints)
         self.state.arrays = {}
+        self.saves.done(start, self._elapsed())
         for callback in self.callbacks:
             callback.on_checkpoint(self.state.step, path)
 

@@ -44,12 +44,12 @@ class TrainPlan(StrictModel):
     are kept. With `patience`, so many evaluations in a row that are not better than the best one by
     more than `min_improvement` end the training.
 
-    With `minutes`, the training ends after that much time (over all restarts) or after `steps`,
-    whichever is first, and the learning rate follows the larger of both shares; its losses then
-    depend on the machine.
+    With `minutes`, the training ends after that much time of the loop, over all restarts, and its losses
+    depend on the machine. `steps` may be None then, and what is spaced in steps is spaced in time. With
+    both, the training ends after whichever is first, and the learning rate follows the larger of both shares.
     """
 
-    steps: int = Field(ge=1, description="updates")
+    steps: int | None = Field(ge=1, description="updates; None: as many as the minutes allow")
     batch_size: int = Field(ge=1, description="windows in a micro-batch")
     accumulate: int = Field(default=1, ge=1, description="micro-batches in a step")
     window: int = Field(ge=1, description="tokens in a window")
@@ -68,10 +68,17 @@ class TrainPlan(StrictModel):
     patience: int | None = Field(default=None, ge=1, description="evaluations")
     min_improvement: float = Field(default=0.0, ge=0, description="bits per byte")
     seed: int = Field(default=0, ge=0, lt=2**63)
-    evaluate_every: int = Field(default=100, ge=1, description="steps")
-    checkpoint_every: int = Field(default=100, ge=1, description="steps")
+    evaluate_every: int | None = Field(default=100, ge=1, description="steps; None: a tenth of the minutes")
+    checkpoint_every: int | None = Field(default=100, ge=1, description="steps; None: a twentieth of the minutes")
     jit: bool = Field(default=True, description="compile the step with XLA")
     dtype: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> Self:
+        for name in ("steps", "evaluate_every", "checkpoint_every"):
+            if getattr(self, name) is None and self.minutes is None:
+                raise ValueError(f"{name} can be left to the time only with minutes")
+        return self
 
     @model_validator(mode="after")
     def _says_nothing_without_effect(self) -> Self:
@@ -112,8 +119,8 @@ class TrainPlan(StrictModel):
             train_tokens: tokens in the training split.
             validation_tokens: tokens in the validation split.
             steps: instead of the default.
-            duration: instead of steps. With one in minutes, the training ends after these or after
-                the default's steps, whichever is first.
+            duration: instead of steps. With one in minutes, or with `minutes` among the changes, and without
+                steps, the time alone ends the training.
             changes: other fields to set.
 
         Raises:
@@ -127,19 +134,20 @@ class TrainPlan(StrictModel):
                 raise ConfigError("the length of the training is given twice", where="duration", fix="leave one out")
             steps = duration.number_of_steps(tokens_per_step=per_step, train_tokens=train_tokens)
             changes |= {"minutes": duration.value} if duration.unit == "minutes" else {}
+        timed = steps is None and changes.get("minutes") is not None
         most = min(size.tokens, _TOKENS_PER_PARAMETER * parameters)
         tokens = max(min(train_tokens, most), min(_EPOCHS * train_tokens, _ENOUGH_STEPS * per_step))
         updates = max(_FEWEST_STEPS, tokens // per_step) if steps is None else steps
         evaluation = -(-_EVALUATION_SHARE * validation_tokens // (3 * per_step))
         fields: dict[str, object] = {
-            "steps": updates,
+            "steps": None if timed else updates,
             "batch_size": batch_size,
             "window": window,
             "learning_rate": size.learning_rate,
             "warmup": max(1, updates // 20),
             "dropout": size.dropout,
-            "evaluate_every": max(1, -(-updates // 10), evaluation),
-            "checkpoint_every": max(1, -(-updates // 20)),
+            "evaluate_every": None if timed else max(1, -(-updates // 10), evaluation),
+            "checkpoint_every": None if timed else max(1, -(-updates // 20)),
         }
         return validate(fields | changes, cls, where="plan")
 

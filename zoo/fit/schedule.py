@@ -18,17 +18,27 @@ def learning_rate(plan: TrainPlan, step: int, elapsed_minutes: float = 0.0) -> f
     """The rate of update `step` (from 0).
 
     Computed on the host and handed to the compiled step as a number, so that a training by time
-    needs no second schedule. Without `plan.minutes` the time has no influence.
+    needs no second schedule. Without `plan.minutes` the time has no influence. With it, the warm-up is one of
+    steps nevertheless, since it is for the optimizer's averages; should the time end first, the rate falls.
     """
-    if step < plan.warmup:
-        return plan.learning_rate * (step + 1) / plan.warmup
+    if step >= plan.warmup:
+        return _after_warmup(plan, step, elapsed_minutes)
+    rising = plan.learning_rate * (step + 1) / plan.warmup
+    return rising if plan.minutes is None else min(rising, _after_warmup(plan, step, elapsed_minutes))
+
+
+def _after_warmup(plan: TrainPlan, step: int, elapsed_minutes: float) -> float:
     if plan.schedule == "inverse_sqrt":
         return plan.learning_rate * math.sqrt(max(1, plan.warmup) / (step + 1))
-    progress = (step - plan.warmup) / max(1, plan.steps - plan.warmup)
-    if plan.minutes is not None:
-        progress = max(progress, elapsed_minutes / plan.minutes)
-    left = _left(plan, min(1.0, progress))
+    left = _left(plan, min(1.0, _progress(plan, step, elapsed_minutes)))
     return plan.learning_rate * (plan.final_learning_rate + (1 - plan.final_learning_rate) * left)
+
+
+def _progress(plan: TrainPlan, step: int, elapsed_minutes: float) -> float:
+    """Share of the training that is over: of the steps after the warm-up, or of the minutes if that is more."""
+    of_steps = 0.0 if plan.steps is None else (step - plan.warmup) / max(1, plan.steps - plan.warmup)
+    of_time = 0.0 if plan.minutes is None else elapsed_minutes / plan.minutes
+    return max(of_steps, of_time)
 
 
 def _left(plan: TrainPlan, progress: float) -> float:

@@ -169,10 +169,14 @@ class TaskObjective(ABC):
     def _maker(self, split: ExampleSplit) -> Callable[[Rows], Batch]:
         return lambda rows: self.batch(split, rows)
 
+    def buckets(self, longest: int) -> list[int]:
+        """Lengths of the buckets, in tokens, ascending, for examples of up to `longest` tokens."""
+        return bucket_lengths(longest, self.setting.context)
+
     def _order(self, split: ExampleSplit, batch_size: int, seed: int, *, shuffle: bool = True) -> BucketOrder:
         lengths = self.lengths(split)
         longest = int(lengths.max()) if len(lengths) else 0
-        buckets = bucket_lengths(longest, self.setting.context)
+        buckets = self.buckets(longest)
         return BucketOrder(lengths, buckets, batch_size=batch_size, seed=seed, shuffle=shuffle)
 
 

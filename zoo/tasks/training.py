@@ -71,12 +71,12 @@ def default_settings(
     """The number of steps and the settings of a fine-tuning: what was asked for, and this task's defaults.
 
     Args:
-        timed: whether the length of the training is given in another way.
+        timed: whether the length of the training is given in another way than by steps or by a setting.
     """
     settings: dict[str, Any] = {"batch_size": _BATCH_SIZE, "weight_decay": 0.01, **changes}
     if has_base:
         settings.setdefault("learning_rate", task.learning_rate)
-    if steps is None and not timed:
+    if steps is None and not timed and changes.get("minutes") is None:
         epochs = _EPOCHS if has_base else _EPOCHS_FROM_SCRATCH
         steps = max(1, epochs * -(-len(examples.split("train")) // rows_of(settings)))
     return steps, settings

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance import ConfigError, DataError
-from pipelines.bucketed import Rows, bucket_lengths
+from pipelines.bucketed import Rows
 from pipelines.examples import encode_examples, examples_in_memory
 from tests.zoo.tasks.examples import COLOURS, THINGS, ToyTraining, ToyVersion, log_softmax, some_rows, tokenizer
 from tests.zoo.toy import toy_plan
@@ -24,9 +24,8 @@ from zoo.tasks.base import NeedsReference
 from zoo.tasks.chat import Template
 from zoo.tasks.embed import TEMPERATURE
 from zoo.tasks.preference import BETA
-from zoo.tasks.seq2seq import halved
 from zoo.tasks.tag import runs
-from zoo.tasks.training import check_room
+from zoo.tasks.training import check_room, default_settings
 
 Array = npt.NDArray[np.float32]
 
@@ -302,16 +301,12 @@ def test_an_answer_that_is_cut_does_not_end() -> None:
     assert training.objective.figures([(batch, wrong)])["exact_match"] == 1
 
 
-def test_encoder_and_decoder_have_lengths_of_their_own() -> None:
-    training = ToyTraining.of("seq2seq", "t5", context=256)
-    records = [{"prompt": "the car is red " * 12, "answer": "it is red"}]
-    split = examples_in_memory(records, training.setting.encoder, ("prompt", "answer"), ())
-    [length] = bucket_lengths(int(training.objective.lengths(split)[0]), 256)[-1:]
-    batch = training.objective.batch(split, Rows(np.arange(1), np.ones(1, np.float32), length, epoch=0, seed=0))
-    assert batch["inputs"].shape == (1, length) == (1, 64) and batch["targets"].shape == (1, 16)
-    assert training.objective.tokens(batch, None) == batch["padding_mask"].sum() + (batch["weights"] > 0).sum()
-    assert [halved(256, needed) for needed in (200, 128, 65, 33, 1)] == [256, 128, 128, 64, 32]
-    assert [halved(24, 1), halved(32, 16), halved(48, 1)] == [24, 16, 24]
+@pytest.mark.parametrize(("timed", "changes"), [(True, {}), (False, {"minutes": 3})])
+def test_a_length_in_time_leaves_the_steps_open(timed: bool, changes: dict[str, Any]) -> None:
+    data = ToyTraining.of("classify", "gpt").data
+    common = {"task": tasks.get("classify", families.get("gpt")), "examples": data, "has_base": False, "steps": None}
+    assert default_settings(**common, timed=timed, changes=changes)[0] is None
+    assert default_settings(**common, timed=False, changes={})[0] == 10 * -(-len(data.split("train")) // 32)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_others_do_not(workspace: Workspace, tracking: Tracking, tmp_path: Path,
         find(workspace, "tax_domain.ernie/1")
     with pytest.raises(RegistryError, match="there is no model"):
         find(workspace, "tax_domain.bert/1")
-    tuned = registered(tracking, tmp_path, tokenizer)
+    tuned = registered(tracking, tmp_path / "tuned", tokenizer, domain="tax")  # another run
     tracking.client.set_model_version_tag(tuned.name, str(tuned.version), "zoo.objective", "classify")
     with pytest.raises(ConfigError, match="tax_domain.bert/1 was fine-tuned to classify, and a teacher is asked"):
         find(workspace, "tax_domain.bert/1")

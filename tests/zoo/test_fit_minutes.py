@@ -116,12 +116,14 @@ def test_the_time_before_a_restart_counts(slow_batches: Clock, rates: list[float
     assert rates[-1] < 1e-3 * max(rates)
 
 
+@pytest.mark.slow
 def test_writing_checkpoints_counts(slow_batches: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(loop, "snapshot", slow_batches.slow(2.5, loop.snapshot))
     result = toy_fit(tmp_path, Observer(), **ONE_MINUTE | {"evaluate_every": 10**6})
     assert result.steps == pytest.approx(60 - 3 * 2.5, abs=1), "three, since each takes as long as ten others should"
 
 
+@pytest.mark.slow
 def test_evaluations_that_take_long_are_rare(
     slow_batches: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -130,6 +132,7 @@ def test_evaluations_that_take_long_are_rare(
     assert steps[:3] == pytest.approx([0, 20, 40], abs=1) and len(steps) == 4
 
 
+@pytest.mark.slow
 def test_spacing_in_steps_is_kept(slow_batches: Clock, tmp_path: Path) -> None:
     result = toy_fit(tmp_path, **ONE_MINUTE | {"evaluate_every": 25})
     assert [evaluation.step for evaluation in result.evaluations] == [0, 25, 50, 60]

@@ -251,7 +251,10 @@ def test_the_benchmark_fails_beyond_20_percent(
     assert benchmark.main() == code
 
 
-@pytest.mark.parametrize("family", ["distilbert", "ernie", "gpt", "roberta"])
+_SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("distilbert", "ernie")]
+
+
+@pytest.mark.parametrize("family", ["gpt", "roberta", *_SLOW])
 def test_this_machine_is_measured(family: str) -> None:
     from tests.zoo.toy import TOYS
 

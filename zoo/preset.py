@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +12,10 @@ from governance.errors import DataError
 from governance.labels import Label
 from pipelines.atomic import atomic_path
 from pipelines.tokenizers import KINDS, open_encoder, open_tokenizer
-from pipelines.tokenizers.store import files_digest
+from pipelines.tokenizers.store import preset_files_digest
 from zoo import families
 from zoo.encode import EncoderModel
-from zoo.exchange.tokenizer_files import preset_tokenizer, refuse_another
+from zoo.exchange.tokenizer_files import refuse_another
 from zoo.families.base import Family
 from zoo.families.llama_model import remember_tying
 from zoo.generate import TextModel
@@ -163,7 +162,7 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2Se
         family = families.get(about["family"])
         context = int(about["context"])
         objective = str(about.get("objective", family.objective))  # the first presets do not name it
-        digest = _tokenizer_digest(folder, about["tokenizer"])
+        digest = preset_files_digest(folder / "assets" / "tokenizer", KINDS[about["tokenizer"]])
         refuse_another(digest, about.get("tokenizer_digest"), folder)
         encoder = open_encoder(folder / "assets" / "tokenizer", about["tokenizer"])
         codes = map(encoder.lexicon.ids.__getitem__, encoder.lexicon.kind.controls)
@@ -182,13 +181,6 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2Se
         return family, Seq2SeqModel(task, encoder, context=context, objective=objective)
     template = Template.of(encoder) if objective in TEMPLATED else None
     return family, TextModel(task, encoder, context=context, template=template, controls=controls)
-
-
-def _tokenizer_digest(folder: Path, kind: str) -> str:
-    """SHA-256 (hex) of a preset's tokenizer, whose files keras-hub wrote in its own way, as training had them."""
-    with tempfile.TemporaryDirectory() as temporary:
-        preset_tokenizer(folder / "assets" / "tokenizer", kind).write(Path(temporary))
-        return files_digest(Path(temporary), KINDS[kind])
 
 
 def load_task(folder: Path, family: Family) -> keras_hub.models.Task:

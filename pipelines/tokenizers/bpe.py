@@ -104,9 +104,17 @@ def train(texts: Iterable[str], vocab_size: int, kind: Kind, folder: Path) -> No
 def write_files(vocabulary: Mapping[str, int], merges: Iterable[str], folder: Path) -> None:
     """Writes the files of a tokenizer, from "left right" pairs in order of their rank; the same vocabulary and
     merges give the same bytes."""
+    for name, text in file_texts(vocabulary, merges).items():
+        _write_text(folder / name, text)
+
+
+def file_texts(vocabulary: Mapping[str, int], merges: Iterable[str]) -> dict[str, str]:
+    """The files of `write_files` by name."""
     in_order = dict(sorted(vocabulary.items(), key=lambda item: item[1]))
-    _write_text(folder / "vocabulary.json", json.dumps(in_order, ensure_ascii=False))
-    _write_text(folder / "merges.txt", "".join(f"{merge}\n" for merge in merges))
+    return {
+        "vocabulary.json": json.dumps(in_order, ensure_ascii=False),
+        "merges.txt": "".join(f"{merge}\n" for merge in merges),
+    }
 
 
 def open_files(folder: Path, kind: Kind) -> BytePairEncoder:

@@ -243,9 +243,22 @@ def _describe(folder: Path, kind: Kind, label: Label, dataset_digest: str) -> No
 
 def files_digest(folder: Path, kind: Kind) -> str:
     """SHA-256 (hex) over the files of a kind: a tokenizer's digest, also among the assets of a preset."""
+    return _digest_of((folder / name).read_bytes() for name in ALGORITHMS[kind.algorithm].files)
+
+
+def preset_files_digest(folder: Path, kind: Kind) -> str:
+    """The same of a keras-hub preset's tokenizer: keras-hub writes BPE's files in its own way, which are hashed as
+    training had them. Nothing is written: a kill leaves no copy of a vocabulary anywhere."""
+    if kind.algorithm != "bpe":
+        return files_digest(folder, kind)
+    texts = bpe.file_texts(*bpe.read_files(folder))
+    return _digest_of(texts[name].encode() for name in ALGORITHMS["bpe"].files)
+
+
+def _digest_of(contents: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    for name in ALGORITHMS[kind.algorithm].files:
-        digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
+    for content in contents:
+        digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
 
 

@@ -65,10 +65,10 @@ class TensorFlowSteps:
             return nats / weights
 
         self._zeros = lambda: (tf.constant(0.0), tf.constant(0.0), [tf.zeros(v.shape, v.dtype) for v in variables])
-        self._update = tf.function(update, jit_compile=jit)
-        self._add = tf.function(add, jit_compile=jit)
-        self._finish = tf.function(finish, jit_compile=jit)
-        self._nats = tf.function(loss.weighted, jit_compile=jit)
+        self._update = tf.function(update, jit_compile=jit, autograph=False)
+        self._add = tf.function(add, jit_compile=jit, autograph=False)
+        self._finish = tf.function(finish, jit_compile=jit, autograph=False)
+        self._nats = tf.function(loss.weighted, jit_compile=jit, autograph=False)
 
     def train(self, batch: Batch, rate: float, share: float = 0.0) -> float:
         numbers = (tf.constant(rate, tf.float32), tf.constant(share, tf.float32))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.tokenizers import WordTable
-from pipelines.tokens import Sources, TokenSplit
+from pipelines.tokens import TokenSplit
 from zoo import families
 from zoo.cli.settings import parse_settings
 from zoo.families import Size
@@ -83,26 +83,6 @@ class ToyTokens:
         noise = np.random.default_rng(len(name)).integers(0, 3, size)
         ids = (np.arange(size) * 5 + noise) % VOCABULARY
         return TokenSplit(name, ids.astype(np.uint16), np.array([0, size]), 3 * size, 0)
-
-
-class SourceTokens(ToyTokens):
-    """Documents of about ten tokens, from two sources in turn."""
-
-    def split(self, name: str) -> TokenSplit:
-        plain = super().split(name)
-        ends = np.append(np.flatnonzero(plain.ids == 0)[::2] + 1, len(plain))
-        offsets = np.unique(np.concatenate([[0], ends]))
-        numbers = (np.arange(len(offsets) - 1) % 2).astype(np.uint16)
-        sizes = np.bincount(numbers, weights=3 * np.diff(offsets), minlength=2).astype(int).tolist()
-        return replace(plain, offsets=offsets, sources=Sources(("a", "b"), numbers, tuple(sizes)))
-
-
-class SpanTokens(ToyTokens):
-    """Of each ten tokens three are an entity."""
-
-    def split(self, name: str) -> TokenSplit:
-        starts = np.arange(2, self.sizes[name] - 3, 10)
-        return replace(super().split(name), spans=np.stack([starts, starts + 3], axis=1))
 
 
 class RunTokens(ToyTokens):

@@ -44,6 +44,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
 
 
+@pytest.fixture(scope="session")
+def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database to copy, see `tests.support.mlflow_template`."""
+    from tests.support.mlflow_template import build_template
+
+    return build_template(tmp_path_factory.mktemp("mlflow"))
+
+
 @pytest.fixture(autouse=True)
 def _no_swallowed_network_attempt() -> Iterator[None]:
     """Fails a test that reached outside, here or in a child, even when something swallowed the error."""

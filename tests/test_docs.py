@@ -1,4 +1,4 @@
-"""The documentation builds strictly, and its examples run.
+"""The examples of the documentation run; that it builds strictly is a stage of `.ci/run`.
 
 A comment on the line above a fenced block says what becomes of the block:
 
@@ -103,15 +103,6 @@ def test_examples_of_a_page_run(page: list[Block], tmp_path: Path) -> None:
     folder = tmp_path / "workspace"
     folder.mkdir()
     run_page(page, folder)
-
-
-@pytest.mark.slow
-def test_the_documentation_builds_strictly(tmp_path: Path) -> None:
-    # Without --quiet: it silences the warnings before --strict can count them.
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert (tmp_path / "site" / "index.html").is_file()
 
 
 FENCE = "```"

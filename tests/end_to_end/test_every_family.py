@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.every_family import CHECKS, Family, row_in_own_workspaces
+from benchmarks.every_family import CHECKS, Family, check, row_in_own_workspaces
 from pipelines import build
 from tests.support.workspace import TINY, make_workspace
 from zoo import families
@@ -18,9 +18,9 @@ WITH_XLA = ("roberta", "llama", "t5")
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Path:
     """A workspace with its data built."""
-    workspace = make_workspace(tmp_path_factory.mktemp("data"), records=60)
+    workspace = make_workspace(tmp_path_factory.mktemp("data"), records=60, database=mlflow_template)
     spec = workspace.pipeline("tax_domain")
     build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage)
     return workspace.home
@@ -30,6 +30,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", families.names())
 def test_all_that_one_does_with_a_model(data: Path, tmp_path: Path, name: str) -> None:
     calm, disturbed = (Path(shutil.copytree(data, tmp_path / folder)) for folder in ("calm", "disturbed"))
-    row = row_in_own_workspaces(Family(name, calm, disturbed, SETTINGS | {"jit": name in WITH_XLA}))
+    row = row_in_own_workspaces(Family(name, calm, disturbed, SETTINGS | {"jit": name in WITH_XLA}), check)
     assert list(row) == ["family", *CHECKS]
     assert not [f"{what}: {said}" for what, said in row.items() if said.startswith("FAILED")]

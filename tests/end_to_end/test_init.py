@@ -20,8 +20,8 @@ SHORT: dict[str, Any] = {**TINY, "steps": 4}
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Run]:
-    workspace = make_workspace(tmp_path_factory.mktemp("trained") / "w", records=60)
+def trained(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> tuple[Workspace, Run]:
+    workspace = make_workspace(tmp_path_factory.mktemp("trained") / "w", records=60, database=mlflow_template)
     return workspace, zoo.train("gpt", pipeline="tax_domain", workspace=workspace, **TINY)
 
 

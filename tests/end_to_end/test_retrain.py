@@ -44,8 +44,8 @@ def shuffled(rows: list[dict]) -> list[dict]:
 
 
 @pytest.mark.slow
-def test_fresh_files_make_a_champion_and_shuffled_words_do_not(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path / "w", records=200)
+def test_fresh_files_make_a_champion_and_shuffled_words_do_not(tmp_path: Path, mlflow_template: Path) -> None:
+    workspace = make_workspace(tmp_path / "w", records=200, database=mlflow_template)
     letters = workspace.home / "data" / "tax" / "letters.jsonl"
     zoo.train("gpt", pipeline="tax_domain", workspace=workspace, **SHORT)
 
@@ -148,8 +148,8 @@ def wait_for(condition: object, seconds: float) -> bool:
 
 
 @pytest.mark.slow
-def test_the_daemon_retrains_on_time_also_after_a_kill(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path / "w", records=200)
+def test_the_daemon_retrains_on_time_also_after_a_kill(tmp_path: Path, mlflow_template: Path) -> None:
+    workspace = make_workspace(tmp_path / "w", records=200, database=mlflow_template)
     zoo.train("gpt", pipeline="tax_domain", workspace=workspace, **SHORT)
     write_jsonl(workspace.home / "data" / "tax" / "more.jsonl", bundled_rows(60, start=200))
     home = workspace.home

@@ -17,8 +17,8 @@ from zoo.publish import OPTIONS_TAG
 
 
 @pytest.mark.slow
-def test_from_settings_to_a_version_and_back(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path / "w", records=60)
+def test_from_settings_to_a_version_and_back(tmp_path: Path, mlflow_template: Path) -> None:
+    workspace = make_workspace(tmp_path / "w", records=60, database=mlflow_template)
     settings = {"batch_size": 2, "window": 64, "accumulate": 2, "ema": 0.5, "patience": 9, "schedule": "wsd"}
     settings |= {"learning_rate": 0.01, "lora": {"rank": 2, "targets": ["query", "token_embedding"]}}
     run = zoo.train("gpt", pipeline="tax_domain", workspace=workspace, duration="0.2 epochs", **settings)

@@ -73,9 +73,9 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the workspace that all heads are trained in, so that each base is trained once."""
-    return tmp_path_factory.mktemp("heads") / "w"
+def home(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Path:
+    """Of the workspace that all of them are trained in, so that each base is trained once."""
+    return make_workspace(tmp_path_factory.mktemp("heads") / "w", records=60, database=mlflow_template).home
 
 
 @pytest.mark.slow
@@ -117,10 +117,11 @@ def test_a_head_is_trained_registered_and_used(
 
 
 @pytest.mark.slow
-def test_tuned_to_answer_then_to_prefer(tmp_path: Path) -> None:
+@pytest.mark.xdist_group("heads")
+def test_tuned_to_answer_then_to_prefer(home: Path) -> None:
     """The tuned model is asked before the one that only read, with its template, and is compared on fresh records."""
     parts = {name: name for name in ("prompt", "answer", "chosen", "rejected")}
-    workspace = tuned_workspace(tmp_path / "w", parts, letters())
+    workspace = tuned_workspace(home, parts, letters())
     zoo.train("gpt", pipeline="tax_domain", workspace=workspace, **TINY)
     options: dict[str, Any] = {"pipeline": "tuned", "workspace": workspace, **STEPS}
     answers = zoo.train("gpt", task="instruct", init="tax_domain.gpt@champion", **options)
@@ -130,7 +131,7 @@ def test_tuned_to_answer_then_to_prefer(tmp_path: Path) -> None:
     preferring = zoo.train("gpt", task="preference", init="tuned.gpt-instruct@champion", **options)
     for figure in ("base_chosen_over_rejected", "chosen_over_rejected", "val_bits_per_byte"):
         assert preferring.metrics[figure] >= 0
-    write_jsonl(tmp_path / "w" / "data" / "tuned" / "more.jsonl", [dict(r, id=f"x{r['id']}") for r in letters(90)[60:]])
+    write_jsonl(home / "data" / "tuned" / "more.jsonl", [dict(r, id=f"x{r['id']}") for r in letters(90)[60:]])
     report = zoo.retrain(["tuned"], workspace=workspace)
     versions = {version.name: version.version for version in list_versions(_tracking(workspace))}
     assert versions["tuned.gpt-instruct"] == 2, report.to_json()

@@ -24,8 +24,8 @@ REDACTED_OR_MASKED = (
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Run]:
-    workspace = make_workspace(tmp_path_factory.mktemp("trained") / "w", records=100)
+def trained(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> tuple[Workspace, Run]:
+    workspace = make_workspace(tmp_path_factory.mktemp("trained") / "w", records=100, database=mlflow_template)
     return workspace, zoo.train("gpt", pipeline="tax_domain", workspace=workspace, **TINY)
 
 

@@ -7,12 +7,7 @@ from pathlib import Path
 import pytest
 
 from registry import Tracking
-from tests.support.mlflow_template import build_template, copy_template
-
-
-@pytest.fixture(scope="session")
-def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_template(tmp_path_factory.mktemp("mlflow"))
+from tests.support.mlflow_template import copy_template
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tests.support.mlflow_template import copy_template
 from zoo.workspace import Workspace, catalogue_folder
 
 PII = {"default": "pseudonymize", "EMAIL_ADDRESS": "mask", "PHONE_NUMBER": "mask"}
@@ -56,8 +57,13 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def make_workspace(home: Path, *, records: int = 120, policy: Any = None, pipeline: Any = None) -> Workspace:
-    """Writes a workspace with the pipeline `tax_domain` over `records` bundled letters."""
+def make_workspace(
+    home: Path, *, records: int = 120, policy: Any = None, pipeline: Any = None, database: Path | None = None
+) -> Workspace:
+    """Writes a workspace with the pipeline `tax_domain` over `records` bundled letters.
+
+    `database` (the fixture `mlflow_template`) is copied in; without it the first training makes its own, in seconds.
+    """
     (home / "pipelines").mkdir(parents=True, exist_ok=True)
     (home / "zoo.yaml").write_text(yaml.safe_dump(policy or POLICY))
     (home / "pipelines" / "tax_domain.yaml").write_text(yaml.safe_dump(pipeline or PIPELINE))
@@ -65,7 +71,10 @@ def make_workspace(home: Path, *, records: int = 120, policy: Any = None, pipeli
     (home / "keys" / "pseudonyms.key").write_text("5a" * 32)
     if records:
         write_jsonl(home / "data" / "tax" / "letters.jsonl", bundled_rows(records))
-    return Workspace.load(home)
+    workspace = Workspace.load(home)
+    if database is not None:
+        copy_template(database, Path(workspace.tracking_uri.removeprefix("sqlite:///")).parent)
+    return workspace
 
 
 def run_zoo(home: Path, *arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:

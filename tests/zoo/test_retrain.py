@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from governance import ConfigError
-from tests.support.mlflow_template import build_template, copy_template
+from tests.support.mlflow_template import copy_template
 from tests.support.models import register_fake, start_run
 from tests.support.workspace import make_workspace
 from zoo.retrain import Done, retrain
 
 
 def test_a_model_that_fails_does_not_stop_the_others(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mlflow_template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracking = copy_template(build_template(tmp_path_factory.mktemp("mlflow")), tmp_path / "store")
+    tracking = copy_template(mlflow_template, tmp_path / "store")
     made = make_workspace(tmp_path / "w", records=8)
     workspace = replace(made, tracking_uri=tracking.uri, artifact_root=tracking.artifact_root)
     for family in ("gpt", "llama", "lstm"):

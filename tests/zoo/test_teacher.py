@@ -14,7 +14,7 @@ from governance.labels import Label
 from pipelines.tokenizers import TokenizerFiles, train_tokenizer
 from registry import GateResult, ModelVersion, Tracking, model_folder, promote_if_blessed, quarantine
 from tests.pipelines.tiny import tiny_version
-from tests.support.mlflow_template import build_template, copy_template
+from tests.support.mlflow_template import copy_template
 from tests.support.models import register_fake, start_run
 from tests.support.workspace import make_workspace
 from zoo import families
@@ -28,14 +28,9 @@ from zoo.workspace import Workspace
 BERT, DISTILBERT, GPT = map(families.get, ("bert", "distilbert", "gpt"))
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_template(tmp_path_factory.mktemp("mlflow"))
-
-
 @pytest.fixture
-def tracking(template: Path, tmp_path: Path) -> Tracking:
-    return copy_template(template, tmp_path / "store")
+def tracking(mlflow_template: Path, tmp_path: Path) -> Tracking:
+    return copy_template(mlflow_template, tmp_path / "store")
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 from governance.errors import ConfigError, DataError
 from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
 from tests.pipelines.tiny import tiny_version
+from tests.support.fresh import run_beside
 from zoo import families
 from zoo.encode import EncoderModel
 from zoo.families import Family, Size
@@ -158,8 +157,7 @@ def test_a_preset_is_the_same_model_in_a_new_process(encoder: Encoder, tmp_path:
         "logits = task({**inputs, 'mask_positions': np.array([[1]])})\n"
         "print(json.dumps([list(map(int, ids)), np.array(logits)[0, 0].tolist()]))\n"
     )
-    output = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
-    ids, logits = json.loads(output.stdout.splitlines()[-1])
+    ids, logits = json.loads(run_beside(script, str(folder)))
     assert ids == encoder.model.encoder.encode(["The tax rétùrn"])[0]
     here = encoder.model.task({**encoder.inputs(ids), "mask_positions": np.array([[1]])})
     np.testing.assert_allclose(logits, np.array(here)[0, 0], rtol=1e-4, atol=1e-5)

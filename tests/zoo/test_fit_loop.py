@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from governance.errors import ConfigError, DataError, FingerprintMismatch
+from tests.support.fresh import AS_A_PROGRAM, run_beside
 from tests.zoo.toy import (
     LONG,
     OBJECTIVES,
@@ -224,21 +225,20 @@ def test_killed_processes_together_lose_nothing_on_jax(tmp_path: Path) -> None:
     assert resumed["metrics"]["val_loss"] == undisturbed["metrics"]["val_loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
         pytest.param([], id="plain"),
-        pytest.param(["batch_size=2", "accumulate=2", "ema=0.9"], id="micro-batches", marks=pytest.mark.slow),
-        pytest.param(
-            ["lora.rank=16", "lora.alpha=16", "lora.targets=['*']", "ema=0.9"], id="lora", marks=pytest.mark.slow
-        ),
+        pytest.param(["batch_size=2", "accumulate=2", "ema=0.9"], id="micro-batches"),
+        pytest.param(["lora.rank=16", "lora.alpha=16", "lora.targets=['*']", "ema=0.9"], id="lora"),
     ],
 )
 def test_jax_makes_the_same_training(tmp_path: Path, words: list[str]) -> None:
     """Without dropout, whose masks the backends draw differently, only rounding differs."""
-    output = _start(tmp_path / "jax", "jax", "dropout=0", *words).communicate()[0].splitlines()
-    on_jax = json.loads(output[-1])
-    here = toy_fit(tmp_path / "here", dropout=0.0, **LONG, **parse_settings(words))
+    arguments = ("tests.zoo.toy", str(tmp_path / "jax"), "dropout=0", *words)
+    on_jax = json.loads(run_beside(AS_A_PROGRAM, *arguments, backend="jax"))
+    here = toy_fit(tmp_path / "here", dropout=0.0, jit=False, **LONG, **parse_settings(words))
     assert len(on_jax["losses"]) == LONG["steps"] and here.losses[-1] < 0.95 * here.losses[0]
     np.testing.assert_allclose([float.fromhex(loss) for loss in on_jax["losses"]], here.losses, rtol=2e-3)
     assert on_jax["metrics"]["val_loss"] == pytest.approx(here.metrics["val_loss"], rel=2e-3)

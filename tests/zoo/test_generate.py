@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import subprocess
-import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import zoo.measure
 from governance.errors import ConfigError, DataError
 from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
 from tests.pipelines.tiny import tiny_version
+from tests.support.fresh import run_beside
 from zoo import families
 from zoo.families import Family, Size
 from zoo.generate import Sampling, TextModel, choose
@@ -249,8 +248,7 @@ def test_a_preset_is_the_same_model_in_a_new_process(any_model: AnyModel, tmp_pa
         "text = task.generate('the tax', max_length=12)\n"
         "print(json.dumps([list(map(int, ids)), np.array(task(inputs))[0, -1].tolist(), text]))\n"
     )
-    output = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
-    ids, logits, text = json.loads(output.stdout.splitlines()[-1])
+    ids, logits, text = json.loads(run_beside(script, str(folder)))
     assert text.startswith("the tax")
     assert ids == model.encoder.encode(["the tax return"])[0]
     np.testing.assert_allclose(logits, logits_of(model.task, [ids], family)[0, -1], rtol=1e-4, atol=1e-5)

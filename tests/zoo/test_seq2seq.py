@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +17,7 @@ import zoo.seq2seq
 from governance.errors import ConfigError, DataError
 from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
 from tests.pipelines.tiny import TinyVersion, tiny_version
+from tests.support.fresh import run_beside
 from tests.zoo.toy import RunTokens, toy_fit
 from zoo import families
 from zoo.encode import EncoderModel
@@ -245,10 +243,7 @@ def test_a_preset_is_the_same_model_in_a_new_process(any_model: AnyModel, tmp_pa
         "ids = np.array(inputs['encoder_token_ids'])[0][np.array(inputs['encoder_padding_mask'])[0] > 0]\n"
         "print(json.dumps([ids.tolist(), task.generate(['the tax'], max_length=8)[0]]))\n"
     )
-    command = [sys.executable, "-c", script, str(tmp_path / "answers")]
-    output = subprocess.run(command, capture_output=True, text=True)
-    assert output.returncode == 0, output.stderr[-2000:]
-    ids, text = json.loads(output.stdout.splitlines()[-1])
+    ids, text = json.loads(run_beside(script, str(tmp_path / "answers")))
     assert ids == any_model.frame.text(model.encoder.encode(["the tax"])[0])
     ours = any_model.answers.generate(["the tax"], replace(GREEDY, max_tokens=8))[0]
     assert text and ours.startswith(text.rstrip("\ufffd")), "keras-hub's generate answers the same"
@@ -314,9 +309,6 @@ ON_JAX = (
 def test_jax_makes_the_same_training_and_answers(any_model: AnyModel, tmp_path: Path) -> None:
     arguments = any_model.family.name, str(any_model.files.folder)
     here = losses_and_answers(arguments[0], str(tmp_path / "here"), arguments[1])
-    command = [sys.executable, "-c", ON_JAX, arguments[0], str(tmp_path / "jax"), arguments[1]]
-    output = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": "jax"})
-    assert output.returncode == 0, output.stderr[-2000:]
-    there = json.loads(output.stdout.splitlines()[-1])
+    there = json.loads(run_beside(ON_JAX, arguments[0], str(tmp_path / "jax"), arguments[1], backend="jax"))
     np.testing.assert_allclose(there[0], here[0], rtol=2e-3)
     assert there[1] == here[1] and any(here[1])

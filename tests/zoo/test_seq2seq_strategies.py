@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance.errors import ConfigError
+from tests.support.fresh import AS_A_PROGRAM, run_beside
 from tests.zoo.plain import CONTEXT, EOS, REQUESTS, VOCABULARY
 from tests.zoo.plain_seq2seq import ALL, NAMES, PlainSeq2Seq, make_engine, make_requests, written
 from tests.zoo.test_strategies import contrasting, drawing, searching
@@ -155,10 +153,7 @@ def test_a_table_may_have_more_rows_than_the_tokenizer_has_words() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["t5", "bart"])
 def test_jax_gives_the_same(name: str) -> None:
-    command = [sys.executable, "-m", "tests.zoo.plain_seq2seq", name]
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
-    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    on_jax = json.loads(output.splitlines()[-1])
+    on_jax = json.loads(run_beside(AS_A_PROGRAM, "tests.zoo.plain_seq2seq", name, backend="jax"))
     assert on_jax == [written(engine_of(name), make_requests(request), request) for request in ALL]
 
 

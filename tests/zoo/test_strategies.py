@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance.errors import ConfigError
+from tests.support.fresh import AS_A_PROGRAM, run_beside
 from tests.zoo.plain import CONTEXT, EOS, REQUESTS, SIZES, VOCABULARY, Plain, make_prompts
 from zoo.generation.decoders import AttentionDecoder, decoder_of
 from zoo.generation.engine import Engine
@@ -123,11 +121,9 @@ def test_no_request_compiles_and_none_depends_on_its_batch(gpt: Toy, rows: list[
     assert together == alone
 
 
+@pytest.mark.slow
 def test_jax_gives_the_same(gpt: Toy) -> None:
-    command = [sys.executable, "-m", "tests.zoo.plain", "gpt"]
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
-    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    on_jax = json.loads(output.splitlines()[-1])
+    on_jax = json.loads(run_beside(AS_A_PROGRAM, "tests.zoo.plain", "gpt", backend="jax"))
     assert on_jax == [gpt.answers(make_prompts(), 4, request) for request in REQUESTS]
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from governance.errors import ConfigError, DataError, FingerprintMismatch, Polic
 from governance.labels import Label
 from pipelines.tokenizers import TokenizerFiles, load_encoder, train_tokenizer
 from tests.pipelines.tiny import tiny_version
+from tests.support.fresh import run_beside
 from tests.support.workspace import make_workspace
 from tests.zoo.exchange.folders import Golden
 from zoo import families
@@ -275,10 +274,7 @@ def test_an_encoder_with_constants_of_its_own_is_a_preset_as_well(workspace: Wor
     config = json.loads((tmp_path / "hf" / "config.json").read_text())
     (tmp_path / "hf" / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 0.1}))
     export(str(tmp_path / "hf"), tmp_path / "keras", to="keras", workspace=workspace)
-    command = [sys.executable, "-c", NEW_PROCESS, str(tmp_path / "keras")]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-2000:]
-    family, module, epsilons, embedding = json.loads(result.stdout.splitlines()[-1])
+    family, module, epsilons, embedding = json.loads(run_beside(NEW_PROCESS, str(tmp_path / "keras")))
     assert (family, module, epsilons) == ("roberta", "zoo.families.encoder_models", [0.1])
     _, here = load_preset(tmp_path / "keras")
     np.testing.assert_allclose(embedding, here.embed(["the tax"]), rtol=1e-5)

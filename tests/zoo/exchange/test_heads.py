@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import pytest
 import zoo
 from governance.errors import ConfigError, DataError, ZooError
 from governance.labels import Label
+from tests.support.fresh import run_beside
 from tests.support.workspace import make_workspace
 from tests.zoo.exchange.folders import Golden, tensors
 from tests.zoo.tasks.examples import ToyTraining
@@ -289,10 +288,7 @@ def test_a_keras_model_is_opened_without_us_where_keras_hub_has_its_backbone(
     export(str(one.folder), tmp_path / "out", to="keras", workspace=workspace)
     inputs = json.dumps({name: value.tolist() for name, value in one.inputs().items()})
     who = "ours" if family == "bert" else "theirs"
-    command = [sys.executable, "-c", NEW_PROCESS, who, str(tmp_path / "out" / "model.keras"), inputs]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-2000:]
-    modules, found = json.loads(result.stdout.splitlines()[-1])
+    modules, found = json.loads(run_beside(NEW_PROCESS, who, str(tmp_path / "out" / "model.keras"), inputs))
     assert ("zoo" in modules) is (who == "ours")
     powers = np.exp(one.logits() / TEMPERATURE)
     np.testing.assert_allclose(found, powers / powers.sum(axis=-1, keepdims=True), atol=1e-5)

@@ -29,7 +29,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +65,43 @@ print(json.dumps([answer_of(model), as_json(served), figures_of(model)]))
 """
 
 
+class Process:
+    """A script in an interpreter of its own, whose session it leads."""
+
+    def __init__(self, script: str, *arguments: str, **environment: str) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-c", script, *arguments],
+            env=os.environ | environment | {"PYTHONPATH": path_of_imports()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.stdout: Any = self._child.stdout
+
+    def kill(self) -> None:
+        os.killpg(self._child.pid, signal.SIGKILL)
+
+    def end(self) -> tuple[int, str, str]:
+        """Waits for it; exit code, output that was not read yet, errors."""
+        output, errors = self._child.communicate()
+        return self._child.returncode, output, errors
+
+
 @dataclass
 class Family:
     """One family in two workspaces, of which the second one is there to be killed in.
 
     Attributes:
         settings: of its training, arguments of `zoo.train`.
+        start: makes a process as `Process` does.
     """
 
     name: str
     calm: Path
     disturbed: Path
     settings: Mapping[str, Any]
+    start: Callable[..., Any] = Process
 
     @property
     def model(self) -> str:
@@ -111,15 +136,15 @@ def trained(family: Family) -> str:
 def resumed(family: Family) -> str:
     steps = family.settings["steps"]
     killed = False
-    child = start(family.name, family.disturbed, family.settings)
-    assert child.stdout is not None
+    settings = json.dumps(dict(family.settings))
+    child = family.start(_TRAIN, family.name, PIPELINE, settings, ZOO_HOME=str(family.disturbed))
     for line in child.stdout:
         stage, _, done = line.strip().rpartition(" ")
         if stage == "train" and int(done) >= steps * 2 // 3 and not killed:
-            os.killpg(child.pid, signal.SIGKILL)
+            child.kill()
             killed = True
-    child.communicate()
-    expect(killed and child.returncode == -signal.SIGKILL, f"was not killed: exit code {child.returncode}")
+    code, _, errors = child.end()
+    expect(killed and code == -signal.SIGKILL, f"was not killed: exit code {code}, {errors.strip()[-200:]}")
     done = steps_taken(family)
     expect(min(done, default=0) > 1, "it began again at its first step")
     calm, disturbed = history(family.calm, family.model), history(family.disturbed, family.model)
@@ -129,11 +154,10 @@ def resumed(family: Family) -> str:
 
 
 def reopened(family: Family) -> str:
-    environment = os.environ | {"ZOO_HOME": str(family.calm), "PYTHONPATH": path_of_imports()}
-    command = [sys.executable, "-c", _REOPEN, family.champion, family.workspace.tracking_uri]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    expect(result.returncode == 0, (result.stderr.strip().splitlines() or ["no word"])[-1])
-    answer, served, there = json.loads(result.stdout.splitlines()[-1])
+    uri = family.workspace.tracking_uri
+    code, output, errors = family.start(_REOPEN, family.champion, uri, ZOO_HOME=str(family.calm)).end()
+    expect(code == 0, (errors.strip().splitlines() or ["no word"])[-1])
+    answer, served, there = json.loads(output.splitlines()[-1])
     here = figures_of(family.load())
     expect(answer == answer_of(family.load()), "another process gives another answer")
     expect(served == answer, "MLflow's pyfunc gives another answer")
@@ -210,19 +234,6 @@ RUN: Mapping[str, Callable[[Family], str]] = {
 def expect(holds: object, otherwise: str) -> None:
     if not holds:
         raise AssertionError(otherwise)
-
-
-def start(name: str, home: Path, settings: Mapping[str, Any]) -> subprocess.Popen[str]:
-    """A training in a process of its own."""
-    environment = os.environ | {"ZOO_HOME": str(home), "PYTHONPATH": path_of_imports()}
-    return subprocess.Popen(
-        [sys.executable, "-c", _TRAIN, name, PIPELINE, json.dumps(dict(settings))],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def steps_taken(family: Family) -> list[int]:
@@ -362,7 +373,7 @@ def row_in_own_workspaces(family: Family, row: Callable[[Family], dict[str, str]
         for home in (family.calm, family.disturbed)
     )
     try:
-        return row(Family(family.name, calm, disturbed, family.settings))
+        return row(replace(family, calm=calm, disturbed=disturbed))
     finally:
         shutil.rmtree(calm)
         shutil.rmtree(disturbed)

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.every_family import CHECKS, Family, check, row_in_own_workspaces
 from pipelines import build
+from tests.support.fresh import start_zoo
 from tests.support.workspace import TINY, make_workspace
 from zoo import families
 
@@ -30,6 +31,6 @@ def data(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Pat
 @pytest.mark.parametrize("name", families.names())
 def test_all_that_one_does_with_a_model(data: Path, tmp_path: Path, name: str) -> None:
     calm, disturbed = (Path(shutil.copytree(data, tmp_path / folder)) for folder in ("calm", "disturbed"))
-    row = row_in_own_workspaces(Family(name, calm, disturbed, SETTINGS | {"jit": name in WITH_XLA}), check)
+    row = row_in_own_workspaces(Family(name, calm, disturbed, SETTINGS | {"jit": name in WITH_XLA}, start_zoo), check)
     assert list(row) == ["family", *CHECKS]
     assert not [f"{what}: {said}" for what, said in row.items() if said.startswith("FAILED")]

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from registry import Tracking, list_versions
+from tests.support.fresh import start_zoo
 from tests.support.workspace import make_workspace
 from zoo.workspace import Workspace
 
@@ -53,39 +54,24 @@ STAGES = [
 ]
 
 
-def start(home: Path) -> subprocess.Popen[str]:
-    environment = os.environ | {"ZOO_HOME": str(home)}
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def run_to_the_end(home: Path) -> None:
-    child = start(home)
-    output, errors = child.communicate(timeout=600)
-    assert child.returncode == 0, errors[-2000:]
+    code, output, errors = start_zoo(SCRIPT, ZOO_HOME=str(home)).end()
+    assert code == 0, errors[-2000:]
     assert "done 1" in output
 
 
 def kill_in_stage(home: Path, stage: str, delay: float) -> bool:
     """Kills the whole process group some time after the stage began; False when it ended before."""
-    child = start(home)
-    assert child.stdout is not None
+    child = start_zoo(SCRIPT, ZOO_HOME=str(home))
     timer: threading.Timer | None = None
     for line in child.stdout:
         if timer is None and line.startswith(stage):
-            timer = threading.Timer(delay, os.killpg, (child.pid, signal.SIGKILL))
+            timer = threading.Timer(delay, child.kill)
             timer.start()
-    child.wait(timeout=600)
     if timer is not None:
         timer.cancel()
-    child.communicate()
-    return child.returncode == -signal.SIGKILL
+    code, _, _ = child.end()
+    return code == -signal.SIGKILL
 
 
 def outcome(home: Path) -> dict[str, Any]:

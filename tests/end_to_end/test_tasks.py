@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import zoo
 from governance import ConfigError, PolicyRefused
 from governance.labels import Label
 from registry import Tracking, list_versions
+from tests.support.fresh import run_zoo_script
 from tests.support.workspace import PIPELINE, TINY, bundled_rows, make_workspace, write_jsonl
 from zoo.workspace import Workspace
 
@@ -101,10 +99,7 @@ def test_a_head_is_trained_registered_and_used(
         client = Tracking(workspace.tracking_uri, workspace.artifact_root).client
         client.set_registered_model_alias(run.model.name, "champion", str(run.model.version))
     script = FRESH.format(model=run.model.name, uri=workspace.tracking_uri, call=call, example=example)
-    environment = os.environ | {"ZOO_HOME": str(workspace.home)}
-    result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-2000:]
-    here, served = json.loads(result.stdout.splitlines()[-1])
+    here, served = json.loads(run_zoo_script(script, ZOO_HOME=str(workspace.home)))
     if task == "tag":
         assert len(json.loads(served[0])) == here
     else:

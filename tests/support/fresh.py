@@ -1,7 +1,8 @@
-"""Fresh processes that have imported keras-hub and nothing of ours, without paying ten seconds for it each time.
+"""Fresh processes that do not pay for the imports of large libraries each time.
 
-A server imports keras-hub once for each backend and forks for each script, before TensorFlow or JAX have started
-anything: what a script sees is the state after `import keras_hub`, whatever ran before it.
+A server imports them once and forks for each script, before TensorFlow, JAX or MLflow have started anything: what a
+script sees is the state after these imports, whatever ran before it. It is a process of its own, in a session of its
+own, that can be killed like any other.
 """
 
 from __future__ import annotations
@@ -9,66 +10,127 @@ from __future__ import annotations
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).parents[2]
 
 #: A script that is `python -m` of its first argument.
 AS_A_PROGRAM = "import runpy, sys; del sys.argv[0]; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 
+#: Nothing of ours, and of other libraries what the models of keras-hub need.
+KERAS_HUB = "keras_hub"
+
+#: What `zoo.train` imports but Keras, which `zoo.backend` sets the environment up for.
+LIBRARIES = "tensorflow mlflow.pyfunc mlflow.store.tracking.sqlalchemy_store presidio_analyzer spacy pyarrow.parquet"
+
+# A keeper stays between the server, which goes on, and the script, whose exit code it hands on.
 _SERVER = """
-import json, os, sys, traceback
-import keras_hub
+import importlib, json, os, signal, sys, traceback
+for module in sys.argv[1].split():
+    importlib.import_module(module)
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
-    script, arguments, output = json.loads(line)
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.dup2(written, 1)
-            os.dup2(written, 2)
-            sys.argv = ["-c", *arguments]
-            exec(compile(script, "<script>", "exec"), {"__name__": "__main__"})
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    script, arguments, environment, folder = json.loads(line)
+    if os.fork():
+        continue
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with open(f"{folder}/status", "w") as status:
+        child = os.fork()
+        if child == 0:
+            os.setsid()
+            code = 1
+            try:
+                for number, name in ((1, "output"), (2, "errors")):
+                    os.dup2(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT), number)
+                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+                os.environ.update(environment)
+                sys.argv = ["-c", *arguments]
+                exec(compile(script, "<script>", "exec"), {"__name__": "__main__"})
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        print(child, file=status, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=status, flush=True)
+    os._exit(0)
 """
 
 
+class Fresh:
+    """A script that runs in a process of its own.
+
+    Attributes:
+        pid: of the process, which leads its group.
+        stdout: what it prints, as it does.
+    """
+
+    def __init__(
+        self, script: str, *arguments: str, imported: str, backend: str, environment: Mapping[str, str]
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="fresh-")
+        folder = Path(self._folder.name)
+        for name in ("status", "output"):
+            os.mkfifo(folder / name)
+        server = _server(imported, backend)
+        assert server.stdin is not None
+        server.stdin.write(json.dumps([script, arguments, dict(environment), str(folder)]) + "\n")
+        server.stdin.flush()
+        self._status = (folder / "status").open(encoding="utf-8")
+        self.pid = int(self._status.readline())
+        self.stdout: TextIO = (folder / "output").open(encoding="utf-8", errors="replace")
+
+    def kill(self) -> None:
+        os.killpg(self.pid, signal.SIGKILL)
+
+    def end(self) -> tuple[int, str, str]:
+        """Waits; exit code (-9 after SIGKILL), what was left of its output, what it wrote to standard error."""
+        with self._folder, self.stdout, self._status:
+            output = self.stdout.read()
+            code = int(self._status.readline())
+            return code, output, (Path(self._folder.name) / "errors").read_text(encoding="utf-8", errors="replace")
+
+
+def start_zoo(script: str, *arguments: str, **environment: str) -> Fresh:
+    """Starts a script that uses `zoo`."""
+    return Fresh(script, *arguments, imported=LIBRARIES, backend="tensorflow", environment=environment)
+
+
+def run_zoo_script(script: str, *arguments: str, **environment: str) -> str:
+    """The last line that a script prints which uses `zoo`."""
+    return _last_line(start_zoo(script, *arguments, **environment))
+
+
 def run_beside(script: str, *arguments: str, backend: str = "tensorflow") -> str:
-    """The last line that a script prints in a fresh process.
+    """The last line that a script prints in a process without anything of ours.
 
     Raises:
-        AssertionError: the script failed; the message is the end of what it printed.
+        AssertionError: the script failed; the message is the end of what it wrote.
     """
-    server = _server(backend)
-    assert server.stdin is not None and server.stdout is not None
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "output"
-        server.stdin.write(json.dumps([script, arguments, str(output)]) + "\n")
-        server.stdin.flush()
-        code = server.stdout.readline().strip()
-        printed = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
-    assert code == "0", f"exit code {code or 'of the server'}: {printed[-2000:]}"
-    return printed.splitlines()[-1]
+    return _last_line(Fresh(script, *arguments, imported=KERAS_HUB, backend=backend, environment={}))
+
+
+def _last_line(process: Fresh) -> str:
+    code, output, errors = process.end()
+    assert code == 0, f"exit code {code}: {errors[-2000:]}"
+    return output.splitlines()[-1]
 
 
 @functools.cache
-def _server(backend: str) -> subprocess.Popen[str]:
+def _server(imported: str, backend: str) -> subprocess.Popen[str]:
     """It ends with this process, whose end of its input is closed then."""
     return subprocess.Popen(
-        [sys.executable, "-c", _SERVER],
+        [sys.executable, "-c", _SERVER, imported],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=ROOT,

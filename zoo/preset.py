@@ -171,7 +171,7 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2Se
             prepare_classes(folder, family)
             return family, read_head(folder, about, family, encoder)
         task = load_task(folder, family)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"this is no saved model: {type(error).__name__}", where=str(folder), fix="register it again"
         ) from None

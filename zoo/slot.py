@@ -97,7 +97,7 @@ def is_claimed(storage: Path, model: str, size: str, identity: Identity) -> bool
     owner = storage / "training" / model / size / "identity.json"
     try:
         return owner.exists() and _identity(owner).fingerprint == identity.fingerprint
-    except DataError:  # of nobody
+    except (DataError, OSError):  # of nobody, or another process is clearing it
         return False
 
 

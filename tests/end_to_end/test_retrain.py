@@ -169,6 +169,7 @@ def test_the_daemon_retrains_on_time_also_after_a_kill(tmp_path: Path, mlflow_te
         rival = run_zoo(home, "schedule", timeout=180)
         assert rival.returncode == 1 and "another `zoo schedule`" in rival.stderr
         assert wait_for(lambda: "tax_domain.gpt version 2" in said(home), 900), said(home)
+        assert versions(workspace)[-1] == (2, "version 2 promoted" in said(home))
     finally:
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(timeout=60)

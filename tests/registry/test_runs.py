@@ -197,6 +197,12 @@ def test_the_card_says(changes: dict[str, object], words: str) -> None:
     assert words in model_card(facts(**changes))
 
 
+def test_the_card_of_an_encoder_does_not_send_questions_to_it() -> None:
+    assert "zoo.query" in model_card(facts()) and "zoo.query" not in model_card(
+        facts(shape="encoder", gives="embedding")
+    )
+
+
 @pytest.mark.parametrize("rows", [1, 400])
 def test_the_description_of_a_version_is_the_card_as_far_as_it_fits(rows: int) -> None:
     counts = {f"TYPE_{i:04}": 1 for i in range(rows)}

@@ -7,6 +7,7 @@ own, that can be killed like any other.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -31,9 +32,10 @@ LIBRARIES = "tensorflow mlflow.pyfunc mlflow.store.tracking.sqlalchemy_store pre
 
 # A keeper stays between the server, which goes on, and the script, whose exit code it hands on.
 _SERVER = """
-import importlib, json, os, signal, sys, traceback
+import atexit, importlib, json, os, signal, sys, threading, traceback
 for module in sys.argv[1].split():
     importlib.import_module(module)
+print("ready", flush=True)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
     script, arguments, environment, folder = json.loads(line)
@@ -49,13 +51,18 @@ for line in sys.stdin:
                 for number, name in ((1, "output"), (2, "errors")):
                     os.dup2(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT), number)
                 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+                os.environ.clear()
                 os.environ.update(environment)
                 sys.argv = ["-c", *arguments]
                 exec(compile(script, "<script>", "exec"), {"__name__": "__main__"})
                 code = 0
+            except SystemExit as ended:
+                code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
             except BaseException:
                 traceback.print_exc()
             finally:
+                threading._shutdown()  # as an interpreter ends: its threads, what was to be done at its end
+                atexit._run_exitfuncs()
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(code)
@@ -82,14 +89,16 @@ class Fresh:
             os.mkfifo(folder / name)
         server = _server(imported, backend)
         assert server.stdin is not None
-        server.stdin.write(json.dumps([script, arguments, dict(environment), str(folder)]) + "\n")
+        present = os.environ | {"KERAS_BACKEND": backend, **environment}
+        server.stdin.write(json.dumps([script, arguments, dict(present), str(folder)]) + "\n")
         server.stdin.flush()
         self._status = (folder / "status").open(encoding="utf-8")
         self.pid = int(self._status.readline())
         self.stdout: TextIO = (folder / "output").open(encoding="utf-8", errors="replace")
 
     def kill(self) -> None:
-        os.killpg(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(self.pid, signal.SIGKILL)
 
     def end(self) -> tuple[int, str, str]:
         """Waits; exit code (-9 after SIGKILL), what was left of its output, what it wrote to standard error."""
@@ -127,12 +136,18 @@ def _last_line(process: Fresh) -> str:
 @functools.cache
 def _server(imported: str, backend: str) -> subprocess.Popen[str]:
     """It ends with this process, whose end of its input is closed then."""
-    return subprocess.Popen(
-        [sys.executable, "-c", _SERVER, imported],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"KERAS_BACKEND": backend},
-    )
+    with tempfile.TemporaryFile("w+") as errors:
+        server = subprocess.Popen(
+            [sys.executable, "-c", _SERVER, imported],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | {"KERAS_BACKEND": backend},
+        )
+        assert server.stdout is not None
+        if server.stdout.readline() != "ready\n":
+            errors.seek(0)
+            raise RuntimeError(f"cannot import {imported}: {errors.read()[-2000:]}")
+        return server

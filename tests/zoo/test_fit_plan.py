@@ -87,11 +87,17 @@ def test_time_matters_only_when_the_plan_has_minutes() -> None:
     assert learning_rate(minutes, 10, 0.0) == learning_rate(steps, 10)
 
 
-def test_a_time_that_ends_within_the_warmup_lets_the_rate_fall() -> None:
+def test_a_warmup_of_more_steps_than_the_time_has_ends_after_a_twentieth_of_it() -> None:
     plan = toy_plan(steps=None, minutes=10, warmup=1000, learning_rate=1.0)
     rates = [learning_rate(plan, step, step / 50) for step in range(501)]
-    assert max(rates) > 0.3 and rates[500] == pytest.approx(0, abs=1e-12)
-    assert rates[:100] == [(step + 1) / 1000 for step in range(100)]
+    assert rates[20] == pytest.approx(20 / 25) and rates[25] == pytest.approx(1, abs=0.01) == max(rates)
+    assert rates[25:] == sorted(rates[25:], reverse=True) and rates[500] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_warmup_has_ten_steps_however_long_they_take() -> None:
+    plan = toy_plan(steps=None, minutes=60, warmup=150, learning_rate=1.0)
+    rates = [learning_rate(plan, step, 2.5 * step) for step in range(24)]
+    assert rates[2] == pytest.approx(3 / 10) and max(rates) > 0.6
 
 
 @pytest.mark.parametrize("field", ["steps", "evaluate_every", "checkpoint_every"])

@@ -142,7 +142,7 @@ class _Run:
         self.first_seconds: dict[tuple[Any, ...], float] = {}  # by the shapes of the batch, with the compiler's time
         self.limit_seconds = math.inf if plan.minutes is None else 60 * plan.minutes
         self.read_clock_at = time.perf_counter()
-        self.evaluations = Spacing(self.limit_seconds / _EVALUATIONS)
+        self.evaluations = Spacing(self.limit_seconds / _EVALUATIONS, compiles=True)
         self.saves = Spacing(self.limit_seconds / _CHECKPOINTS)
 
     def resume(self) -> None:

@@ -13,18 +13,30 @@ import math
 
 from zoo.fit.plan import TrainPlan
 
+_WARMUP_SHARE = 0.05  # of the time
+_FEWEST_WARMUP = 10  # steps that the optimizer's averages need, however long one takes
+
 
 def learning_rate(plan: TrainPlan, step: int, elapsed_minutes: float = 0.0) -> float:
     """The rate of update `step` (from 0).
 
     Computed on the host and handed to the compiled step as a number, so that a training by time
-    needs no second schedule. Without `plan.minutes` the time has no influence. With it, the warm-up is one of
-    steps nevertheless, since it is for the optimizer's averages; should the time end first, the rate falls.
+    needs no second schedule. Without `plan.minutes` the time has no influence. With it, the warm-up ends after a
+    twentieth of the time, if its steps are not over before: nobody knows how many steps there will be.
     """
     if step >= plan.warmup:
         return _after_warmup(plan, step, elapsed_minutes)
-    rising = plan.learning_rate * (step + 1) / plan.warmup
+    rising = plan.learning_rate * _risen(plan, step, elapsed_minutes)
     return rising if plan.minutes is None else min(rising, _after_warmup(plan, step, elapsed_minutes))
+
+
+def _risen(plan: TrainPlan, step: int, elapsed_minutes: float) -> float:
+    """Share of the warm-up that is over, up to 1."""
+    of_steps = (step + 1) / plan.warmup
+    if plan.minutes is None:
+        return of_steps
+    of_time = elapsed_minutes / (_WARMUP_SHARE * plan.minutes)
+    return min(1.0, max(of_steps, min(of_time, (step + 1) / _FEWEST_WARMUP)))
 
 
 def _after_warmup(plan: TrainPlan, step: int, elapsed_minutes: float) -> float:

@@ -50,6 +50,7 @@ class Seq2Seq(TaskObjective):
         self.frame = PairFrame.of(setting.encoder.lexicon)
         self._around = len(self.frame.text([]))
         self._bytes = setting.encoder.lexicon.words.bytes
+        self._longest: dict[tuple[str, PartName], int] = {}  # a look at all lengths, not for each batch
 
     @property
     def fewest_tokens(self) -> int:
@@ -68,8 +69,10 @@ class Seq2Seq(TaskObjective):
 
     def _side(self, split: ExampleSplit, part: PartName, bucket: int, needed: int) -> int:
         """Tokens of the encoder or the decoder of a batch."""
-        longest = self._around + int(split.parts[part].lengths.max())
-        return halved(min(bucket, bucket_lengths(longest, self.setting.context)[-1]), needed)
+        if (split.name, part) not in self._longest:
+            self._longest[split.name, part] = self._around + int(split.parts[part].lengths.max())
+        largest = bucket_lengths(self._longest[split.name, part], self.setting.context)[-1]
+        return halved(min(bucket, largest), needed)
 
     def batch(self, split: ExampleSplit, rows: Rows) -> Batch:
         room = self.setting.context - self._around

@@ -274,14 +274,6 @@ def self_reference(family: Family) -> str:
     return f"{family.model}/1"
 
 
-def registered(home: Path) -> list[Any]:
-    from registry import Tracking, list_versions
-    from zoo.workspace import Workspace
-
-    workspace = Workspace.load(home)
-    return list_versions(Tracking(workspace.tracking_uri, workspace.artifact_root))
-
-
 def folder_of(version: Any, workspace: Any) -> Path:
     from registry import Tracking, model_folder
 
@@ -290,12 +282,12 @@ def folder_of(version: Any, workspace: Any) -> Path:
 
 def history(home: Path, model: str) -> dict[str, list[tuple[int, float]]]:
     """Losses and evaluations by step, of the one run of the one version of a model."""
-    from registry import Tracking
+    from registry import Tracking, list_versions
     from zoo.workspace import Workspace
 
-    [version] = [one for one in registered(home) if one.name == model]
     workspace = Workspace.load(home)
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
+    [version] = [one for one in list_versions(tracking) if one.name == model]
     found = {}
     for key in ("train_loss", "val_bits_per_byte", "val_loss"):
         points = tracking.client.get_metric_history(version.run_id, key)

@@ -12,10 +12,12 @@ Blocks without a comment are only shown.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +66,7 @@ def is_slow(page: list[Block]) -> bool:
 def run_page(page: list[Block], folder: Path) -> None:
     """Runs a page's blocks one after the other in `folder`."""
     home = folder.with_name(folder.name + "-home")
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     bin_folder = str(Path(sys.executable).parent)
     environment = os.environ | {"HOME": str(home), "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
     printed = ""
@@ -88,20 +90,31 @@ def run_block(block: Block, folder: Path, environment: dict[str, str]) -> str:
     return result.stdout
 
 
+#: Pages that go on in the folder of another one, as a reader does: its data is built, its models are there.
+GOES_ON = {"docs/quickstart.md": "README.md", "docs/generation.md": "docs/exchange.md"}
+
+
 def _page_parameters() -> list[object]:
     parameters = []
     for path in PAGES:
-        page = blocks(path.read_text(encoding="utf-8"))
+        page, name = blocks(path.read_text(encoding="utf-8")), str(path.relative_to(ROOT))
         if page:
-            marks = [pytest.mark.slow] if is_slow(page) else []
-            parameters.append(pytest.param(page, id=str(path.relative_to(ROOT)), marks=marks))
+            first = GOES_ON.get(name, name)
+            marks = [pytest.mark.slow, pytest.mark.xdist_group(first)] if is_slow(page) else []
+            parameters.append(pytest.param(page, first, id=name, marks=marks))
     return parameters
 
 
-@pytest.mark.parametrize("page", _page_parameters())
-def test_examples_of_a_page_run(page: list[Block], tmp_path: Path) -> None:
-    folder = tmp_path / "workspace"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a page, by the name of the one that it goes on from."""
+    return functools.cache(lambda name: tmp_path_factory.mktemp("pages") / "workspace")
+
+
+@pytest.mark.parametrize(("page", "first"), _page_parameters())
+def test_examples_of_a_page_run(page: list[Block], first: str, folders: Callable[[str], Path]) -> None:
+    folder = folders(first)
+    folder.mkdir(exist_ok=True)
     run_page(page, folder)
 
 

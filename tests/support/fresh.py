@@ -61,11 +61,13 @@ for line in sys.stdin:
             except BaseException:
                 traceback.print_exc()
             finally:
-                threading._shutdown()  # as an interpreter ends: its threads, what was to be done at its end
-                atexit._run_exitfuncs()
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
+                try:
+                    threading._shutdown()  # as an interpreter ends: its threads, what was to be done at its end
+                    atexit._run_exitfuncs()
+                    sys.stdout.flush()
+                    sys.stderr.flush()
+                finally:
+                    os._exit(code)  # never back into the keeper's part
         print(child, file=status, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=status, flush=True)
     os._exit(0)

@@ -257,6 +257,10 @@ def test_a_preset_is_the_same_model_in_a_new_process(any_model: AnyModel, tmp_pa
     assert loaded.generate(["the tax"], SHORT) == model.generate(["the tax"], SHORT)
     with pytest.raises(DataError, match="exists already"):
         save_preset(model.task, files.folder, folder, family=family, context=SIZE.context)
+    for vocabulary in folder.glob("assets/tokenizer/vocabulary.json"):
+        vocabulary.write_text("[]")  # JSON, but no vocabulary
+        with pytest.raises(DataError, match="no saved model"):
+            load_preset(folder)
 
 
 def test_no_preset(tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
 """What a training will cost before it is started: tokens, FLOPs, memory, hours, money.
 
 Tokens: the compute-optimal 20 for each weight (Hoffmann et al. 2022, arXiv:2203.15556, table 3).
-FLOPs: six for each weight and token, and attention (see `Family.flops_per_token`). Memory: weights,
-gradients and AdamW's two moments, and activations by Korthikanti et al. 2022 (arXiv:2205.05198,
-equation 2). Hours: FLOPs over the peak of the hardware times the share of it that is reached.
+FLOPs: six for each weight and token, and attention (see `Family.flops_per_token`). Memory: see
+`zoo.memory`. Hours: FLOPs over the peak of the hardware times the share of it that is reached.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from typing import Any
 from governance.errors import ConfigError, did_you_mean
 from zoo import families
 from zoo.families.base import Family, Size
+from zoo.memory import of_teacher, training_memory
 
 TOKENS_PER_PARAMETER = 20
 
@@ -49,6 +49,7 @@ class Hardware:
         memory: bytes; 0 when unknown.
         price: dollars an hour, an assumption (cloud prices differ by a factor of three), if known.
         value_bytes: of an activation: 2 in mixed precision, 4 in float32.
+        is_host: its memory is also the one in which copies of the weights are kept and checkpoints are made.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Hardware:
     memory: float
     price: float | None
     value_bytes: int = 2
+    is_host: bool = False
 
 
 HARDWARE = {
@@ -174,9 +176,10 @@ def plan(
     a_token = a_token or 6 * count
     speed = device.peak * utilisation * devices / a_token
     hours = wanted / speed / 3600
-    memory = _state(recipe, count, shape, vocab_size)
-    if shape is not None:
-        memory += shape.batch_size * _activations(recipe, shape, vocab_size, device.value_bytes)
+    batch = 0 if shape is None else shape.batch_size
+    memory = training_memory(
+        recipe, count, shape, vocab_size, batch, value_bytes=device.value_bytes, is_host=device.is_host
+    )
     return Estimate(
         family=family,
         size=size,
@@ -249,40 +252,6 @@ def _model_and_tokens(
     return count, wanted
 
 
-def _state(family: Family, parameters: int, size: Size | None, vocab_size: int) -> float:
-    """Bytes that do not grow with the batch: 16 for each weight (float32 weights, gradients and both moments of
-    AdamW), a teacher's weights, and of recurrent layers their kernels once for each position: TensorFlow's loop
-    keeps what each of its passes reads for the gradient."""
-    state = 16.0 * parameters
-    if size is None:
-        return state
-    if family.teacher is not None:
-        state += 4 * families.get(family.teacher).parameters(_of_teacher(size), vocab_size)
-    if not size.heads:
-        state += 4 * size.layers * size.context * 8 * size.width**2
-    return state
-
-
-def _activations(family: Family, size: Size, vocab_size: int, value_bytes: int) -> float:
-    """Bytes of one window without recomputation: the formula of GPT's layers, taken for the others as well.
-
-    A layer keeps 16 values of each position and state, and 2 of each pair of positions and head, of `value_bytes`,
-    and masks of dropout of one byte: in 16 bits layers * s h (34 + 5 a s / h). Half of a seq2seq model are
-    decoders that look at the input as well. Logits and their gradient are float32.
-    """
-    position, pair = size.width * (16 * value_bytes + 2), size.heads * (2 * value_bytes + 1)
-    predicted = family.predicted * size.context
-    layer: float = size.context * (position + size.context * pair)
-    if family.shape == "seq2seq":
-        cross_attention = size.width * (5 * value_bytes + 1)
-        layer += predicted * (position + cross_attention + (predicted + size.context) * pair)
-    return size.layers * layer + 2 * 4 * predicted * vocab_size
-
-
-def _of_teacher(size: Size) -> Size:
-    return replace(size, layers=2 * size.layers)
-
-
 def _measurable(size: Size | None, vocab_size: int) -> Size:
     if size is None:
         raise ConfigError("this machine can be measured with a named size alone", where="plan", fix="give --size")
@@ -301,7 +270,7 @@ def _measured(family: Family, size: Size, vocab_size: int, device: Hardware) -> 
         batch, dtype = size.batch_size, "bfloat16"
     else:
         memory = max(0.0, physical_memory() - _LIBRARIES) * _PLANNABLE
-        device, dtype = replace(device, memory=memory, value_bytes=4), "float32"
+        device, dtype = replace(device, memory=memory, value_bytes=4, is_host=True), "float32"
         batch = _batch_that_fits(family, size, vocab_size, device)
     peak = matmul_peak(dtype=dtype)
     speed = training_speed(family, replace(size, batch_size=batch), vocab_size)
@@ -310,13 +279,19 @@ def _measured(family: Family, size: Size, vocab_size: int, device: Hardware) -> 
 
 def _batch_that_fits(family: Family, size: Size, vocab_size: int, device: Hardware) -> int:
     """Windows of the largest micro-batch that fits; a divisor, so that accumulating makes up the whole batch."""
-    state = _state(family, family.parameters(size, vocab_size), size, vocab_size)
-    window = _activations(family, size, vocab_size, device.value_bytes)
-    for batch in range(size.batch_size, 0, -1):
-        if size.batch_size % batch == 0 and state + batch * window <= device.memory:
+    count = family.parameters(size, vocab_size)
+    needed = {
+        batch: training_memory(
+            family, count, size, vocab_size, batch, value_bytes=device.value_bytes, is_host=device.is_host
+        )
+        for batch in range(size.batch_size, 0, -1)
+        if size.batch_size % batch == 0
+    }
+    for batch, memory in needed.items():
+        if memory <= device.memory:
             return batch
     raise ConfigError(
-        f"{family.name} {size.name} needs {(state + window) / 1e9:,.1f} GB for weights, optimizer and a single window, "
+        f"{family.name} {size.name} needs {needed[1] / 1e9:,.1f} GB for weights, optimizer and a single window, "
         f"and a training may fill {device.memory / 1e9:,.1f} GB of this machine's memory",
         where="plan.size",
         fix=f"take a smaller size, or plan for other hardware: {', '.join(HARDWARE)}",
@@ -371,7 +346,7 @@ def training_speed(family: Family, size: Size, vocab_size: int, *, steps: int = 
     objective = objectives.get(family.objective, made_up_lexicon(family.tokenizer, vocab_size))
     if family.teacher is not None:
         teacher = families.get(family.teacher)
-        objective = replace(objective, teacher=(teacher.build(_of_teacher(size), vocab_size), teacher))
+        objective = replace(objective, teacher=(teacher.build(of_teacher(size), vocab_size), teacher))
     task = family.build(size, vocab_size, dropout=size.dropout, dtype=dtype_policy("auto"))
     compiled = make_steps(Loss(task, family, objective), make_optimizer(task, plan), jit=plan.jit)
     rows, length = size.batch_size, objective.span(size.context) + objective.overlap

@@ -192,6 +192,33 @@ def test_forget_gates_start_open() -> None:
         np.testing.assert_array_equal(np.reshape(layer.cell.bias, (4, -1)).mean(axis=1), [0, 1, 0, 0])
 
 
+def test_lstm_layers_are_those_of_keras() -> None:
+    """All positions at once, one after the other, and with positions that are passed over."""
+    import keras
+
+    layer = LSTM.build(TOYS["lstm"], 50, seed=4).backbone.lstm_layers[0]
+    width = layer.cell.units
+    peer = keras.layers.LSTM(width, return_sequences=True, return_state=True)
+    random = np.random.default_rng(5)
+    x = random.standard_normal((3, 7, width), np.float32)
+    before = list(random.standard_normal((2, 3, width), np.float32))
+    present = np.array([[False] * 2 + [True] * 5, [True] * 7, [False] * 6 + [True]])
+    peer.build(x.shape)
+    peer.set_weights(layer.get_weights())
+    for mask in (None, present):
+        hidden, _, cell = (np.asarray(value) for value in peer(x, initial_state=before, mask=mask))
+        states = np.asarray(layer(x, initial_state=before, mask=mask))
+        ends = slice(None) if mask is None else mask.argmax(axis=1).max()  # before it, Keras puts out zeros
+        np.testing.assert_allclose(states[:, ends, :width], hidden[:, ends], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(states[:, -1, width:], cell, rtol=1e-4, atol=1e-5)
+    state = before
+    for position in range(x.shape[1]):
+        _, state = layer.cell(x[:, position], state)
+    hidden, _, cell = peer(x, initial_state=before)
+    np.testing.assert_allclose(state[0], hidden[:, -1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(state[1], cell, rtol=1e-4, atol=1e-5)
+
+
 def test_a_student_starts_from_every_second_layer_of_its_teacher() -> None:
     from keras import ops
 

@@ -7,6 +7,8 @@ on from any position, as it can with attention.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -20,9 +22,39 @@ _register = keras.saving.register_keras_serializable(package="domain_zoo")
 class _Cell(keras.layers.LSTMCell):  # type: ignore[misc]  # Keras has no types
     """Gives hidden and cell state side by side, where Keras' cell gives the hidden state alone."""
 
+    _held: Any = None
+
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-        _, (hidden, cell) = super().call(inputs, states, training=training)
+        gates, kernel = (self.gates(inputs), self.recurrent_kernel) if self._held is None else (inputs, self._held)
+        hidden, cell = states
+        admit, keep, candidate, show = ops.split(gates + ops.matmul(hidden, kernel), 4, axis=-1)
+        cell = ops.sigmoid(keep) * cell + ops.sigmoid(admit) * ops.tanh(candidate)
+        hidden = ops.sigmoid(show) * ops.tanh(cell)
         return ops.concatenate([hidden, cell], axis=-1), [hidden, cell]
+
+    def gates(self, inputs: Any) -> Any:
+        """What inputs [..., width] say of the gates, [..., 4 * units]: input, forget, candidate, output."""
+        return ops.matmul(inputs, self.kernel) + self.bias
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside, the cell is called with gates instead of inputs, and with one copy of the recurrent kernel."""
+        self._held = ops.copy(self.recurrent_kernel)
+        try:
+            yield
+        finally:
+            self._held = None
+
+
+@_register
+class _Layer(keras.layers.RNN):  # type: ignore[misc]
+    """Multiplies the inputs of all positions at once, and reads no variable within the loop over positions: of what
+    is read there, TensorFlow keeps a copy for each position, for the gradient."""
+
+    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        gates = self.cell.gates(sequences)
+        with self.cell.held():
+            return super().inner_loop(gates, initial_state, mask, training)
 
 
 @_register
@@ -51,7 +83,7 @@ class LSTMBackbone(keras_hub.models.Backbone):  # type: ignore[misc]
             vocabulary_size, hidden_dim, tie_weights=True, dtype=dtype, name="token_embedding"
         )
         self.lstm_layers = [
-            keras.layers.RNN(
+            _Layer(
                 _Cell(hidden_dim, dtype=dtype, name="cell"), return_sequences=True, dtype=dtype, name=f"lstm_{index}"
             )
             for index in range(num_layers)

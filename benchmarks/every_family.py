@@ -1,6 +1,6 @@
 """Everything that one does with a model, for each family of the zoo, in one table.
 
-    python benchmarks/every_family.py [--families gpt bert …] [--steps 40] [--size nano] [--json]
+    python benchmarks/every_family.py [--families gpt bert …] [--steps 40] [--size nano] [--jobs 2] [--json]
 
 Each family is, on the bundled `tax_domain` and through the public verbs alone:
 
@@ -29,6 +29,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -340,6 +341,7 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", help="all by default")
     parser.add_argument("--size", default="nano")
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--jobs", type=int, default=1, help="families at a time")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--row", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -351,9 +353,9 @@ def main() -> None:
     from zoo import families
 
     names = options.families or families.names()
-    with tempfile.TemporaryDirectory(prefix="every-family-") as temporary:
-        calm, disturbed = make_workspaces(Path(temporary))
-        rows = [row_in_own_workspaces(Family(name, calm, disturbed, settings), row_of) for name in names]
+    with tempfile.TemporaryDirectory(prefix="every-family-") as temporary, ThreadPoolExecutor(options.jobs) as pool:
+        homes = make_workspaces(Path(temporary))
+        rows = list(pool.map(lambda name: row_in_own_workspaces(Family(name, *homes, settings), row_of), names))
     show(rows, options.json)
     raise SystemExit(any(value.startswith("FAILED") for row in rows for value in row.values()))
 

@@ -160,7 +160,7 @@ def tag(options: argparse.Namespace) -> None:
     write_jsonl(options.work / "messages.jsonl", rows)
     source = {"path": "messages.jsonl", "parts": {"text": "{text}", "spans": "spans"}, "id": "id"}
     workspace = make_workspace(options.work, "public-text", KEEP, {"names": [source]})
-    settings = {"steps": 450, "batch_size": 32, "learning_rate": 1e-4} | options.settings
+    settings = {"steps": 360, "batch_size": 32, "learning_rate": 1e-4} | options.settings
     train("bert", "names", workspace, task="tag", init=str(options.init), init_label="public", **settings)
     model = load("names.bert-tag", workspace)
     found = [{(place.start, place.end, place.type) for place in model.tag(text)} for text, _, _ in test]

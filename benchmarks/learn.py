@@ -138,7 +138,7 @@ def preference(options: argparse.Namespace) -> None:
     pipelines = {name: [{"path": f"{name}.jsonl", "id": "id", "parts": parts[name]}] for name in files}
     split = {"validation": 0.1, "test": 0.15}
     workspace = make_workspace(options.work, "public-text", KEEP, pipelines, split=split, vocab_size=2048)
-    train("gpt", "answers", workspace, steps=400)
+    train("gpt", "answers", workspace, steps=160)
     tuned = train("gpt", "answers", workspace, task="instruct", init="answers.gpt@champion", steps=300)
     settings = {"steps": 120, "learning_rate": 1e-3} | options.settings
     run = train("gpt", "likes", workspace, task="preference", init=str(tuned.model), **settings)

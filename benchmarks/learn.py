@@ -63,7 +63,7 @@ def classify(options: argparse.Namespace) -> None:
     rules = read_yaml(catalogue_folder() / "zoo.yaml")["domains"]["support"]["pii"]
     source = {"path": str(options.data / "support" / "train.csv"), "parts": {"text": "{text}", "label": "category"}}
     workspace = make_workspace(options.work, "support", rules, {"intents": [source]})
-    settings = {"steps": 940, "batch_size": 32, "learning_rate": 1e-4} | options.settings
+    settings = {"steps": 640, "batch_size": 32, "learning_rate": 2e-4} | options.settings
     train("bert", "intents", workspace, task="classify", init=str(options.init), init_label="public", **settings)
     model = load("intents.bert-classify", workspace)
     rows = list(csv.DictReader((options.data / "support" / "test.csv").open(encoding="utf-8")))

@@ -6,7 +6,8 @@ Unusual: no layer is changed. A forward pass runs in a `keras.StatelessScope` in
 their effective values, so that a recurrent cell or a token table takes an adapter as well as a dense layer
 does, and the task stays a plain one. (Keras' own `enable_lora` gives an EinsumDense [width, heads, head width]
 an A for each head, which is not of the rank that was asked for; keras-hub's changes nothing, and does not say
-so, where a layer has another name, and its files match layers by their number.)
+so, where a layer has another name, and its files match layers by their number.) A new layer, such as a
+classifier's projection, has nothing to adapt: it is trained whole beside the adapter.
 """
 
 from __future__ import annotations
@@ -82,23 +83,34 @@ class Adapter:
 
     Attributes:
         task: the frozen base.
-        trainable_variables: A and B of each adapted weight, float32, in the order of the weights.
+        trainable_variables: A and B of each adapted weight, float32, in the order of the weights, and then the
+            weights that are trained whole.
         paths: of the adapted weights.
+        whole: weights that are trained as they are.
         states: the seeds of the task's dropout layers, the one thing in it that still changes.
     """
 
-    def __init__(self, task: keras.Model, kernels: Sequence[_Kernel], rank: int, alpha: float) -> None:
+    def __init__(
+        self,
+        task: keras.Model,
+        kernels: Sequence[_Kernel],
+        rank: int,
+        alpha: float,
+        whole: Sequence[keras.Variable] = (),
+    ) -> None:
         import keras
 
         self.task = task
         self.rank = rank
         self.alpha = alpha
         self._kernels = list(kernels)
+        self.whole = list(whole)
         self.trainable_variables: list[keras.Variable] = []
         for kernel in kernels:
             rows, columns = kernel.sizes
             for name, shape in (("lora_a", (rows, rank)), ("lora_b", (rank, columns))):
                 self.trainable_variables.append(keras.Variable(keras.ops.zeros(shape), dtype="float32", name=name))
+        self.trainable_variables += self.whole
         weights = {id(weight) for weight in task.weights}
         self.states = [variable for variable in task.variables if id(variable) not in weights]
         # Layers that no loss reaches, such as BERT's pooler, are frozen before and after.
@@ -141,7 +153,7 @@ class Adapter:
         return self.task
 
     def save(self, path: Path) -> None:
-        """Writes an .npz of plain arrays, "<path of the weight>:a" and ":b", with rank and alpha as JSON.
+        """Writes an .npz of plain arrays, "<path of the weight>:a" and ":b", or ":whole", with rank and alpha as JSON.
 
         Raises:
             DataError: the disk is full or not writable.
@@ -151,6 +163,7 @@ class Adapter:
 
         meta = np.frombuffer(json.dumps({"rank": self.rank, "alpha": self.alpha}).encode(), np.uint8)
         names = [f"{path}:{part}" for path in self.paths for part in "ab"]
+        names += [f"{variable.path}:whole" for variable in self.whole]
         arrays = dict(zip(names, map(ops.convert_to_numpy, self.trainable_variables), strict=True))
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, meta=meta, **arrays)
@@ -158,7 +171,8 @@ class Adapter:
     def _changes(self) -> Iterator[tuple[_Kernel, Any]]:
         from keras import ops
 
-        pairs = zip(self.trainable_variables[::2], self.trainable_variables[1::2], strict=True)
+        parts = self.trainable_variables[: 2 * len(self._kernels)]
+        pairs = zip(parts[::2], parts[1::2], strict=True)
         for kernel, (a, b) in zip(self._kernels, pairs, strict=True):
             yield kernel, kernel.shaped(self.alpha / self.rank * ops.matmul(a.value, b.value))
 
@@ -169,6 +183,7 @@ def apply(
     alpha: float | None = None,
     targets: Sequence[str] | None = None,
     *,
+    whole: Sequence[keras.layers.Layer] = (),
     seed: int = 0,
 ) -> Adapter:
     """Freezes a task and makes a new adapter for it, which changes nothing yet: B is zero.
@@ -179,6 +194,7 @@ def apply(
         alpha: the change is A · B * alpha / rank; twice the rank if None.
         targets: patterns of layer paths. "query" means each layer of that name, "*layer_3/*" all that is in
             that layer, "token_embedding" the table. `DEFAULT_TARGETS` if None.
+        whole: layers that are new, and trained without an adapter whatever the targets.
         seed: of A, which is normal with the variance of a kernel that keeps its inputs'.
 
     Raises:
@@ -186,8 +202,9 @@ def apply(
     """
     import numpy as np
 
-    kernels = _chosen(_kernels(task), targets)
-    adapter = Adapter(task, kernels, rank, 2 * rank if alpha is None else alpha)
+    new = {id(weight): weight for layer in whole for weight in layer.trainable_variables}
+    kernels = _chosen([kernel for kernel in _kernels(task) if id(kernel.variable) not in new], targets)
+    adapter = Adapter(task, kernels, rank, 2 * rank if alpha is None else alpha, list(new.values()))
     for index, kernel in enumerate(kernels):
         draw = np.random.Generator(np.random.Philox(key=[seed & 0xFFFFFFFFFFFFFFFF, index]))
         a = adapter.trainable_variables[2 * index]
@@ -204,16 +221,18 @@ def load(path: Path, task: keras.Model) -> Adapter:
     """
     rank, alpha, arrays = _read(path)
     known = {kernel.name: kernel for kernel in _kernels(task)}
+    weights = {weight.path: weight for weight in task.weights}
     wanted = [name.removesuffix(":a") for name in arrays if name.endswith(":a")]
-    missing = [name for name in wanted if name not in known]
+    whole = [name.removesuffix(":whole") for name in arrays if name.endswith(":whole")]
+    missing = [name for name in wanted if name not in known] + [name for name in whole if name not in weights]
     if missing:
         raise DataError(
-            f'the model has no weight "{missing[0]}"{did_you_mean(missing[0], known)}',
+            f'the model has no weight "{missing[0]}"{did_you_mean(missing[0], [*known, *weights])}',
             where=str(path),
             fix="load the adapter into the family and size that it was trained on",
         )
-    adapter = Adapter(task, [known[name] for name in wanted], rank, alpha)
-    names = [f"{name}:{part}" for name in wanted for part in "ab"]
+    adapter = Adapter(task, [known[name] for name in wanted], rank, alpha, [weights[name] for name in whole])
+    names = [f"{name}:{part}" for name in wanted for part in "ab"] + [f"{name}:whole" for name in whole]
     for name, variable in zip(names, adapter.trainable_variables, strict=True):
         if name not in arrays or arrays[name].shape != tuple(variable.shape):
             found = arrays[name].shape if name in arrays else "no"

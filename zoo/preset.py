@@ -91,11 +91,13 @@ def save_head_preset(
     context: int,
     label: Label,
     objective: str,
+    adapter: Adapter | None = None,
 ) -> None:
     """Writes a model with a head; see `zoo.tasks.saved` for the files.
 
     Args:
         task: its name, classes, pooling and temperature.
+        adapter: what was merged into the model, kept beside it.
 
     Raises:
         DataError: the folder exists, or the disk is full or not writable.
@@ -104,6 +106,8 @@ def save_head_preset(
         raise DataError("the folder exists already", where=str(folder), fix="choose another one")
     with atomic_path(folder) as temporary:
         write_head(model, family, tokenizer_dir, context, temporary)
+        if adapter is not None:
+            adapter.save(temporary / ADAPTER_FILE)
         write_about(
             temporary,
             tokenizer_dir,

@@ -132,6 +132,7 @@ def _save(job: Job, trained: Trained, folder: Path) -> None:
     from zoo.preset import save_head_preset, save_preset
 
     where = {"family": job.family, "context": job.size.context, "label": job.label, "objective": job.objective_name}
+    where["adapter"] = trained.result.adapter
     if job.task is not None and job.task.head:
         about = {
             "name": job.task.name,
@@ -141,9 +142,7 @@ def _save(job: Job, trained: Trained, folder: Path) -> None:
         }
         save_head_preset(trained.model, job.tokens.tokenizer_dir, folder, task=about, **where)
     else:
-        adapter = trained.result.adapter
-        more = {"adapter": adapter, "controls": job.controls}
-        save_preset(trained.language_model, job.tokens.tokenizer_dir, folder, **more, **where)
+        save_preset(trained.language_model, job.tokens.tokenizer_dir, folder, controls=job.controls, **where)
 
 
 def _example(loaded: LoadedModel) -> str:

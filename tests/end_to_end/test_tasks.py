@@ -11,9 +11,10 @@ import pytest
 import zoo
 from governance import ConfigError, PolicyRefused
 from governance.labels import Label
-from registry import Tracking, list_versions
+from registry import ModelVersion, Tracking, list_versions, model_folder
 from tests.support.fresh import run_zoo_script
 from tests.support.workspace import PIPELINE, TINY, bundled_rows, make_workspace, write_jsonl
+from zoo.lora import ADAPTER_FILE
 from zoo.workspace import Workspace
 
 STEPS = {"steps": 8, "batch_size": 4}
@@ -86,7 +87,9 @@ def test_a_head_is_trained_registered_and_used(
     workspace = tuned_workspace(home, parts, letters(), pipeline)
     base = zoo.train(family, pipeline="tax_domain", workspace=workspace, **TINY)
     options = {"pipeline": pipeline, "task": task, "init": f"tax_domain.{family}/1", "workspace": workspace, **STEPS}
+    options |= {"lora": {"rank": 2}} if task == "classify" else {}
     run = zoo.train(family, **options)
+    assert (folder_of(run.model, workspace) / ADAPTER_FILE).is_file() == (task == "classify")
     assert run.model.name == f"{pipeline}.{family}-{task}" and run.model.objective == task
     gates = {gate.name: gate.passed for gate in run.gates}
     assert gates["no_training_pii"], run.gates
@@ -134,6 +137,10 @@ def test_tuned_to_answer_then_to_prefer(home: Path) -> None:
     assert "not_worse_than_champion" in compared
 
 
+def folder_of(version: ModelVersion, workspace: Workspace) -> Path:
+    return Path(model_folder(_tracking(workspace), version))
+
+
 def _tracking(workspace: Workspace) -> Tracking:
     return Tracking(workspace.tracking_uri, workspace.artifact_root)
 
@@ -150,7 +157,6 @@ def _gates(workspace: Workspace, name: str, version: int) -> list[Any]:
         ("gpt", {"task": "instrct"}, 'did you mean "instruct"'),
         ("roberta", {"task": "instruct"}, "tasks of roberta: classify, embed, tag"),
         ("gpt", {"task": "preference"}, "--init NAME@champion"),
-        ("gpt", {"task": "classify", "lora": {"rank": 2}}, "new head"),
         ("gpt", {"task": "reward", "accumulate": 2}, "one comparison"),
         ("gpt", {"task": "classify", "duration": "5M tokens"}, "examples, not tokens"),
         ("gpt", {"task": "classify", "teacher": "a.b/1"}, "from scratch on text"),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from governance.errors import ConfigError, DataError
+from tests.zoo.tasks.examples import ToyTraining
 from tests.zoo.toy import OBJECTIVES, TOYS, VOCABULARY, ToyTokens, toy_fit, toy_plan, toy_task
 from zoo import families, lora
 from zoo.fit import fit
@@ -187,6 +188,25 @@ def test_training_changes_the_adapted_weights_alone(tmp_path: Path, family: str)
     with np.load(newest) as file:
         saved = sum(file[name].size for name in file.files if name.startswith("array:"))
     assert saved < 3.1 * result.adapter.parameters + 100, "adapter, two moments, and seeds"
+
+
+@pytest.mark.parametrize(("name", "family"), [("classify", "lstm"), ("tag", "roberta"), ("reward", "gpt")])
+def test_a_new_head_is_trained_whole(tmp_path: Path, name: str, family: str) -> None:
+    training = ToyTraining.of(name, family)
+    model = training.model()
+    before = {weight.path: np.array(weight.value) for weight in model.weights}
+    settings = {"steps": 40, "learning_rate": 0.02, "lora": {"rank": 4, "targets": ["*"]}}
+    result = training.fit(model, tmp_path / "checkpoints", **settings)
+    assert result.adapter is not None and np.mean(result.losses[-8:]) < np.mean(result.losses[:8])
+    changed = {w.path for w in model.weights if (np.array(w.value) != before[w.path]).any()}
+    head = {"head_dense/kernel"} | ({"head_dense/bias"} if name != "reward" else set())  # what both answers share
+    assert not head & {*result.adapter.paths} and changed == {*result.adapter.paths, *head}
+
+    result.adapter.save(tmp_path / "adapter.npz")
+    other = lora.load(tmp_path / "adapter.npz", training.model()).merge()
+    assert len(other.trainable_variables) == len(training.model().trainable_variables)
+    for ours, theirs in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6, err_msg=ours.path)
 
 
 def test_an_adapter_of_everything_learns(tmp_path: Path) -> None:

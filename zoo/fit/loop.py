@@ -312,7 +312,8 @@ def has_stalled(evaluations: Sequence[Evaluation], plan: TrainPlan) -> bool:
 def _adapter(task: keras.Model, plan: TrainPlan) -> Adapter | None:
     if plan.lora is None:
         return None
-    return apply_lora(task, plan.lora.rank, plan.lora.alpha, plan.lora.targets, seed=plan.seed)
+    new = getattr(task, "new_layers", ())
+    return apply_lora(task, plan.lora.rank, plan.lora.alpha, plan.lora.targets, whole=new, seed=plan.seed)
 
 
 def _check(task: keras.Model, tokens: Splits, plan: TrainPlan) -> None:

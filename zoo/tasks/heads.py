@@ -47,6 +47,11 @@ class Head(keras.Model):  # type: ignore[misc]  # Keras has no types
         self.built = True
         _initialise(self.dense, seed)
 
+    @property
+    def new_layers(self) -> list[keras.layers.Layer]:
+        """What LoRA trains whole: no base has it."""
+        return [self.dense]
+
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
         mask = inputs["padding_mask"]
         states = ops.cast(hidden_states(self.family, self.backbone, inputs["inputs"], mask, training), "float32")

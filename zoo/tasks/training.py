@@ -53,10 +53,6 @@ def check_request(task: Task, *, has_base: bool, changes: Mapping[str, Any]) -> 
             where="init",
             fix="give the version to continue from: --init NAME@champion",
         )
-    if task.head and changes.get("lora") is not None:
-        raise ConfigError(
-            f"{task.name} trains a new head, which adapters would leave out", where="lora", fix="leave lora out"
-        )
     if not task.splittable and changes.get("accumulate", 1) != 1:
         raise ConfigError(
             f"a batch of {task.name} is one comparison and cannot be cut into micro-batches",

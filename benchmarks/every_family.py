@@ -341,7 +341,7 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", help="all by default")
     parser.add_argument("--size", default="nano")
     parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--jobs", type=int, default=1, help="families at a time")
+    parser.add_argument("--jobs", type=int, choices=range(1, 9), default=1, help="families at a time")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--row", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -352,7 +352,7 @@ def main() -> None:
         return
     from zoo import families
 
-    names = options.families or families.names()
+    names = list(dict.fromkeys(options.families or families.names()))
     with tempfile.TemporaryDirectory(prefix="every-family-") as temporary, ThreadPoolExecutor(options.jobs) as pool:
         homes = make_workspaces(Path(temporary))
         rows = list(pool.map(lambda name: row_in_own_workspaces(Family(name, *homes, settings), row_of), names))

@@ -245,7 +245,9 @@ def _check_settings(request: Request, ingredients: Ingredients, screen: Screen) 
         check_request(ingredients.task, has_base=ingredients.base is not None, changes=changes)
     _say_what_is_new(ingredients, changes, screen)
     if changes.get("lora") is not None and ingredients.base is None:
-        screen.say("warning: lora keeps all weights as they are; here these are random, so little will be learned")
+        screen.say(
+            "warning: lora keeps a model's weights as they are; here these are random, so little will be learned"
+        )
 
 
 def _say_what_is_new(ingredients: Ingredients, changes: Mapping[str, Any], screen: Screen) -> None:

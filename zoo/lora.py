@@ -2,8 +2,8 @@
 
     effective kernel = kernel + alpha / rank * A · B        A: [inputs, rank], B: [rank, outputs]
 
-Unusual: no layer is changed. A forward pass runs in a `keras.StatelessScope` in which the chosen kernels have
-their effective values, so that a recurrent cell or a token table takes an adapter as well as a dense layer
+Unusual: an adapter changes no layer. A forward pass runs in a `keras.StatelessScope` in which the chosen kernels
+have their effective values, so that a recurrent cell or a token table takes an adapter as well as a dense layer
 does, and the task stays a plain one. (Keras' own `enable_lora` gives an EinsumDense [width, heads, head width]
 an A for each head, which is not of the rank that was asked for; keras-hub's changes nothing, and does not say
 so, where a layer has another name, and its files match layers by their number.) A new layer, such as a
@@ -82,12 +82,12 @@ class Adapter:
     """What is trained in place of a task's weights, which are frozen. Make one with `apply` or `load`.
 
     Attributes:
-        task: the frozen base.
+        task: the base, frozen but for its new layers.
         trainable_variables: A and B of each adapted weight, float32, in the order of the weights, and then the
             weights that are trained whole.
         paths: of the adapted weights.
         whole: weights that are trained as they are.
-        states: the seeds of the task's dropout layers, the one thing in it that still changes.
+        states: the seeds of the task's dropout layers, which a forward pass changes.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Adapter:
         self.task = task
         self.rank = rank
         self.alpha = alpha
-        self._kernels = list(kernels)
+        self.kernels = list(kernels)
         self.whole = list(whole)
         self.trainable_variables: list[keras.Variable] = []
         for kernel in kernels:
@@ -119,7 +119,7 @@ class Adapter:
 
     @property
     def paths(self) -> list[str]:
-        return [kernel.name for kernel in self._kernels]
+        return [kernel.name for kernel in self.kernels]
 
     @property
     def parameters(self) -> int:
@@ -171,9 +171,9 @@ class Adapter:
     def _changes(self) -> Iterator[tuple[_Kernel, Any]]:
         from keras import ops
 
-        parts = self.trainable_variables[: 2 * len(self._kernels)]
+        parts = self.trainable_variables[: 2 * len(self.kernels)]
         pairs = zip(parts[::2], parts[1::2], strict=True)
-        for kernel, (a, b) in zip(self._kernels, pairs, strict=True):
+        for kernel, (a, b) in zip(self.kernels, pairs, strict=True):
             yield kernel, kernel.shaped(self.alpha / self.rank * ops.matmul(a.value, b.value))
 
 
@@ -183,10 +183,11 @@ def apply(
     alpha: float | None = None,
     targets: Sequence[str] | None = None,
     *,
-    whole: Sequence[keras.layers.Layer] = (),
     seed: int = 0,
 ) -> Adapter:
     """Freezes a task and makes a new adapter for it, which changes nothing yet: B is zero.
+
+    The task's `new_layers`, if it has some, are trained whole, whatever the targets.
 
     Args:
         task: a Keras model that is built.
@@ -194,7 +195,6 @@ def apply(
         alpha: the change is A · B * alpha / rank; twice the rank if None.
         targets: patterns of layer paths. "query" means each layer of that name, "*layer_3/*" all that is in
             that layer, "token_embedding" the table. `DEFAULT_TARGETS` if None.
-        whole: layers that are new, and trained without an adapter whatever the targets.
         seed: of A, which is normal with the variance of a kernel that keeps its inputs'.
 
     Raises:
@@ -202,10 +202,8 @@ def apply(
     """
     import numpy as np
 
-    new = {id(weight): weight for layer in whole for weight in layer.trainable_variables}
-    kernels = _chosen([kernel for kernel in _kernels(task) if id(kernel.variable) not in new], targets)
-    adapter = Adapter(task, kernels, rank, 2 * rank if alpha is None else alpha, list(new.values()))
-    for index, kernel in enumerate(kernels):
+    adapter = Adapter(task, _chosen(_kernels(task), targets), rank, 2 * rank if alpha is None else alpha, _new(task))
+    for index, kernel in enumerate(adapter.kernels):
         draw = np.random.Generator(np.random.Philox(key=[seed & 0xFFFFFFFFFFFFFFFF, index]))
         a = adapter.trainable_variables[2 * index]
         deviation = 1.0 if kernel.is_table else a.shape[0] ** -0.5
@@ -216,50 +214,70 @@ def apply(
 def load(path: Path, task: keras.Model) -> Adapter:
     """Freezes a task and puts a saved adapter on it, weight by weight by their paths.
 
+    The task's new layers get their trained values at once; the file is checked as a whole before anything changes.
+
     Raises:
         DataError: the file is no adapter, or not one for this task.
     """
     rank, alpha, arrays = _read(path)
     known = {kernel.name: kernel for kernel in _kernels(task)}
-    weights = {weight.path: weight for weight in task.weights}
-    wanted = [name.removesuffix(":a") for name in arrays if name.endswith(":a")]
-    whole = [name.removesuffix(":whole") for name in arrays if name.endswith(":whole")]
-    missing = [name for name in wanted if name not in known] + [name for name in whole if name not in weights]
-    if missing:
-        raise DataError(
-            f'the model has no weight "{missing[0]}"{did_you_mean(missing[0], [*known, *weights])}',
-            where=str(path),
-            fix="load the adapter into the family and size that it was trained on",
-        )
-    adapter = Adapter(task, [known[name] for name in wanted], rank, alpha, [weights[name] for name in whole])
-    names = [f"{name}:{part}" for name in wanted for part in "ab"] + [f"{name}:whole" for name in whole]
+    new = {weight.path: weight for weight in _new(task)}
+    adapted = [name.removesuffix(":a") for name in arrays if name.endswith(":a")]
+    shapes: dict[str, tuple[int, ...]] = {f"{name}:whole": tuple(weight.shape) for name, weight in new.items()}
+    for name in adapted:
+        if name not in known:
+            raise DataError(
+                f'the model has no weight "{name}" to adapt{did_you_mean(name, known)}',
+                where=str(path),
+                fix="load the adapter into the family, size and task that it was trained on",
+            )
+        rows, columns = known[name].sizes
+        shapes |= {f"{name}:a": (rows, rank), f"{name}:b": (rank, columns)}
+    for name in sorted(shapes.keys() | arrays.keys()):
+        found, expected = (_shape(arrays.get(name)), shapes.get(name))
+        if found != expected:
+            raise DataError(f'"{name}" has {found or "no"} instead of {expected or "no"} numbers', where=str(path))
+    adapter = Adapter(task, [known[name] for name in adapted], rank, alpha, list(new.values()))
+    names = [f"{name}:{part}" for name in adapted for part in "ab"] + [f"{name}:whole" for name in new]
     for name, variable in zip(names, adapter.trainable_variables, strict=True):
-        if name not in arrays or arrays[name].shape != tuple(variable.shape):
-            found = arrays[name].shape if name in arrays else "no"
-            raise DataError(f'"{name}" has {found} instead of {tuple(variable.shape)} numbers', where=str(path))
         variable.assign(arrays[name])
     return adapter
 
 
+def _shape(array: npt.NDArray[Any] | None) -> tuple[int, ...] | None:
+    return None if array is None else array.shape
+
+
+def _new(task: keras.Model) -> list[keras.Variable]:
+    """Weights of layers that no base has, and that are trained whole."""
+    return [weight for layer in getattr(task, "new_layers", ()) for weight in layer.weights]
+
+
 def _read(path: Path) -> tuple[int, float, dict[str, npt.NDArray[np.float32]]]:
+    """Rank, alpha and arrays of finite numbers by name."""
     import numpy as np
 
     try:
         with np.load(path, allow_pickle=False) as file:
             meta = json.loads(file["meta"].tobytes())
             arrays = {name: file[name] for name in file.files if name != "meta"}
-            return int(meta["rank"]), float(meta["alpha"]), arrays
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            rank, alpha = int(meta["rank"]), float(meta["alpha"])
+            sound = rank >= 1 and math.isfinite(alpha)
+            if not sound or not all(one.dtype == np.float32 and np.isfinite(one).all() for one in arrays.values()):
+                raise ValueError("numbers that cannot be")
+            return rank, alpha, arrays
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"this is no adapter: {type(error).__name__}", where=str(path)) from None
 
 
 def _kernels(task: keras.Model) -> list[_Kernel]:
-    """All weights that can be adapted, in the order of the task's weights."""
+    """All weights that can be adapted, in the order of the task's weights; new layers have none."""
+    new = {id(weight) for weight in _new(task)}
     found: dict[int, _Kernel] = {}
     for layer in task._flatten_layers(include_self=False):
         own = {id(variable): variable for variable in layer._trainable_variables}
         for key, variable in own.items():
-            if variable.name in _KERNELS and len(variable.shape) > 1 and key not in found:
+            if variable.name in _KERNELS and len(variable.shape) > 1 and key not in found and key not in new:
                 axes = _axes(layer, len(variable.shape))
                 found[key] = _Kernel(variable.path, variable, *axes, is_table=variable.name == "embeddings")
     seen: Counter[str] = Counter()

@@ -30,7 +30,7 @@ _SMALLEST_VOCABULARY = 257
 
 #: Of this machine's memory, what libraries and compiler take however small the model is, in bytes …
 _LIBRARIES = 2e9
-#: … and the share of the rest that may be planned: XLA's buffers are up to a fifth larger than estimated.
+#: … and the share of the rest that may be planned: XLA's buffers are up to a quarter larger than estimated.
 _PLANNABLE = 0.8
 
 #: The limit of a container on its memory, by version 2 and 1 of control groups.
@@ -76,7 +76,8 @@ class Estimate:
 
     Attributes:
         compute_optimal_tokens: 20 for each weight, whatever was planned.
-        memory: bytes for the training state and, when the shape is known, the activations of a batch.
+        memory: bytes for the training state and, when the shape is known, the activations of a batch; of a host
+            also for copies, see `zoo.memory`.
         device_memory: bytes of one device that a training may fill; None when that is unknown.
         fits: whether the memory is less than that of all devices; None when that is unknown.
         batch_size: windows in a step of the size, if a size was named.
@@ -291,7 +292,7 @@ def _batch_that_fits(family: Family, size: Size, vocab_size: int, device: Hardwa
         if memory <= device.memory:
             return batch
     raise ConfigError(
-        f"{family.name} {size.name} needs {needed[1] / 1e9:,.1f} GB for weights, optimizer and a single window, "
+        f"{family.name} {size.name} needs {needed[1] / 1e9:,.1f} GB for weights, optimizer, copies and one window, "
         f"and a training may fill {device.memory / 1e9:,.1f} GB of this machine's memory",
         where="plan.size",
         fix=f"take a smaller size, or plan for other hardware: {', '.join(HARDWARE)}",

@@ -6,15 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import zoo
 from governance import ConfigError, PolicyRefused
 from governance.labels import Label
-from registry import ModelVersion, Tracking, list_versions, model_folder
+from registry import Tracking, list_versions, model_folder
 from tests.support.fresh import run_zoo_script
 from tests.support.workspace import PIPELINE, TINY, bundled_rows, make_workspace, write_jsonl
-from zoo.lora import ADAPTER_FILE
+from zoo import families, lora
+from zoo.tasks.heads import Head
 from zoo.workspace import Workspace
 
 STEPS = {"steps": 8, "batch_size": 4}
@@ -87,9 +89,7 @@ def test_a_head_is_trained_registered_and_used(
     workspace = tuned_workspace(home, parts, letters(), pipeline)
     base = zoo.train(family, pipeline="tax_domain", workspace=workspace, **TINY)
     options = {"pipeline": pipeline, "task": task, "init": f"tax_domain.{family}/1", "workspace": workspace, **STEPS}
-    options |= {"lora": {"rank": 2}} if task == "classify" else {}
     run = zoo.train(family, **options)
-    assert (folder_of(run.model, workspace) / ADAPTER_FILE).is_file() == (task == "classify")
     assert run.model.name == f"{pipeline}.{family}-{task}" and run.model.objective == task
     gates = {gate.name: gate.passed for gate in run.gates}
     assert gates["no_training_pii"], run.gates
@@ -116,6 +116,22 @@ def test_a_head_is_trained_registered_and_used(
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("heads")
+def test_a_head_is_registered_with_its_adapter(home: Path) -> None:
+    """The adapter's file on a head that is new gives the projection that was registered."""
+    workspace = tuned_workspace(home, {"text": "text", "label": "kind"}, letters(), "adapted")
+    zoo.train("roberta", pipeline="tax_domain", workspace=workspace, **TINY)
+    options = {"pipeline": "adapted", "task": "classify", "init": "tax_domain.roberta/1", "workspace": workspace}
+    run = zoo.train("roberta", lora={"rank": 2}, **options, **STEPS)
+    folder = Path(model_folder(_tracking(workspace), run.model))
+    registered = zoo.load(f"{run.model.name}/1", workspace=workspace).text_model.task
+    fresh = Head(registered.backbone, 3, family=families.get("roberta"), pooling="mean")
+    adapter = lora.load(folder / lora.ADAPTER_FILE, fresh)
+    assert adapter.rank == 2 and len(adapter.paths) == 8
+    np.testing.assert_array_equal(fresh.dense.kernel, registered.dense.kernel)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("heads")
 def test_tuned_to_answer_then_to_prefer(home: Path) -> None:
     """The tuned model is asked before the one that only read, with its template, and is compared on fresh records."""
     parts = {name: name for name in ("prompt", "answer", "chosen", "rejected")}
@@ -135,10 +151,6 @@ def test_tuned_to_answer_then_to_prefer(home: Path) -> None:
     assert versions["tuned.gpt-instruct"] == 2, report.to_json()
     compared = [gate.name for gate in _gates(workspace, "tuned.gpt-instruct", 2)]
     assert "not_worse_than_champion" in compared
-
-
-def folder_of(version: ModelVersion, workspace: Workspace) -> Path:
-    return Path(model_folder(_tracking(workspace), version))
 
 
 def _tracking(workspace: Workspace) -> Tracking:

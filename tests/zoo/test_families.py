@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,14 +203,14 @@ def test_lstm_layers_are_those_of_keras() -> None:
     random = np.random.default_rng(5)
     x = random.standard_normal((3, 7, width), np.float32)
     before = list(random.standard_normal((2, 3, width), np.float32))
-    present = np.array([[False] * 2 + [True] * 5, [True] * 7, [False] * 6 + [True]])
+    present = np.array([[False] * 2 + [True] * 5, [True] * 6 + [False], [False] * 3 + [True] + [False] * 3])
     peer.build(x.shape)
     peer.set_weights(layer.get_weights())
     for mask in (None, present):
         hidden, _, cell = (np.asarray(value) for value in peer(x, initial_state=before, mask=mask))
         states = np.asarray(layer(x, initial_state=before, mask=mask))
-        ends = slice(None) if mask is None else mask.argmax(axis=1).max()  # before it, Keras puts out zeros
-        np.testing.assert_allclose(states[:, ends, :width], hidden[:, ends], rtol=1e-4, atol=1e-5)
+        counted = np.ones((3, 7), bool) if mask is None else mask  # elsewhere Keras gives zeros, or what was before
+        np.testing.assert_allclose(states[..., :width][counted], hidden[counted], rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(states[:, -1, width:], cell, rtol=1e-4, atol=1e-5)
     state = before
     for position in range(x.shape[1]):
@@ -217,6 +218,58 @@ def test_lstm_layers_are_those_of_keras() -> None:
     hidden, _, cell = peer(x, initial_state=before)
     np.testing.assert_allclose(state[0], hidden[:, -1], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(state[1], cell, rtol=1e-4, atol=1e-5)
+
+
+def test_lstm_reads_no_variable_in_its_loop() -> None:
+    """Neither on the way there nor back: of what is read in a loop, TensorFlow keeps a copy for each position."""
+    import tensorflow as tf
+
+    task = LSTM.build(TOYS["lstm"], 50)
+    weights = [variable.value for variable in task.trainable_variables]
+
+    @tf.function(autograph=False)
+    def gradient(ids: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(LSTM.logits(task, {"inputs": ids}, True))
+        return [tf.convert_to_tensor(one) for one in tape.gradient(total, weights)]
+
+    functions = gradient.get_concrete_function(tf.TensorSpec((2, 9), tf.int32)).graph.as_graph_def().library.function
+    bodies = [one for one in functions if "while" in one.signature.name and "body" in one.signature.name]
+    layers = len(task.backbone.lstm_layers)
+    assert len(bodies) >= 2 * layers, "a loop there and one back for each layer"
+    assert not [node.name for body in bodies for node in body.node_def if node.op == "ReadVariableOp"]
+
+
+def test_lstm_is_traced_by_many_threads_at_once() -> None:
+    """A server traces a function for each length and sampling, each request in a thread of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import tensorflow as tf
+
+    layer = LSTM.build(TOYS["lstm"], 50, seed=4).backbone.lstm_layers[0]
+    width = layer.cell.units
+    x = np.random.default_rng(5).standard_normal((2, 6, width)).astype(np.float32)
+    zeros = [np.zeros((2, width), np.float32)] * 2
+    many, one = np.asarray(layer(x)), np.asarray(layer.cell(x[:, 0], zeros)[0])
+
+    def traced(number: int) -> None:
+        function = tf.function(layer if number % 2 else lambda inputs: layer.cell(inputs, zeros)[0], autograph=False)
+        result = function(tf.constant(x if number % 2 else x[:, 0]))
+        np.testing.assert_allclose(result, many if number % 2 else one, atol=1e-5)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(traced, range(16)))
+
+
+def test_lstm_keeps_its_file_format(tmp_path: Path) -> None:
+    """Keras names the groups in a weights file by the classes of layers."""
+    import h5py
+
+    LSTM.build(TOYS["lstm"], 50).backbone.save_weights(tmp_path / "model.weights.h5")
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        names: list[str] = []
+        file.visit(names.append)
+    assert {"layers/rnn/cell/vars/0", "layers/rnn_1/cell/vars/2"} <= set(names), names
 
 
 def test_a_student_starts_from_every_second_layer_of_its_teacher() -> None:

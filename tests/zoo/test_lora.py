@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,52 @@ def test_a_new_head_is_trained_whole(tmp_path: Path, name: str, family: str) -> 
     assert len(other.trainable_variables) == len(training.model().trainable_variables)
     for ours, theirs in zip(model.weights, other.weights, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6, err_msg=ours.path)
+
+
+def test_a_head_with_an_adapter_goes_on_after_a_stop(tmp_path: Path) -> None:
+    training = ToyTraining.of("classify", "roberta")
+    settings = {"steps": 12, "checkpoint_every": 5, "evaluate_every": 3, "accumulate": 2, "ema": 0.8}
+    settings["lora"] = {"rank": 2}
+    first = training.fit(training.model(), tmp_path, **settings)
+    for newest in sorted(tmp_path.glob("step-*.npz"))[1:]:
+        newest.unlink()  # as if it had been killed after step 10
+    again = training.fit(training.model(), tmp_path, **settings)
+    assert again.losses == first.losses and again.evaluations == first.evaluations
+    assert first.adapter is not None and again.adapter is not None
+    for one, other in zip(first.adapter.trainable_variables, again.adapter.trainable_variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+HEAD = {"head_dense/kernel:whole": np.ones((32, 4), np.float32), "head_dense/bias:whole": np.ones(4, np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("change", "meta", "message"),
+    [
+        ({"head_dense/bias:whole": np.ones(5, np.float32)}, {}, r'"head_dense/bias:whole" has \(5,\) instead of'),
+        ({"head_dense/bias:whole": None}, {}, r'"head_dense/bias:whole" has no instead of \(4,\)'),
+        ({"token_embedding/embeddings:whole": np.ones(4, np.float32)}, {}, "instead of no numbers"),
+        ({"head_dense/kernel:a": np.ones((32, 2), np.float32)}, {}, 'no weight "head_dense/kernel" to adapt'),
+        ({"head_dense/bias:whole": np.full(4, np.nan, np.float32)}, {}, "no adapter"),
+        ({"head_dense/bias:whole": np.array(["x"] * 4)}, {}, "no adapter"),
+        ({}, {"rank": 0}, "no adapter"),
+        ({}, {"rank": float("inf")}, "no adapter"),
+        ({}, {"alpha": float("nan")}, "no adapter"),
+    ],
+)
+def test_a_file_that_does_not_fit_changes_nothing(
+    tmp_path: Path, change: dict[str, Any], meta: dict[str, Any], message: str
+) -> None:
+    model = ToyTraining.of("classify", "roberta").model()
+    before = [np.array(weight.value) for weight in model.weights]
+    arrays = {name: array for name, array in (HEAD | change).items() if array is not None}
+    about = np.frombuffer(json.dumps({"rank": 2, "alpha": 4.0} | meta).encode(), np.uint8)
+    np.savez(tmp_path / "adapter.npz", allow_pickle=False, meta=about, **arrays)
+    with pytest.raises(DataError, match=message):
+        lora.load(tmp_path / "adapter.npz", model)
+    for weight, old in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    assert model.trainable_variables, "still free to be trained"
 
 
 def test_an_adapter_of_everything_learns(tmp_path: Path) -> None:

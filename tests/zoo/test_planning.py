@@ -207,20 +207,33 @@ def test_a_teacher_takes_memory() -> None:
     assert student.memory - 16 * student.parameters - activations == pytest.approx(4 * teacher.parameters, rel=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("family", "batch", "measured"),
-    [("gpt", 16, 1.41), ("gpt", 4, 0.43), ("t5", 16, 0.85), ("bart", 16, 1.95), ("bert", 16, 1.04), ("lstm", 16, 0.82)],
-)
+TRAININGS = [
+    ("gpt", 1, 1.75),
+    ("gpt", 4, 1.98),
+    ("gpt", 16, 2.96),
+    ("t5", 1, 1.77),
+    ("t5", 16, 2.40),
+    ("bart", 1, 1.95),
+    ("bart", 16, 3.50),
+    ("bert", 16, 2.59),
+    ("lstm", 1, 1.56),
+    ("lstm", 16, 2.02),
+]
+
+
+@pytest.mark.parametrize(("family", "batch", "peak"), TRAININGS)
 def test_memory_is_about_what_trainings_took(
-    monkeypatch: pytest.MonkeyPatch, measured_batches: list[int], family: str, batch: int, measured: float
+    monkeypatch: pytest.MonkeyPatch, measured_batches: list[int], family: str, batch: int, peak: float
 ) -> None:
-    """GB of the size micro beyond 1.55 GB for libraries and compiler (lstm: 1.2), with evaluations and checkpoints."""
+    """GB of whole processes at their peak, of the size micro on a CPU, with evaluations and a checkpoint."""
     recipe = families.get(family)
     size = replace(recipe.size("micro"), batch_size=batch)
     monkeypatch.setattr(families, "get", lambda _name: replace(recipe, sizes={"micro": size}))
     monkeypatch.setattr("zoo.planning.physical_memory", lambda: 1e12)
-    assert plan(family, size="micro", hardware="here").memory / 1e9 == pytest.approx(measured, rel=0.25)
+    memory = plan(family, size="micro", hardware="here").memory / 1e9
     assert measured_batches == [batch]
+    assert 1.4 + memory == pytest.approx(peak, rel=0.2)  # libraries and compiler took about 1.4
+    assert 2 + memory / 0.8 > peak, "said to fit, and killed"
 
 
 @pytest.mark.parametrize(("limit", "share"), [("max", 1.0), ("4096", 0.0), (str(2**63 - 4096), 1.0)])

@@ -66,7 +66,7 @@ def train(
     init_label: Annotated[
         str | None, typer.Option(help="Domains that a folder's model was derived from, such as public.")
     ] = None,
-    lora_rank: Annotated[int | None, typer.Option(min=1, help="Train adapters of this rank alone.")] = None,
+    lora_rank: Annotated[int | None, typer.Option(min=1, help="Train adapters of this rank, not all weights.")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(

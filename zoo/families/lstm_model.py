@@ -7,25 +7,30 @@ on from any position, as it can with attention.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
 import keras_hub
 from keras import ops
 
+#: Within a loop over positions, the one copy of the cell's recurrent kernel that all of them use; each thread that
+#: traces a function has its own.
+_recurrent_kernel: ContextVar[Any] = ContextVar("recurrent_kernel", default=None)
+
 _register = keras.saving.register_keras_serializable(package="domain_zoo")
 
 
 @_register
 class _Cell(keras.layers.LSTMCell):  # type: ignore[misc]  # Keras has no types
-    """Gives hidden and cell state side by side, where Keras' cell gives the hidden state alone."""
+    """Gives hidden and cell state side by side, where Keras' cell gives the hidden state alone.
 
-    _held: Any = None
+    Within `_recurrent_kernel` it is called with gates instead of inputs.
+    """
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-        gates, kernel = (self.gates(inputs), self.recurrent_kernel) if self._held is None else (inputs, self._held)
+        held = _recurrent_kernel.get()
+        gates, kernel = (self.gates(inputs), self.recurrent_kernel) if held is None else (inputs, held)
         hidden, cell = states
         admit, keep, candidate, show = ops.split(gates + ops.matmul(hidden, kernel), 4, axis=-1)
         cell = ops.sigmoid(keep) * cell + ops.sigmoid(admit) * ops.tanh(candidate)
@@ -36,25 +41,22 @@ class _Cell(keras.layers.LSTMCell):  # type: ignore[misc]  # Keras has no types
         """What inputs [..., width] say of the gates, [..., 4 * units]: input, forget, candidate, output."""
         return ops.matmul(inputs, self.kernel) + self.bias
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Inside, the cell is called with gates instead of inputs, and with one copy of the recurrent kernel."""
-        self._held = ops.copy(self.recurrent_kernel)
-        try:
-            yield
-        finally:
-            self._held = None
-
 
 @_register
-class _Layer(keras.layers.RNN):  # type: ignore[misc]
+class RNN(keras.layers.RNN):  # type: ignore[misc]
     """Multiplies the inputs of all positions at once, and reads no variable within the loop over positions: of what
-    is read there, TensorFlow keeps a copy for each position, for the gradient."""
+    is read there, TensorFlow keeps a copy for each position, for the gradient.
+
+    Keras names the groups in a weights file by the class, so that another name would be another file format.
+    """
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         gates = self.cell.gates(sequences)
-        with self.cell.held():
+        token = _recurrent_kernel.set(ops.copy(self.cell.recurrent_kernel))
+        try:
             return super().inner_loop(gates, initial_state, mask, training)
+        finally:
+            _recurrent_kernel.reset(token)
 
 
 @_register
@@ -83,9 +85,7 @@ class LSTMBackbone(keras_hub.models.Backbone):  # type: ignore[misc]
             vocabulary_size, hidden_dim, tie_weights=True, dtype=dtype, name="token_embedding"
         )
         self.lstm_layers = [
-            _Layer(
-                _Cell(hidden_dim, dtype=dtype, name="cell"), return_sequences=True, dtype=dtype, name=f"lstm_{index}"
-            )
+            RNN(_Cell(hidden_dim, dtype=dtype, name="cell"), return_sequences=True, dtype=dtype, name=f"lstm_{index}")
             for index in range(num_layers)
         ]
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")

@@ -312,8 +312,7 @@ def has_stalled(evaluations: Sequence[Evaluation], plan: TrainPlan) -> bool:
 def _adapter(task: keras.Model, plan: TrainPlan) -> Adapter | None:
     if plan.lora is None:
         return None
-    new = getattr(task, "new_layers", ())
-    return apply_lora(task, plan.lora.rank, plan.lora.alpha, plan.lora.targets, whole=new, seed=plan.seed)
+    return apply_lora(task, plan.lora.rank, plan.lora.alpha, plan.lora.targets, seed=plan.seed)
 
 
 def _check(task: keras.Model, tokens: Splits, plan: TrainPlan) -> None:

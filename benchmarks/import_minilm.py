@@ -28,6 +28,7 @@ from pipelines.tokenizers import Encoder, load_encoder
 from zoo import families
 from zoo.backend import prepare_backend
 from zoo.encode import EncoderModel
+from zoo.exchange.about import About
 from zoo.exchange.base import Base, OpenedBase, open_base
 from zoo.exchange.hugging_face import write_model
 from zoo.exchange.tokenizer_files import write_tokenizer
@@ -75,7 +76,7 @@ def main() -> None:
 
 def open_folder(folder: Path, storage: Path) -> OpenedBase:
     """As `zoo train bert --init` opens it."""
-    base = Base("all-MiniLM-L6-v2", str(folder), folder, "hf", {}, Label.of("public"))
+    base = Base("all-MiniLM-L6-v2", str(folder), folder, "hf", About(), Label.of("public"))
     return open_base(base, families.get("bert"), storage=storage, seed=0)
 
 

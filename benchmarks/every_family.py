@@ -186,8 +186,7 @@ def used(family: Family) -> str:
         return f"embeds; fills {filled[0].token.strip()!r}"
     length = {"max_tokens": 12, "min_tokens": 4}  # a t5 of few steps may find that the text ends here
     answer = zoo.query(PROMPT, domain="tax", caller=CALLER, workspace=family.workspace, **length)
-    expect(answer.model == family.model, f"{answer.model} answered")
-    expect(answer.text, "the answer is empty")
+    expect(answer.model == family.model and answer.text, f"{answer.model} answered {answer.text!r}")
     text = model.generate(PROMPT, max_tokens=12)
     expect(text == "".join(model.stream(PROMPT, max_tokens=12)), "a stream gives another text")
     return f"answers {text.strip()[:16]!r}"
@@ -250,8 +249,8 @@ def steps_taken(family: Family) -> list[int]:
             if stage == "train":
                 done.append(count)
 
-    workspace = Workspace.load(family.disturbed)
-    zoo.train(family.name, pipeline=PIPELINE, workspace=workspace, screen=Steps(), **family.settings)
+    place = {"pipeline": PIPELINE, "workspace": Workspace.load(family.disturbed)}
+    zoo.train(family.name, screen=Steps(), **place, **family.settings)
     return done
 
 

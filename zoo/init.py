@@ -9,7 +9,7 @@ from governance.errors import ConfigError
 from governance.keys import Keys
 from zoo.workspace import WORKSPACE_FILE, Workspace
 
-_GITIGNORE = "# models, data and the key of the pseudonyms do not belong into version control\n.zoo/\nkeys/\n"
+_GITIGNORE = "# models, raw text and the key of pseudonyms do not belong into version control\n.zoo/\ndata/\nkeys/\n"
 
 
 def init(folder: Path) -> list[Path]:

@@ -260,6 +260,7 @@ def test_the_command_says_how_it_measured(
         shown = capsys.readouterr().out
         assert f"1,000 tokens/s, measured with {batch} of 32 windows in a step" in shown
         assert f"\n          {advice}" in shown
+        assert "GB for training state, its copies and the activations of a batch" in shown
         assert ("train with --batch-size 4 --set accumulate=8" in shown) == (batch == 4)
         assert "compute-optimal are 20: 1.84 B" in shown
 

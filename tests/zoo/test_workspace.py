@@ -55,6 +55,7 @@ def test_init_writes_what_load_reads_and_never_overwrites(tmp_path: Path) -> Non
         ".gitignore",
     }
     assert workspace.pipeline("tax_domain").domain == "tax"
+    assert {".zoo/", "data/", "keys/"} <= set((home / ".gitignore").read_text().splitlines()), "raw text goes into git"
     assert (home / "keys" / "pseudonyms.key").stat().st_mode & 0o077 == 0
     with pytest.raises(ConfigError, match="there is a workspace here already"):
         init(home)

@@ -186,7 +186,7 @@ def run_plan(
         ("weights", f"{in_units(estimate.parameters)}"),
         ("tokens", _tokens(estimate)),
         ("FLOPs", f"{estimate.flops:.2e}"),
-        ("memory", f"{estimate.memory / 1e9:,.1f} GB for {_memory_of(estimate.size)}"),
+        ("memory", f"{estimate.memory / 1e9:,.1f} GB for {_memory_of(estimate)}"),
         ("hardware", devices),
         ("speed", _speed(estimate)),
         ("time", f"{estimate.hours:,.1f} hours"),
@@ -228,8 +228,11 @@ def _price(total: float | None, an_hour: float | None) -> str:
     return f"{total:,.0f} dollars at {an_hour:.2f} an hour and device"
 
 
-def _memory_of(size: str | None) -> str:
-    return "training state" if size is None else "training state and the activations of a batch"
+def _memory_of(estimate: Estimate) -> str:
+    if estimate.size is None:
+        return "training state"
+    on_a_host = estimate.measured_batch_size is not None and estimate.device_memory is not None
+    return f"training state{', its copies' if on_a_host else ''} and the activations of a batch"
 
 
 def in_units(number: float) -> str:

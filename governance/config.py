@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import pydantic
 import yaml
@@ -84,6 +84,8 @@ def validate(content: dict[str, Any], model: type[ModelT], *, where: str) -> Mod
 def _config_error(problems: list[Any], model: type[BaseModel], where: str) -> ConfigError:
     # A misspelled key also shows as a missing one; the misspelling is what the user has to find.
     first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
+    if first["loc"][-1:] == ("[key]",):  # of a mapping whose keys are listed
+        first = {**first, "type": "extra_forbidden", "loc": first["loc"][:-1]}
     field = ".".join(str(part) for part in first["loc"]) or "the file"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
@@ -115,7 +117,9 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> set[s
     names: set[str] = set()
     for option in _unwrap(current):
         if isinstance(option, type) and issubclass(option, BaseModel):
-            names |= {field.alias or name for name, field in option.model_fields.items()}
+            names |= {field.alias or name for name, field in option.model_fields.items() if not field.exclude}
+        elif get_origin(option) is dict and get_origin(get_args(option)[0]) is Literal:
+            names |= set(get_args(get_args(option)[0]))
     return names
 
 

@@ -63,6 +63,9 @@ class BusyError(ZooError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Returns ``' (did you mean "x"?)'`` for a likely misspelling of a known word, else ``""``."""
-    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    return f' (did you mean "{close[0]}"?)' if close else ""
+    """Returns ``' (did you mean "x"?)'`` for a likely misspelling of a known word, or its beginning, else ``""``."""
+    names = sorted(known)
+    folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    found = [folded[name] for name in close] or [n for n in names if n.casefold().startswith(word.casefold()) and word]
+    return f' (did you mean "{found[0]}"?)' if found else ""

@@ -85,6 +85,9 @@ class ModelVersion:
         return self.tags.get(QUARANTINE)
 
 
+_TASK_FIGURES = ("accuracy", "span_f1", "exact_match", "chosen_over_rejected", "found_first")
+
+
 @dataclass(frozen=True)
 class ModelRow:
     """A line of `zoo models`; a figure that was not measured is None."""
@@ -94,6 +97,7 @@ class ModelRow:
     aliases: tuple[str, ...]
     state: str  # "blessed", "not blessed" or "quarantined: why"
     bits_per_byte: float | None
+    task_figure: str | None  # of a tuned model: what people ask of it, such as "accuracy 0.919"
     parameters: int | None
     latency_ms: float | None
     label: str
@@ -111,6 +115,7 @@ class ModelRow:
             aliases=version.aliases,
             state=state,
             bits_per_byte=metrics.get("val_bits_per_byte"),
+            task_figure=next((f"{name} {metrics[name]:.3f}" for name in _TASK_FIGURES if name in metrics), None),
             parameters=int(metrics["parameters"]) if "parameters" in metrics else None,
             latency_ms=metrics.get("latency_ms_p50"),
             label=str(version.label),
@@ -198,7 +203,7 @@ def resolve(tracking: Tracking, reference: str, *, allow_quarantined: bool = Fal
         if alias not in aliases:
             raise RegistryError(
                 f'the model "{name}" has no version with the alias "{alias}"{did_you_mean(alias, aliases)}',
-                fix="name a version by number, see `zoo models`",
+                fix=f"write {name}/{alias}" if alias.isdecimal() else "name a version by number, see `zoo models`",
             )
         number = str(aliases[alias])
     found = get_version(tracking, name, int(number))

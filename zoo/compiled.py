@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from governance.errors import DataError
+from governance.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import keras
@@ -80,6 +80,9 @@ def in_order_of_length(rows: Sequence[Sequence[int]], compute: Callable[[list[An
 
 
 def check_utf8(texts: Sequence[str]) -> None:
-    """Raises DataError for a text that is no valid Unicode."""
+    """Raises DataError for a text that is no valid Unicode, ConfigError for what is no text."""
+    wrong = next((text for text in texts if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise ConfigError(f"a text is a string, not {type(wrong).__name__}", where="texts")
     if any(_SURROGATE.search(text) for text in texts):
         raise DataError("the text is not UTF-8", fix="give it in UTF-8")

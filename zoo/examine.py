@@ -20,6 +20,7 @@ from registry.gates import NO_TRAINING_PII, NOT_WORSE_THAN_CHAMPION, computed
 from zoo.compare import compare
 from zoo.job import Job
 from zoo.load import LoadedModel
+from zoo.publish import BASE_TAG
 
 _GENERATIONS = 50
 _PREFIX_CHARACTERS = 80
@@ -81,7 +82,22 @@ def _against(job: Job, champion: ModelVersion, model: LoadedModel) -> GateResult
         comparison.champion_bpb,
         comparison.challenger_bpb,
         champion=champion.version,
-        tolerance=NOISE * comparison.champion_bpb,
+        tolerance=allowed_loss(champion, comparison.champion_bpb, job.unit),
         records=comparison.records,
         unit=job.unit,
     )
+
+
+def allowed_loss(champion: ModelVersion, champion_bits: float, unit: str) -> float:
+    """Bits by which a challenger may be behind the champion: the noise of what it needs, or of what it learned if
+    that is less. A model that is hardly better than untrained would else be replaced by one that learned nothing.
+
+    Args:
+        champion_bits: what it needs for each unit of the records on which both are compared.
+    """
+    figures = champion.metrics
+    before, after = figures.get(f"untrained_bits_per_{unit}"), figures.get(f"val_bits_per_{unit}")
+    continued = champion.tags.get(BASE_TAG, "").startswith(f"{champion.name}/")  # its start had learned the same
+    if before is None or after is None or continued:
+        return NOISE * champion_bits
+    return NOISE * max(0.0, min(champion_bits, before - after))

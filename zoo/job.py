@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from zoo.exchange.base import OpenedBase, find_base, open_base, rebuilt
 from zoo.families.base import Family, Size
 from zoo.fit.plan import TrainPlan, check_window
 from zoo.identity import Identity, training_identity
+from zoo.lora import LORA_RATE
 from zoo.objectives import ControlledLM, Objective
 from zoo.objectives.controlled import check_controls, control_names
 from zoo.request import Request, check_settings
@@ -282,7 +283,10 @@ def _tokens(ingredients: Ingredients, data: BuildResult, workspace: Workspace, s
         "progress": lambda split, done: screen.progress(f"tokenize {split}", done, total),
     }
     if task is not None:
-        return prepare_examples(data.version, task, **common)
+        examples = prepare_examples(data.version, task, **common)
+        if 0 < (count := len(examples.split("validation"))) < _FEW_RECORDS:
+            screen.say(f"warning: {count} validation records are too few for a figure, or a gate, to rely on")
+        return examples
     tokens = tokenize(data.version, entity_spans=family.entity_spans, **common)
     _warn_of_small_sources(tokens, screen)
     return tokens
@@ -309,12 +313,19 @@ def _plan(request: Request, ingredients: Ingredients, tokens: Tokens | Examples)
     steps, changes = request.steps, dict(request.changes)
     if base is not None:
         changes.setdefault("window", min(size.context, base.usual_window))
+        if changes.get("lora") is not None:
+            size = replace(size, learning_rate=LORA_RATE * size.learning_rate)
     train, validation = len(tokens.split("train")), len(tokens.split("validation"))
     if task is not None:
         assert isinstance(tokens, Examples)
         timed = request.length is not None
         steps, changes = default_settings(
-            task, tokens, has_base=base is not None, steps=steps, timed=timed, changes=changes
+            task,
+            tokens,
+            base_rate=None if base is None else size.learning_rate,
+            steps=steps,
+            timed=timed,
+            changes=changes,
         )
         # In a batch an example takes the place of a window, and the last batch of an epoch may not be full.
         window, rows = int(changes.get("window", size.context)), rows_of(changes)

@@ -35,7 +35,7 @@ from zoo.reporting import MlflowMetrics, TrainingProgress
 from zoo.request import Request
 from zoo.screen import Screen
 from zoo.slot import Slot, check_resume, is_claimed, training_slot
-from zoo.tasks.training import after, begin, what_is_cut
+from zoo.tasks.training import after, begin, what_is_cut, what_was_not_learned
 from zoo.teacher import learn_from
 from zoo.workspace import Workspace
 
@@ -168,6 +168,7 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     if (warning := what_is_cut(objective, job.tokens)) is not None:
         screen.say(warning)
     before = begin(objective, model, job.family, job.tokens)
+    screen.say(f"training: {job.plan}")
     result = fit(
         model,
         job.tokens,
@@ -181,6 +182,8 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     if result.best_step < result.steps:
         screen.say(f"keeping the weights of step {result.best_step:,}, the best of {result.steps:,}")
     trained = Trained(language_model, model, result, before | after(objective, model, job.family, job.tokens))
+    if (warning := what_was_not_learned(trained.figures, job.plan.learning_rate)) is not None:
+        screen.say(warning)
     screen.say("registering")
     version, loaded = publish(job, trained, log, slot)
     screen.say("examining the gates")

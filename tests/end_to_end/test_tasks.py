@@ -16,6 +16,7 @@ from registry import Tracking, list_versions, model_folder
 from tests.support.fresh import run_zoo_script
 from tests.support.workspace import PIPELINE, TINY, bundled_rows, make_workspace, write_jsonl
 from zoo import families, lora
+from zoo.tasks.base import NEW_HEAD_RATE
 from zoo.tasks.heads import Head
 from zoo.workspace import Workspace
 
@@ -127,6 +128,9 @@ def test_a_head_is_registered_with_its_adapter(home: Path) -> None:
     fresh = Head(registered.backbone, 3, family=families.get("roberta"), pooling="mean")
     adapter = lora.load(folder / lora.ADAPTER_FILE, fresh)
     assert adapter.rank == 2 and len(adapter.paths) == 6
+    params = _tracking(workspace).client.get_run(run.model.run_id).data.params
+    from_scratch = families.get("roberta").size("nano").learning_rate
+    assert float(params["learning_rate"]) == pytest.approx(0.2 * from_scratch * NEW_HEAD_RATE * lora.LORA_RATE)
     np.testing.assert_array_equal(fresh.dense.kernel, registered.dense.kernel)
 
 

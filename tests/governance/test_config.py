@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from pydantic import Field
 
 from governance.config import StrictModel, load_yaml
 from governance.errors import ConfigError, ZooError, did_you_mean
@@ -19,6 +21,8 @@ class Outer(StrictModel):
     inner: Inner | None = None
     many: list[Inner] = []
     named: dict[str, Inner] = {}
+    listed: dict[Literal["text", "label"], str] | None = None
+    hidden: str = Field(default="", exclude=True)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,8 @@ class Outer(StrictModel):
         (b"name: a\ninner: {sise: 1}\n", 'inner.sise: unknown key (did you mean "size"?)'),
         (b"name: a\nmany: [{size: 1}, {size: x}]\n", "many.1.size: input should be a valid integer"),
         (b"name: a\nnamed: {x: {sizes: 1}}\n", 'named.x.sizes: unknown key (did you mean "size"?)'),
+        (b"name: a\nlisted: {lable: x}\n", 'lable: unknown key (did you mean "label"?); known here: label, text'),
+        (b"name: a\nqqq: b\n", "known here: inner, listed, many, name, named"),
         (b"inner: {size: 1}\n", "name: this key is required"),
         (b"name: a\x00b\n", "not valid YAML"),
     ],
@@ -56,4 +62,6 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 def test_an_error_is_one_line() -> None:
     assert str(ZooError("what\n  happened", where="file", fix="do\nthis")) == "file: what happened; do this"
     assert did_you_mean("piplines", ["pipelines", "zoo"]) == ' (did you mean "pipelines"?)'
-    assert did_you_mean("qqq", ["pipelines"]) == ""
+    assert did_you_mean("qqq", ["pipelines"]) == did_you_mean("", ["pipelines"]) == ""
+    assert did_you_mean("EMAIL", ["IP_ADDRESS", "EMAIL_ADDRESS"]) == ' (did you mean "EMAIL_ADDRESS"?)'
+    assert did_you_mean("us_ssn", ["US_SSN"]) == ' (did you mean "US_SSN"?)'

@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,10 @@ def test_the_table_of_models(tracking: Tracking, tmp_path: Path) -> None:
         ("tax_domain.gpt", 1, ("champion",), "blessed"),
         ("tax_domain.llama", 1, (), "quarantined: saw an erased record"),
     ]
-    assert rows[0] == ModelRow("tax_domain.gpt", 2, (), "not blessed", 1.36, 5_300_000, 41.0, "tax", second.created)
+    figures = (1.36, None, 5_300_000, 41.0)
+    assert rows[0] == ModelRow("tax_domain.gpt", 2, (), "not blessed", *figures, "tax", second.created)
+    tuned = replace(second, metrics={"val_bits_per_example": 0.5, "macro_f1": 0.8, "accuracy": 0.9185})
+    assert ModelRow.of(tuned).task_figure == "accuracy 0.918"
 
 
 @pytest.mark.parametrize(
@@ -170,6 +174,7 @@ def test_the_table_of_models(tracking: Tracking, tmp_path: Path) -> None:
         ("tax_domain.gtp@champion", 'no model "tax_domain.gtp".*did you mean "tax_domain.gpt"'),
         ("tax_domain.gtp/1", 'did you mean "tax_domain.gpt"'),
         ("tax_domain.gpt@chmpion", 'no version with the alias "chmpion".*did you mean "champion"'),
+        ("tax_domain.gpt@7", 'no version with the alias "7".*write tax_domain.gpt/7'),
         ("tax_domain.gpt/7", "it has 1 to 1"),
         ("tax_domain.gpt", "names no model version"),
         ("tax_domain.gpt/0", "names no model version"),

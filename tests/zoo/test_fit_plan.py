@@ -133,3 +133,15 @@ def test_evaluation_costs_about_a_tenth(tokens: int) -> None:
 def test_wrong_values(change: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(change))):
         default(**change)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"steps": 1200, "accumulate": 2}, "1,200 steps, batches of 16, learning rate 0.003"),
+        ({"minutes": 1.5}, "1.5 minutes, batches of 8, learning rate 0.003"),
+        ({"steps": 9, "minutes": 2, "learning_rate": 4e-5}, "9 steps or 2 minutes, batches of 8, learning rate 4e-05"),
+    ],
+)
+def test_a_plan_in_words(changes: dict[str, object], words: str) -> None:
+    assert str(default(**{"batch_size": 8, "learning_rate": 3e-3} | changes)) == words

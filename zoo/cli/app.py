@@ -121,11 +121,15 @@ def data_build(
 
 
 @data_app.command("show")
-def data_show(pipeline: str, json: Json = False) -> None:
+def data_show(
+    pipeline: Annotated[str, typer.Argument(help="Name of a pipelines/*.yaml file.")],
+    records: Annotated[int, typer.Option(min=0, help="Show so many of them, as training reads them.")] = 0,
+    json: Json = False,
+) -> None:
     """Show the latest dataset version of a pipeline."""
     from zoo.cli.commands import run_data_show
 
-    run_data_show(pipeline, json)
+    run_data_show(pipeline, records, json)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -65,7 +66,9 @@ def run_export(reference: str, folder: Path, to: Any, family: str | None, label:
     if as_json:
         print_json(written.to_json())
         return
-    _print_facts({**written.to_json(), "fresh": ", ".join(written.fresh) or "nothing"})
+    facts = written.to_json()
+    fresh = facts.pop("fresh")
+    _print_facts(facts | ({"not in the base": fresh} if fresh else {}))
 
 
 def run_data_build(pipeline: str, processes: int | None, as_json: bool) -> None:
@@ -91,7 +94,8 @@ def run_data_build(pipeline: str, processes: int | None, as_json: bool) -> None:
     _print_facts(content)
 
 
-def run_data_show(pipeline: str, as_json: bool) -> None:
+def run_data_show(pipeline: str, records: int, as_json: bool) -> None:
+    """Args: `records` of the training split, as training reads them."""
     from governance.errors import DataError
     from pipelines import latest
     from zoo.workspace import Workspace
@@ -110,10 +114,13 @@ def run_data_show(pipeline: str, as_json: bool) -> None:
         "personal_data": version.pii,
         "label": version.label.to_list(),
     }
+    shown = list(itertools.islice(version.texts("train"), records))
     if as_json:
-        print_json(content)
-    else:
-        _print_facts(content)
+        print_json(content | ({"examples": [{"id": number, "text": text} for number, text in shown]} if shown else {}))
+        return
+    _print_facts(content)
+    for number, text in shown:
+        print(f"\n--- {number}\n{text}")
 
 
 def _print_facts(content: dict[str, Any]) -> None:
@@ -277,7 +284,7 @@ def run_models(as_json: bool) -> None:
     if not rows:
         print("no model is registered yet; train one: zoo train gpt --pipeline NAME")
         return
-    headers = ("model", "version", "aliases", "state", "bits/byte", "parameters", "latency ms", "label", "created")
+    headers = ("model", "version", "aliases", "state", "validation", "parameters", "latency ms", "label", "created")
     print_table(
         headers,
         [
@@ -286,7 +293,7 @@ def run_models(as_json: bool) -> None:
                 row.version,
                 ", ".join(row.aliases),
                 row.state,
-                None if row.bits_per_byte is None else f"{row.bits_per_byte:.4f}",
+                row.task_figure or (None if row.bits_per_byte is None else f"{row.bits_per_byte:.4f} bits/byte"),
                 None if row.parameters is None else f"{row.parameters:,}",
                 None if row.latency_ms is None else f"{row.latency_ms:.0f}",
                 row.label,
@@ -344,7 +351,11 @@ def run_audit_pii(file: Path, as_json: bool) -> None:
         print_json(content)
         return
     rows = [
-        (name, row["gold"], row["found"], f"{row['recall']:.3f}", f"{row['precision']:.3f}")
+        (
+            *(name, row["gold"], row["found"]),
+            f"{row['recall']:.3f}" if row["gold"] else None,  # a share of nothing
+            f"{row['precision']:.3f}" if row["found"] else None,
+        )
         for name, row in content["types"].items()
     ]
     print_table(("type", "gold", "found", "recall", "precision"), rows, right=(1, 2, 3, 4))

@@ -99,6 +99,13 @@ class TrainPlan(StrictModel):
     def tokens_per_step(self) -> int:
         return self.rows_per_step * self.window
 
+    def __str__(self) -> str:
+        """For a person: how long, how much at once, how fast."""
+        lengths = [] if self.steps is None else [f"{self.steps:,} steps"]
+        lengths += [] if self.minutes is None else [f"{self.minutes:g} minutes"]
+        batch = f"batches of {self.rows_per_step}"
+        return f"{' or '.join(lengths)}, {batch}, learning rate {self.learning_rate:.2g}"
+
     @classmethod
     def of(
         cls,

@@ -192,6 +192,11 @@ class NeedsReference(ABC):
         """Instead of `start`: from now on, nothing is compared with."""
 
 
+#: Of a task whose new head has all to learn. From 229 questions, `bert` nano told 8 intents apart in 0.80 of those for
+#: validation at the rate of reading on, in 0.96 at twice the rate, in 0.92 at five times.
+NEW_HEAD_RATE = 2.0
+
+
 @dataclass(frozen=True)
 class Task:
     """A fine-tuning task.
@@ -205,7 +210,7 @@ class Task:
         head: whether what is trained is a head on the backbone, and not a language model.
         splittable: whether a batch may be cut into micro-batches.
         from_base: whether it makes sense only on a model that was trained before.
-        learning_rate: peak, for a model that was trained before.
+        rate_share: of the learning rate at which the model that it starts from would go on reading text.
     """
 
     name: str
@@ -213,7 +218,7 @@ class Task:
     shapes: tuple[Shape, ...]
     objective: type[TaskObjective]
     model: Callable[[keras.Model, Setting], keras.Model]
-    learning_rate: float
+    rate_share: float = 1.0
     head: bool = False
     splittable: bool = True
     from_base: bool = False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
-from zoo.tasks.base import Measured, Setting, Task, TaskObjective, padded
+from zoo.tasks.base import NEW_HEAD_RATE, Measured, Setting, Task, TaskObjective, padded
 from zoo.tasks.frames import AROUND, framed, framed_lengths, pad_id
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Classify(TaskObjective):
         return task({name: batch[name] for name in ("inputs", "padding_mask")}, training=False)
 
     def figures(self, measured: Measured, validation: Mapping[str, float] | None = None) -> dict[str, float]:
-        """accuracy; macro_f1 over the classes that occur; temperature, and with it the expected calibration error."""
+        """accuracy, and that of always saying the most frequent class; macro_f1 over the classes that occur;
+        temperature, and with it the expected calibration error."""
         import numpy as np
 
         kept = [(batch["labels"], found) for batch, found in measured]
@@ -77,6 +78,7 @@ class Classify(TaskObjective):
         calm = temperature(logits[known], labels[known]) if validation is None else validation["temperature"]
         return {
             "accuracy": float((chosen == labels).mean()),
+            "most_frequent_class": float(np.bincount(labels[known], minlength=1).max() / len(labels)),
             "macro_f1": macro_f1(chosen, labels),
             "temperature": calm,
             "calibration_error": calibration_error(softmax(logits / calm), labels),
@@ -161,6 +163,6 @@ CLASSIFY = Task(
     shapes=("encoder", "decoder"),
     objective=Classify,
     model=model,
-    learning_rate=1e-4,
+    rate_share=NEW_HEAD_RATE,
     head=True,
 )

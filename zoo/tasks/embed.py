@@ -106,6 +106,6 @@ EMBED = Task(
     shapes=("encoder",),
     objective=Embed,
     model=model,
-    learning_rate=5e-5,
+    rate_share=0.5,
     splittable=False,
 )

@@ -99,5 +99,4 @@ INSTRUCT = Task(
     shapes=("decoder",),
     objective=Instruct,
     model=itself,
-    learning_rate=3e-4,
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
-from zoo.tasks.base import Measured, NeedsReference, Setting, Task, TaskObjective, padded
+from zoo.tasks.base import NEW_HEAD_RATE, Measured, NeedsReference, Setting, Task, TaskObjective, padded
 from zoo.tasks.chat import Dialogues, Template
 from zoo.tasks.frames import pad_id
 from zoo.tasks.instruct import itself, next_tokens
@@ -227,7 +227,7 @@ PREFERENCE = Task(
     shapes=("decoder",),
     objective=Preference,
     model=itself,
-    learning_rate=5e-5,
+    rate_share=0.5,
     splittable=False,
     from_base=True,
 )
@@ -237,7 +237,7 @@ REWARD = Task(
     shapes=("decoder",),
     objective=Reward,
     model=reward_model,
-    learning_rate=1e-4,
+    rate_share=NEW_HEAD_RATE,
     head=True,
     splittable=False,
 )

@@ -138,5 +138,4 @@ SEQ2SEQ = Task(
     shapes=("seq2seq",),
     objective=Seq2Seq,
     model=itself,
-    learning_rate=3e-4,
 )

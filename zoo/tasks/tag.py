@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipelines.bucketed import Rows
 from zoo.objectives.base import Batch, Unit
-from zoo.tasks.base import Measured, Setting, Task, TaskObjective, padded
+from zoo.tasks.base import NEW_HEAD_RATE, Measured, Setting, Task, TaskObjective, padded
 from zoo.tasks.frames import AROUND, framed, framed_lengths, pad_id
 
 if TYPE_CHECKING:
@@ -129,6 +129,6 @@ TAG = Task(
     shapes=("encoder",),
     objective=Tag,
     model=model,
-    learning_rate=1e-4,
+    rate_share=NEW_HEAD_RATE,
     head=True,
 )

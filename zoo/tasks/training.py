@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: A default fine-tuning goes over its examples so often: "2, 3 or 4" for BERT (Devlin et al. 2019, A.3); from
 #: scratch there is more to learn.
 _EPOCHS, _EPOCHS_FROM_SCRATCH = 3, 10
+#: Over few examples it goes more often, until so many updates: three epochs of them leave a new head where it was
+#: (Mosbach et al. 2021, arXiv:2006.04884, who advise 20 epochs; Zhang et al. 2021, arXiv:2006.05987).
+_ENOUGH_STEPS, _MOST_EPOCHS = 200, 20
 _BATCH_SIZE = 32
 _MEASURED_AT_ONCE = 16
 
@@ -62,19 +65,27 @@ def check_request(task: Task, *, has_base: bool, changes: Mapping[str, Any]) -> 
 
 
 def default_settings(
-    task: Task, examples: Examples, *, has_base: bool, steps: int | None, timed: bool, changes: Mapping[str, Any]
+    task: Task,
+    examples: Examples,
+    *,
+    base_rate: float | None,
+    steps: int | None,
+    timed: bool,
+    changes: Mapping[str, Any],
 ) -> tuple[int | None, dict[str, Any]]:
     """The number of steps and the settings of a fine-tuning: what was asked for, and this task's defaults.
 
     Args:
+        base_rate: learning rate at which the base would go on reading text; None from scratch.
         timed: whether the length of the training is given in another way than by steps or by a setting.
     """
     settings: dict[str, Any] = {"batch_size": _BATCH_SIZE, "weight_decay": 0.01, **changes}
-    if has_base:
-        settings.setdefault("learning_rate", task.learning_rate)
+    if base_rate is not None:
+        settings.setdefault("learning_rate", task.rate_share * base_rate)
     if steps is None and not timed and changes.get("minutes") is None:
-        epochs = _EPOCHS if has_base else _EPOCHS_FROM_SCRATCH
-        steps = max(1, epochs * -(-len(examples.split("train")) // rows_of(settings)))
+        epoch = max(1, -(-len(examples.split("train")) // rows_of(settings)))
+        least = epoch * (_EPOCHS_FROM_SCRATCH if base_rate is None else _EPOCHS)
+        steps = max(least, min(_ENOUGH_STEPS, _MOST_EPOCHS * epoch))
     return steps, settings
 
 
@@ -127,3 +138,19 @@ def after(objective: Any, model: keras.Model, family: Family, examples: Any) -> 
         of_test = objective.measure(model, family, test, batch_size=_MEASURED_AT_ONCE, validation=found)
         found |= {f"test_{name}": value for name, value in of_test.items() if name != "temperature"}
     return found
+
+
+def what_was_not_learned(figures: Mapping[str, float], learning_rate: float) -> str | None:
+    """What to say when a tuned model is no better than what takes no learning; None if it is."""
+    unlearned = {
+        "accuracy": figures.get("most_frequent_class", 0.0),
+        "span_f1": 0.0,
+        "chosen_over_rejected": figures.get("base_chosen_over_rejected", 0.5),
+    }
+    for name, least in unlearned.items():
+        if name in figures and figures[name] <= least:
+            return (
+                f"warning: {name.replace('_', ' ')} {figures[name]:.3f} is no better than {least:.3f}, which takes no "
+                f"learning: train for more steps, or with a learning rate above {learning_rate:.2g}"
+            )
+    return None

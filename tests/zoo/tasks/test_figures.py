@@ -13,6 +13,7 @@ from pipelines.parts import Span, write_spans
 from tests.zoo.tasks.examples import ToyTraining, log_softmax, some_rows
 from zoo.tasks.classify import calibration_error, temperature
 from zoo.tasks.tag import runs
+from zoo.tasks.training import what_is_cut, what_was_not_learned
 
 
 @settings(max_examples=30, deadline=None)
@@ -37,6 +38,7 @@ def test_figures_of_a_classifier() -> None:
     batch = {"labels": np.array([0, 1, 2, -2], np.int32)}  # the last row only fills the batch
     figures = training.objective.figures([(batch, logits)])
     assert figures["accuracy"] == pytest.approx(2 / 3)
+    assert figures["most_frequent_class"] == pytest.approx(1 / 3)
     assert figures["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
     certain = np.eye(4)[[0, 1, 1]]
     assert calibration_error(certain, np.array([0, 1, 2])) == pytest.approx(1 / 3)
@@ -125,9 +127,24 @@ def test_what_a_model_does_not_know_costs_a_guess() -> None:
 
 
 def test_what_does_not_fit_is_said() -> None:
-    from zoo.tasks.training import what_is_cut
-
     short, long = (ToyTraining.of("classify", "roberta", context=context) for context in (8, 48))
     said = what_is_cut(short.objective, short.data)
     assert said is not None and "of 120 examples are longer than 8 tokens and lose a part" in said
     assert what_is_cut(long.objective, long.data) is None and what_is_cut(object(), long.data) is None
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({"accuracy": 0.4, "most_frequent_class": 0.4}, "accuracy 0.400 is no better than 0.400"),
+        ({"accuracy": 0.41, "most_frequent_class": 0.4}, None),
+        ({"span_f1": 0.0}, "span f1 0.000 is no better"),
+        ({"span_f1": 0.01}, None),
+        ({"chosen_over_rejected": 0.5}, "a learning rate above 0.001"),
+        ({"chosen_over_rejected": 0.48, "base_chosen_over_rejected": 0.4}, None),
+        ({}, None),
+    ],
+)
+def test_what_was_not_learned_is_said(figures: dict[str, float], words: str | None) -> None:
+    said = what_was_not_learned(figures, 1e-3)
+    assert said is None if words is None else words in str(said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -304,9 +305,30 @@ def test_an_answer_that_is_cut_does_not_end() -> None:
 @pytest.mark.parametrize(("timed", "changes"), [(True, {}), (False, {"minutes": 3})])
 def test_a_length_in_time_leaves_the_steps_open(timed: bool, changes: dict[str, Any]) -> None:
     data = ToyTraining.of("classify", "gpt").data
-    common = {"task": tasks.get("classify", families.get("gpt")), "examples": data, "has_base": False, "steps": None}
+    common = {"task": tasks.get("classify", families.get("gpt")), "examples": data, "base_rate": None, "steps": None}
     assert default_settings(**common, timed=timed, changes=changes)[0] is None
-    assert default_settings(**common, timed=False, changes={})[0] == 10 * -(-len(data.split("train")) // 32)
+
+
+@pytest.mark.parametrize(
+    ("task", "base_rate", "examples", "changes", "steps", "rate"),
+    [
+        ("classify", 1e-4, 6400, {}, 600, 2e-4),  # three epochs
+        ("classify", None, 6400, {}, 2000, None),  # ten, at the family's rate
+        ("classify", 1e-4, 640, {}, 200, 2e-4),  # ten, to reach 200 updates
+        ("instruct", 1e-4, 100, {}, 80, 1e-4),  # twenty and no more
+        ("classify", 1e-4, 100, {"batch_size": 4, "accumulate": 2}, 200, 2e-4),
+        ("preference", 6e-4, 6400, {}, 600, 3e-4),
+        ("preference", 6e-4, 6400, {"learning_rate": 1e-3}, 600, 1e-3),
+    ],
+)
+def test_steps_and_rate_follow_from_examples_and_base(
+    task: str, base_rate: float | None, examples: int, changes: dict[str, Any], steps: int, rate: float | None
+) -> None:
+    data: Any = SimpleNamespace(split={"train": range(examples)}.__getitem__)
+    found, settings = default_settings(
+        tasks.get(task, families.get("gpt")), data, base_rate=base_rate, steps=None, timed=False, changes=changes
+    )
+    assert (found, settings.get("learning_rate")) == (steps, rate)
 
 
 @pytest.mark.parametrize(

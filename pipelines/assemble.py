@@ -16,7 +16,7 @@ from typing import Any
 from governance.errors import DataError
 from governance.labels import Label
 from pipelines.atomic import atomic_path
-from pipelines.curate.buckets import BUCKETS, bucket_path, shard_count, shard_of, split_of
+from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, shard_count, shard_of, split_of
 from pipelines.spec import PipelineSpec
 from pipelines.versions import (
     MANIFEST_FILE,
@@ -102,12 +102,9 @@ def _remove_tree(folder: Path) -> None:
 
 def final_records(bucket: int, selected: Path, cache: Path) -> Iterator[FinalRecord]:
     """Joins a bucket's records with their filtered texts, in the order of ids."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pa.OSFile(str(bucket_path(selected, bucket, "arrow")), "rb") as file:
-        table = pa.ipc.open_file(file).read_all().select(["id", "text_key", "subject", "file", "row", "source"])
-        rows = table.to_pylist()
+    rows = read_bucket(selected, bucket, ["id", "text_key", "subject", "file", "row", "source"]).to_pylist()
     if not rows:
         return
     filtered = pq.read_table(bucket_path(cache, bucket, "parquet")).to_pylist()
@@ -131,12 +128,9 @@ def _split(spec: PipelineSpec, record_id: str) -> str:
 
 
 def _split_counts(spec: PipelineSpec, selected: Path) -> Counter[str]:
-    import pyarrow as pa
-
     counts: Counter[str] = Counter()
     for bucket in range(BUCKETS):
-        with pa.OSFile(str(bucket_path(selected, bucket, "arrow")), "rb") as file:
-            ids = pa.ipc.open_file(file).read_all().column("id").to_pylist()
+        ids = read_bucket(selected, bucket, ["id"]).column("id").to_pylist()
         counts.update(_split(spec, record_id) for record_id in ids)
     return counts
 

@@ -1,8 +1,9 @@
 """`build`: from a pipeline's sources to a dataset version, doing only what is not done yet.
 
-    sources ─▶ stage ─▶ select ─▶ filter personal data ─▶ assemble ─▶ dataset version
-               repair,  exact     Presidio, policy        shards,
-               buckets  dedup     operators, cached       manifest, digest
+    sources ─▶ stage ─▶ judge ───▶ select ─▶ filter personal data ─▶ assemble ─▶ dataset version
+               repair,  language,  exact and  Presidio, policy       shards,
+               buckets  quality,   near       operators, cached      manifest, digest
+                        cached     dedup
 
 A build is identified by its inputs: file contents, spec, privacy rules, detectors, key. A second
 build of the same inputs finds the first one's result and does nothing. A build that was killed
@@ -14,30 +15,31 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from governance.errors import BusyError, DataError
+from governance.errors import DataError
 from governance.keys import Keys
 from governance.policy import Policy
 from pipelines.assemble import assemble
 from pipelines.atomic import write_json
-from pipelines.curate import filter_buckets, repair_version, select_buckets, stage
+from pipelines.curate import filter_buckets, judge_buckets, repair_version, select_buckets, stage
+from pipelines.curate.buckets import BUCKETS, read_bucket
+from pipelines.curate.exclusions import cut_texts, write_exclusions
+from pipelines.curate.judge import read_reasons
 from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.personal_data import FilterJob
 from pipelines.curate.stage import Report
+from pipelines.curate.steps import judges, versions
+from pipelines.place import Place, keep_quarantine, locked, remove_leftovers, remove_superseded, work_folder
 from pipelines.sources import SourceFile, list_files, present_stamp, source_digest
 from pipelines.spec import PipelineSpec, SourceSpec
 from pipelines.versions import DatasetVersion, changed_records
 
 if TYPE_CHECKING:
     from governance.pii import Detector
-
-_LOCK_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class BuildResult:
     dropped: dict[str, int]
     quarantined: int
     quarantine: str | None
+    exclusions: str | None
     changed: dict[str, int]
     reused: bool
 
@@ -62,47 +65,13 @@ class BuildResult:
             "dropped": self.dropped,
             "quarantined": self.quarantined,
             "quarantine": self.quarantine,
+            "exclusions": self.exclusions,
             "changed": self.changed,
             "label": self.version.label.to_list(),
             "splits": self.version.records,
             "personal_data": self.version.pii,
             "reused": self.reused,
         }
-
-
-@dataclass(frozen=True)
-class Place:
-    """Folders of one pipeline below the storage root."""
-
-    storage: Path
-    pipeline: str
-
-    @property
-    def datasets(self) -> Path:
-        return self.storage / "datasets" / self.pipeline
-
-    @property
-    def inputs(self) -> Path:
-        return self.datasets / "inputs"
-
-    @property
-    def latest(self) -> Path:
-        return self.datasets / "latest.json"
-
-    @property
-    def work(self) -> Path:
-        return self.storage / "work" / self.pipeline
-
-    @property
-    def quarantine(self) -> Path:
-        return self.storage / "quarantine" / f"{self.pipeline}.jsonl"
-
-    @property
-    def stamps(self) -> Path:
-        return self.storage / "cache" / self.pipeline / "files.json"
-
-    def filtered(self, fingerprint: str) -> Path:
-        return self.storage / "cache" / self.pipeline / f"filtered-{fingerprint[:16]}"
 
 
 @dataclass(frozen=True)
@@ -140,7 +109,7 @@ def build(
     inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage)
     if (known := _known_result(place, inputs)) is not None:
         return known
-    with _locked(place):
+    with locked(place):
         if (known := _known_result(place, inputs)) is not None:
             return known
         return _build(spec, inputs, policy, keys, place, processes or os.cpu_count() or 1, report)
@@ -156,7 +125,9 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
     sources = [(source, file) for source in spec.sources for file in list_files(source, spec.folder)]
     content = source_digest([file for _, file in sources], place.stamps)
     fingerprint = parts_fingerprint(filter_fingerprint(rules, keys.derive(spec.domain, "pseudonyms")))
-    digest = hashlib.sha256("\0".join(["2", repair_version(), content, spec.digest, fingerprint]).encode()).hexdigest()
+    steps = versions(judges(spec.curate))
+    parts = ["3", repair_version(), steps, content, spec.digest, fingerprint]
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     return Inputs(sources, digest, fingerprint)
 
 
@@ -199,6 +170,7 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
         known["dropped"],
         known["quarantined"],
         known["quarantine"],
+        known.get("exclusions"),
         changed_records(previous or version, version),
         reused=True,
     )
@@ -214,8 +186,8 @@ def _build(
     report: Report,
 ) -> BuildResult:
     previous = _latest(place)
-    _remove_leftovers(place)
-    with _work_folder(place) as work:
+    remove_leftovers(place)
+    with work_folder(place) as work:
         quarantine = work / "quarantine.jsonl"
         try:
             staged = stage(
@@ -229,12 +201,10 @@ def _build(
                 report=report,
             )
         finally:
-            kept = _keep_quarantine(quarantine, place.quarantine)
+            kept = keep_quarantine(quarantine, place.quarantine)
         _check_unchanged(inputs)
-        dropped = staged.dropped + select_buckets(
-            work / "staged", work / "selected", dedup=spec.curate.dedup == "exact"
-        )
-        cache = place.filtered(inputs.filter_fingerprint)
+        dropped = staged.dropped + _select(spec, place, work, processes, report)
+        cache = place.cache("filtered", inputs.filter_fingerprint)
         job = FilterJob(
             rules=policy.domains[spec.domain].pii,
             key=keys.derive(spec.domain, "pseudonyms"),
@@ -243,28 +213,58 @@ def _build(
         filter_buckets(work / "selected", cache, job, processes=processes, report=report)
         report("write shards", 0, 0)
         version = assemble(spec, work / "selected", cache, place.datasets)
+        excluded = place.exclusions(version)
+        cut_texts(work / "excluded")
+        cache_of_excluded = place.cache("excluded", inputs.filter_fingerprint)
+        filter_buckets(work / "excluded", cache_of_excluded, job, processes=processes, report=report)
+        write_exclusions(work / "excluded", cache_of_excluded, excluded, version.label)
     result = BuildResult(
         version=version,
         dropped=dict(sorted(dropped.items())),
         quarantined=staged.quarantined,
         quarantine=str(place.quarantine) if kept else None,
+        exclusions=str(excluded) if dropped.total() > staged.dropped.total() else None,
         changed=changed_records(previous, version),
         reused=False,
     )
     content: dict[str, object] = {"digest": version.digest, "dropped": result.dropped}
     content |= {"sources": version.sources.digest}
     content |= {"quarantined": result.quarantined, "quarantine": result.quarantine}
+    content |= {"exclusions": result.exclusions}
     write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
     _point_latest(place, version)
-    _remove_superseded(cache)
+    remove_superseded(cache)
+    remove_superseded(cache_of_excluded)
     return result
 
 
-def _remove_superseded(cache: Path) -> None:
-    """Text that was filtered by rules that no longer hold may have what they let through."""
-    for other in cache.parent.glob("filtered-*"):
-        if other != cache:
-            shutil.rmtree(other)
+def _select(spec: PipelineSpec, place: Place, work: Path, processes: int, report: Report) -> Counter[str]:
+    """Judges the staged records, where the pipeline asks for it, and divides them. Returns drops by reason."""
+    steps = judges(spec.curate)
+    judged = place.cache("judged", versions(steps))
+    if steps:
+        judge_buckets(work / "staged", judged, spec.curate, processes=processes, report=report)
+    dropped = select_buckets(
+        work / "staged",
+        work / "selected",
+        work / "excluded",
+        dedup=spec.curate.dedup,
+        reasons=lambda bucket: read_reasons(judged, bucket),
+    )
+    remove_superseded(judged)
+    _check_something_stays(spec, work / "selected", dropped)
+    return dropped
+
+
+def _check_something_stays(spec: PipelineSpec, selected: Path, dropped: Counter[str]) -> None:
+    if any(read_bucket(selected, bucket, ["id"]).num_rows for bucket in range(BUCKETS)):
+        return
+    counts = ", ".join(f"{reason} {count:,}" for reason, count in dropped.most_common(5))
+    raise DataError(
+        f"the steps of curate dropped all records: {counts}",
+        where=spec.name,
+        fix="loosen them, see docs/pipelines.md",
+    )
 
 
 def _detector_of_names(policy: Policy, domain: str) -> Detector | None:
@@ -291,64 +291,3 @@ def _check_unchanged(inputs: Inputs) -> None:
     for _, file in inputs.sources:
         if present_stamp(file) != file.stamp:
             raise DataError("the file changed while it was read", where=file.name, fix="run the same command again")
-
-
-def _remove_leftovers(place: Place) -> None:
-    """What a killed build left under a temporary name; nobody else writes here under the lock."""
-    for parent in (place.datasets, *place.stamps.parent.glob("filtered-*")):
-        for path in parent.glob(".*"):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-
-
-def _keep_quarantine(written: Path, final: Path) -> bool:
-    """Keeps the list of unreadable rows also when the build stops because of them."""
-    if not written.exists() or written.stat().st_size == 0:
-        final.unlink(missing_ok=True)
-        return False
-    final.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(written, final)
-    return True
-
-
-@contextmanager
-def _work_folder(place: Place) -> Iterator[Path]:
-    """A folder for raw text in flight, readable by this user alone and removed at the end."""
-    work = place.work
-    try:
-        shutil.rmtree(work, ignore_errors=True)  # what a killed build left
-        for name in ("staged", "selected"):
-            (work / name).mkdir(parents=True, mode=0o700)
-        yield work
-    except OSError as error:
-        raise DataError(
-            f"cannot write: {error.strerror or error}",
-            where=str(work),
-            fix="check free space and permissions, then run the same command again",
-        ) from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-@contextmanager
-def _locked(place: Place) -> Iterator[None]:
-    """One build of a pipeline at a time; the kernel frees the lock of a killed process."""
-    import filelock
-
-    path = place.storage / "locks" / f"build-{place.pipeline}.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(path, timeout=_LOCK_SECONDS):
-            yield
-    except filelock.Timeout:
-        raise BusyError(
-            f"another process has been building this pipeline for {_LOCK_SECONDS} seconds",
-            where=str(path),
-            fix="wait for it, or end it",
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"cannot write: {error.strerror or error}", where=str(path), fix="check the storage folder's permissions"
-        ) from None

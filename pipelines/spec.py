@@ -10,16 +10,24 @@ import itertools
 import json
 import re
 import string
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from governance.config import StrictModel, load_yaml
+from governance.errors import did_you_mean
 from governance.labels import Label
 from governance.policy import Name
 from pipelines.cron import cron_trigger
 from pipelines.parts import PartName, is_text
+
+if TYPE_CHECKING:
+    from pipelines.curate.quality import Rule
+
+#: ISO 639-1, or -3 of a language that has no shorter code.
+LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 
 Format = Literal["jsonl", "csv", "parquet", "txt"]
 Records = Literal["file", "paragraph", "line"]
@@ -117,24 +125,85 @@ def template_fields(template: str) -> list[str]:
     return names
 
 
+class QualitySpec(StrictModel):
+    """Quality rules: `gopher`, `[gopher, fineweb]`, or with bounds of one's own.
+
+    Attributes:
+        sets: of rules.
+        limits: other bounds of single rules, as [low, high]; null leaves one side open. A rule with both sides open
+            is switched off.
+    """
+
+    sets: tuple[str, ...] = Field(min_length=1)
+    limits: dict[str, tuple[float | None, float | None]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"sets": [value]}
+        return {"sets": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        from pipelines.curate.quality import SETS
+
+        for name in self.sets:
+            _check_known(name, SETS, "set of rules")
+        names = [rule.name for chosen in self.sets for rule in SETS[chosen]]
+        for name in self.limits:
+            _check_known(name, names, "rule in these sets")
+        return self
+
+    @property
+    def rules(self) -> list[Rule]:
+        """With the bounds that hold."""
+        from pipelines.curate.quality import SETS
+
+        rules = [rule for name in self.sets for rule in SETS[name]]
+        return [rule.within(*self.limits[rule.name]) if rule.name in self.limits else rule for rule in rules]
+
+
+def _check_known(name: str, known: Iterable[str], what: str) -> None:
+    if name not in known:
+        raise ValueError(f'no {what} "{name}"{did_you_mean(name, known)}; known: {", ".join(known)}')
+
+
+class DedupSpec(StrictModel):
+    """`exact`, `none`, or `{near: 0.8}`.
+
+    Attributes:
+        exact: whether equal texts leave but one.
+        near: Jaccard similarity, of the sets of five words in a row, at which texts are duplicates as well.
+    """
+
+    exact: bool = True
+    near: float | None = Field(default=None, ge=0.5, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_word(cls, value: object) -> object:
+        if isinstance(value, str):
+            _check_known(value, ("exact", "none"), "way to remove duplicates")
+            return {"exact": value == "exact"}
+        return value
+
+    @model_validator(mode="after")
+    def _near_are_exact(self) -> Self:
+        if self.near is not None and not self.exact:
+            raise ValueError("near duplicates cannot leave while equal texts stay; remove exact")
+        return self
+
+
 class CurateSpec(StrictModel):
     """The curation steps of this pipeline."""
 
     repair: bool = True
-    dedup: Literal["exact", "none"] = "exact"
+    language: tuple[LanguageCode, ...] | None = Field(default=None, min_length=1)
+    quality: QualitySpec | None = None
+    dedup: DedupSpec = DedupSpec()
     pii: Literal["domain"] = "domain"
     max_record_bytes: int = Field(default=10_000_000, ge=1, description="UTF-8 bytes of one record")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _later_steps(cls, value: object) -> object:
-        """Steps of later versions are refused by name: leaving one out silently would filter less."""
-        if isinstance(value, dict):
-            later = [name for name in ("language", "quality") if name in value]
-            later += ["dedup: near"] if isinstance(value.get("dedup"), dict) else []
-            if later:
-                raise ValueError(f"not in this version yet: {', '.join(later)}; remove it from the pipeline")
-        return value
 
     max_quarantined: float = Field(default=0.05, ge=0, le=1, description="share of rows, above it the build stops")
 

@@ -47,6 +47,24 @@ def bucket_path(folder: Path, bucket: int, suffix: str) -> Path:
     return folder / f"bucket-{bucket:02d}.{suffix}"
 
 
+def read_bucket(folder: Path, bucket: int, columns: list[str] | None = None) -> Any:
+    """A bucket's Arrow file as a pyarrow Table."""
+    import pyarrow as pa
+
+    with pa.OSFile(str(bucket_path(folder, bucket, "arrow")), "rb") as file:
+        table = pa.ipc.open_file(file).read_all()
+    return table if columns is None else table.select(columns)
+
+
+def write_bucket(table: Any, folder: Path, bucket: int) -> None:
+    """Writes a table as a bucket's Arrow file."""
+    import pyarrow as pa
+
+    path = str(bucket_path(folder, bucket, "arrow"))
+    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
 def staged_schema() -> Any:
     import pyarrow as pa
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from governance.policy import PiiRules
 from pipelines.atomic import atomic_path
-from pipelines.curate.buckets import BUCKETS, bucket_path, filtered_schema
+from pipelines.curate.buckets import BUCKETS, bucket_path, filtered_schema, read_bucket
 from pipelines.curate.parts_filter import filter_records
 from pipelines.curate.stage import Report
 from pipelines.workers import Workers
@@ -138,10 +138,7 @@ def _batches(keys: list[bytes], texts: dict[bytes, str]) -> Iterator[list[bytes]
 
 
 def _texts_by_key(selected: Path, bucket: int) -> dict[bytes, str]:
-    import pyarrow as pa
-
-    with pa.OSFile(str(bucket_path(selected, bucket, "arrow")), "rb") as file:
-        table = pa.ipc.open_file(file).read_all().select(["text_key", "text"])
+    table = read_bucket(selected, bucket, ["text_key", "text"])
     return dict(zip(table.column("text_key").to_pylist(), table.column("text").to_pylist(), strict=True))
 
 

@@ -209,14 +209,24 @@ CASES = [
     Case("template with a format", source(text="{text:d}"), ("sources.0.text:", "is not a template")),
     Case("template with a number", source(text="{0}"), ("sources.0.text:", "is not a template")),
     Case(
-        "step of a later version",
-        pipeline(lambda s: s.update(curate={"language": ["en"]})),
-        ("curate: not in this version yet: language",),
+        "language that is no code",
+        pipeline(lambda s: s.update(curate={"language": ["english"]})),
+        ("tax_domain.yaml: curate.language.0:",),
     ),
     Case(
         "near duplicates",
-        pipeline(lambda s: s.update(curate={"dedup": {"near": 0.8}})),
-        ("curate: not in this version yet: dedup: near",),
+        pipeline(lambda s: s.update(curate={"dedup": {"naer": 0.8}})),
+        ('curate.dedup.naer: unknown key (did you mean "near"?)',),
+    ),
+    Case(
+        "quality of a set that there is not",
+        pipeline(lambda s: s.update(curate={"quality": "gofer"})),
+        ('curate.quality: no set of rules "gofer" (did you mean "gopher"?)',),
+    ),
+    Case(
+        "everything is dropped",
+        pipeline(lambda s: s.update(curate={"quality": {"sets": ["c4"], "limits": {"c4_sentences": [999, None]}}})),
+        ("tax_domain: the steps of curate dropped all", "c4_sentences"),
     ),
     Case("bad template", source(text="{title"), ("sources.0.text:", "is not a template")),
     Case(

@@ -1,0 +1,74 @@
+"""What left a pipeline, and why: one Parquet file for a dataset version, inside the same wall.
+
+A record that a rule judged out is kept with the beginning of its text, filtered as all text is; a duplicate with the
+id of the record that stayed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from governance.labels import Label
+from pipelines.atomic import atomic_path
+from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, write_bucket
+from pipelines.parts import plain_text
+
+_CHARACTERS = 500
+LABEL = b"zoo.label"
+#: Of the empty text that is kept of a duplicate.
+_NO_KEY = bytes(16)
+
+
+def cut_texts(excluded: Path) -> None:
+    """Leaves of each excluded record what is to be kept of its text: the beginning, nothing of a duplicate."""
+    import pyarrow as pa
+
+    for bucket in range(BUCKETS):
+        table = read_bucket(excluded, bucket)
+        rows = [table.column(name).to_pylist() for name in ("text_key", "text", "kept")]
+        cut = [
+            (_NO_KEY, "") if kept is not None else (key, plain_text(text)[:_CHARACTERS])
+            for key, text, kept in zip(*rows, strict=True)
+        ]
+        for name, values in zip(("text_key", "text"), zip(*cut, strict=True) if cut else ((), ()), strict=True):
+            number = table.schema.get_field_index(name)
+            table = table.set_column(number, name, pa.array(values, table.schema.field(number).type))
+        write_bucket(table, excluded, bucket)
+
+
+def write_exclusions(excluded: Path, cache: Path, path: Path, label: Label) -> None:
+    """Writes the excluded records with their filtered texts, sorted by id.
+
+    Args:
+        cache: folder of Parquet buckets with what the filter made of the texts.
+        path: of the file, with the columns record_id, reason, kept, source, file, row and text, and the label in
+            its metadata.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = pa.string()
+    fields = [("record_id", text), ("reason", text), ("kept", text), ("source", pa.uint16())]
+    fields += [("file", text), ("row", pa.int64()), ("text", pa.large_string())]
+    schema = pa.schema(fields, metadata={LABEL: str(label).encode()})
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for bucket in range(BUCKETS):
+            rows = _rows(excluded, cache, bucket)
+            if rows:
+                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+
+def _rows(excluded: Path, cache: Path, bucket: int) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = read_bucket(excluded, bucket).sort_by([("id", "ascending")]).to_pylist()
+    if not rows:
+        return []
+    filtered = pq.read_table(bucket_path(cache, bucket, "parquet"), columns=["text_key", "text"])
+    texts = dict(zip(filtered.column("text_key").to_pylist(), filtered.column("text").to_pylist(), strict=True))
+    return [
+        {name: row[name] for name in ("reason", "kept", "source", "file", "row")}
+        | {"record_id": row["id"], "text": None if row["kept"] is not None else texts[row["text_key"]]}
+        for row in rows
+    ]

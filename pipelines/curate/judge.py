@@ -1,0 +1,123 @@
+"""Second step of a build: each record is judged alone (language, quality), in a pool of processes, bucket by bucket.
+
+What was judged is kept in the step cache under the keyed hash of the text, so that a build after a change judges only
+texts that are new. The cache holds hashes and reasons, no text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.atomic import atomic_path
+from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket
+from pipelines.curate.steps import REASON, TEXT, Judge, judges
+from pipelines.workers import Workers
+
+if TYPE_CHECKING:
+    from pipelines.curate.stage import Report
+    from pipelines.spec import CurateSpec
+
+#: Rows of a batch that the steps get, and the least number of characters that is worth a second process.
+_ROWS = 256
+_SERIAL_CHARACTERS = 4_000_000
+
+Reasons = dict[bytes, str]
+
+
+def judge_buckets(staged: Path, cache: Path, spec: CurateSpec, *, processes: int, report: Report) -> None:
+    """Brings `cache` up to date with the records in `staged`.
+
+    Args:
+        staged: folder of Arrow buckets.
+        cache: folder of Parquet buckets, of these steps in their versions; kept between builds.
+        spec: says which steps there are.
+
+    Raises:
+        DataError: a worker died (out of memory, killed).
+    """
+    size = sum(bucket_path(staged, bucket, "arrow").stat().st_size for bucket in range(BUCKETS))
+    report("judge", 0, BUCKETS)
+    turns = _run(staged, cache, spec, 1 if size < _SERIAL_CHARACTERS else processes)
+    for done, _ in enumerate(turns, 1):
+        report("judge", done, BUCKETS)
+
+
+def read_reasons(cache: Path, bucket: int) -> Reasons:
+    """Why texts of a bucket leave, by their keyed hashes; those that stay are not in it."""
+    return {key: reason for key, reason in _read(bucket_path(cache, bucket, "parquet")).items() if reason is not None}
+
+
+def _run(staged: Path, cache: Path, spec: CurateSpec, processes: int) -> Iterator[None]:
+    if processes == 1:
+        steps = judges(spec)
+        for bucket in range(BUCKETS):
+            judge_bucket(bucket, staged, cache, steps)
+            yield
+        return
+    workers = Workers(processes, "judges text", _start_worker, spec)
+    try:
+        for future in as_completed([workers.submit(_work, bucket, staged, cache) for bucket in range(BUCKETS)]):
+            yield workers.result(future)
+    finally:
+        workers.close()
+
+
+_steps: Sequence[Judge] = ()
+
+
+def _start_worker(spec: CurateSpec) -> None:
+    global _steps
+    _steps = judges(spec)
+
+
+def _work(bucket: int, staged: Path, cache: Path) -> None:
+    judge_bucket(bucket, staged, cache, _steps)
+
+
+def judge_bucket(bucket: int, staged: Path, cache: Path, steps: Sequence[Judge]) -> None:
+    """Judges the texts of a bucket that the cache lacks, and forgets those that the sources no longer hold."""
+    table = read_bucket(staged, bucket, ["text_key", TEXT])
+    path = bucket_path(cache, bucket, "parquet")
+    known = _read(path)
+    keys = table.column("text_key").to_pylist()
+    if known.keys() == set(keys):
+        return
+    kept = {key: known[key] for key in keys if key in known}
+    new = [number for number, key in enumerate(keys) if key not in known]
+    for start in range(0, len(new), _ROWS):
+        rows = new[start : start + _ROWS]
+        kept.update(zip((keys[row] for row in rows), _judged(table.take(rows), steps), strict=True))
+    _write(path, kept)
+
+
+def _judged(table: Any, steps: Sequence[Judge]) -> list[str | None]:
+    import pyarrow as pa
+
+    batch = table.append_column(REASON, pa.nulls(len(table), pa.string())).combine_chunks().to_batches()[0]
+    for step in steps:
+        batch = step.process_batch(batch)
+    reasons: list[str | None] = batch.column(REASON).to_pylist()
+    return reasons
+
+
+def _read(path: Path) -> dict[bytes, str | None]:
+    import pyarrow.parquet as pq
+
+    if not path.exists():
+        return {}
+    table = pq.read_table(path)
+    return dict(zip(table.column("text_key").to_pylist(), table.column(REASON).to_pylist(), strict=True))
+
+
+def _write(path: Path, reasons: dict[bytes, str | None]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table(
+        {"text_key": pa.array(list(reasons), pa.binary(16)), REASON: pa.array(list(reasons.values()), pa.string())}
+    )
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")

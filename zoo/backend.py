@@ -24,6 +24,9 @@ def prepare_backend() -> None:
     if (cache := compile_cache()) is not None:
         given = os.environ.get("TF_XLA_FLAGS", "")
         os.environ["TF_XLA_FLAGS"] = f"{given} --tf_xla_persistent_cache_directory={cache}".strip()
+        if os.environ["KERAS_BACKEND"] == "jax":
+            os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+            os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
     # TensorFlow's own pool keeps the memory of one training step for the next. Through malloc each
     # step of some hundred MB is mapped and zeroed anew by the kernel: a quarter of its time.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")

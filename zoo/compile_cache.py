@@ -1,7 +1,8 @@
 """Where XLA keeps what it compiled for a CPU, so that the next process need not compile it again.
 
-The files are machine code, and TensorFlow (2.21) looks them up by the function alone: not by its own version, the
-flags or the processor. So all of these are in the folder's name, and a folder that others can write to is not used.
+The files are machine code, and TensorFlow (2.21) looks them up by the function alone: not by its own version, the flags
+or the processor. So all of these are in the folder's name, and a folder that others can write to is not used. JAX's
+files lie beside them; their names tell versions and flags apart.
 """
 
 from __future__ import annotations

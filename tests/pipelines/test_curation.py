@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import BuildResult, build
@@ -179,6 +179,7 @@ class Odd(Judge):
 PLAIN = st.text(st.characters(exclude_characters="\x1e\x1f", exclude_categories=["Cs"]), max_size=9)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(PLAIN, st.sampled_from([None, "known"])), max_size=20))
 def test_a_step_keeps_rows_their_order_and_their_reasons(drawn: list[tuple[str, str | None]]) -> None:
     columns = {

@@ -19,8 +19,8 @@ TRAIN = (
 )
 
 
-def run(folder: Path, cache: Path) -> str:
-    environment = os.environ | {VARIABLE: str(cache)}
+def run(folder: Path, cache: Path, backend: str) -> str:
+    environment = os.environ | {VARIABLE: str(cache), "KERAS_BACKEND": backend}
     command = [sys.executable, "-c", TRAIN, str(folder)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
@@ -29,13 +29,14 @@ def run(folder: Path, cache: Path) -> str:
 
 
 @pytest.mark.slow
-def test_a_second_process_finds_what_the_first_compiled(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("backend", "files"), [("tensorflow", "*.pb"), ("jax", "*-cache")])
+def test_a_second_process_finds_what_the_first_compiled(backend: str, files: str, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    first = run(tmp_path / "a", cache)
-    compiled = {file: file.stat().st_mtime_ns for file in cache.rglob("*.pb")}
+    first = run(tmp_path / "a", cache, backend)
+    compiled = {file: file.stat().st_mtime_ns for file in cache.rglob(files)}
     assert compiled
-    assert run(tmp_path / "b", cache) == first
-    assert {file: file.stat().st_mtime_ns for file in cache.rglob("*.pb")} == compiled
+    assert run(tmp_path / "b", cache, backend) == first
+    assert {file: file.stat().st_mtime_ns for file in cache.rglob(files)} == compiled
 
 
 def test_another_tensorflow_or_other_flags_have_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

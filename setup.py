@@ -113,7 +113,7 @@ setup(
         "beam": ["apache-beam>=2.60"],
         "jax": JAX,
         "serve": ["fastapi>=0.115", "uvicorn>=0.30", "prometheus-client>=0.21"],
-        "bench": ["torch==2.13.0"],  # the peer that benchmarks/ measure against
+        "bench": ["torch==2.13.0", "datasketch==2.0.0"],  # the peers that benchmarks/ measure against
         "postgres": ["psycopg[binary]>=3.2"],
     },
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,6 +125,28 @@ class DatasetVersion:
         """Yields (record id, its parts by name), in the same order; see `pipelines.parts`."""
         return ((record_id, split_parts(record)) for record_id, record in self._stored(split))
 
+    def texts_of(self, ids: Collection[str]) -> dict[str, str]:
+        """What there is to read in these records, by id; those that the version does not hold are left out. Reads no
+        other record."""
+        import tensorflow_datasets as tfds
+
+        if not ids:
+            return {}
+        places: dict[str, list[int]] = {split: [] for split in SPLITS}
+        counted = dict.fromkeys(SPLITS, 0)
+        for row in self.manifest(["record_id", "split"]).to_pylist():
+            if row["record_id"] in ids:
+                places[row["split"]].append(counted[row["split"]])
+            counted[row["split"]] += 1
+        found: dict[str, str] = {}
+        builder = tfds.builder_from_directory(str(self.path))
+        for split, numbers in places.items():
+            source: Any = builder.as_data_source(split=split) if numbers else ()
+            for number in numbers:
+                example = source[number]
+                found[example["id"].decode()] = plain_text(example["text"].decode())
+        return found
+
     def _stored(self, split: str) -> Iterator[tuple[str, str]]:
         if not self.records.get(split):
             return
@@ -197,8 +219,8 @@ def version_header(pipeline: str, label: Label) -> str:
 
 def changed_records(old: DatasetVersion | None, new: DatasetVersion) -> dict[str, int]:
     """Counts records added, updated and removed from one version to the next."""
-    before = {} if old is None else _contents(old)
-    after = _contents(new)
+    before = {} if old is None else contents(old)
+    after = contents(new)
     return {
         "added": sum(record not in before for record in after),
         "updated": sum(record in before and before[record] != content for record, content in after.items()),
@@ -206,7 +228,8 @@ def changed_records(old: DatasetVersion | None, new: DatasetVersion) -> dict[str
     }
 
 
-def _contents(version: DatasetVersion) -> dict[str, bytes]:
+def contents(version: DatasetVersion) -> dict[str, bytes]:
+    """SHA-256 of each record's text, by id."""
     table = version.manifest(["record_id", "content_sha256"])
     ids, contents = table.column("record_id").to_pylist(), table.column("content_sha256").to_pylist()
     return dict(zip(ids, contents, strict=True))

@@ -115,7 +115,7 @@ def data_build(
     json: Json = False,
 ) -> None:
     """Build the dataset version of a pipeline's present sources."""
-    from zoo.cli.commands import run_data_build
+    from zoo.cli.data import run_data_build
 
     run_data_build(pipeline, processes, json)
 
@@ -127,9 +127,22 @@ def data_show(
     json: Json = False,
 ) -> None:
     """Show the latest dataset version of a pipeline."""
-    from zoo.cli.commands import run_data_show
+    from zoo.cli.data import run_data_show
 
     run_data_show(pipeline, records, json)
+
+
+@data_app.command("diff")
+def data_diff(
+    old: Annotated[str, typer.Argument(help="Beginning of a dataset version's digest, or a pipeline: its latest.")],
+    new: Annotated[str, typer.Argument(help="The same, of the version to compare it with.")],
+    records: Annotated[int, typer.Option(min=0, help="Show the text of so many records.")] = 10,
+    json: Json = False,
+) -> None:
+    """Show what changed between two dataset versions, in records and in text."""
+    from zoo.cli.data import run_data_diff
+
+    run_data_diff(old, new, records, json)
 
 
 @app.command()

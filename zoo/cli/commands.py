@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cli.output import print_json, print_table
+from zoo.cli.output import print_facts, print_json, print_table
 from zoo.screen import terminal_screen
 
 if TYPE_CHECKING:
@@ -68,72 +67,7 @@ def run_export(reference: str, folder: Path, to: Any, family: str | None, label:
         return
     facts = written.to_json()
     fresh = facts.pop("fresh")
-    _print_facts(facts | ({"not in the base": fresh} if fresh else {}))
-
-
-def run_data_build(pipeline: str, processes: int | None, as_json: bool) -> None:
-    from pipelines import build
-    from zoo.workspace import Workspace
-
-    workspace = Workspace.current()
-    spec = workspace.pipeline(pipeline)
-    with terminal_screen() as screen:
-        result = build(
-            spec,
-            policy=workspace.policy,
-            keys=workspace.keys,
-            storage=workspace.storage,
-            processes=processes,
-            report=screen.progress,
-        )
-    content = result.to_json()
-    if as_json:
-        print_json(content)
-        return
-    print("nothing to do: the sources are unchanged" if result.reused else "built")
-    _print_facts(content)
-
-
-def run_data_show(pipeline: str, records: int, as_json: bool) -> None:
-    """Args: `records` of the training split, as training reads them."""
-    from governance.errors import DataError
-    from pipelines import latest
-    from zoo.workspace import Workspace
-
-    workspace = Workspace.current()
-    version = latest(workspace.pipeline(pipeline), workspace.storage)
-    if version is None:
-        raise DataError(f'"{pipeline}" was never built', fix=f"run `zoo data build {pipeline}`")
-    content = {
-        "pipeline": version.pipeline,
-        "digest": version.digest,
-        "path": str(version.path),
-        "records": version.total_records,
-        "bytes": version.total_bytes,
-        "splits": version.records,
-        "personal_data": version.pii,
-        "label": version.label.to_list(),
-    }
-    shown = list(itertools.islice(version.texts("train"), records))
-    if as_json:
-        print_json(content | ({"examples": [{"id": number, "text": text} for number, text in shown]} if shown else {}))
-        return
-    _print_facts(content)
-    for number, text in shown:
-        print(f"\n--- {number}\n{text}")
-
-
-def _print_facts(content: dict[str, Any]) -> None:
-    rows = []
-    for name, value in content.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{key} {number:,}" for key, number in value.items()) or "none"
-        elif isinstance(value, list):
-            value = ", ".join(map(str, value))
-        elif isinstance(value, int) and not isinstance(value, bool):
-            value = f"{value:,}"
-        rows.append((name.replace("_", " "), value))
-    print_table(("", ""), rows)
+    print_facts(facts | ({"not in the base": fresh} if fresh else {}))
 
 
 def run_families(vocab_size: int, as_json: bool) -> None:

@@ -30,3 +30,17 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, rig
     with console.capture() as captured:
         console.print(table)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def print_facts(content: dict[str, Any]) -> None:
+    """A table of names and values."""
+    rows = []
+    for name, value in content.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {number:,}" for key, number in value.items()) or "none"
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value))
+        elif isinstance(value, int) and not isinstance(value, bool):
+            value = f"{value:,}"
+        rows.append((name.replace("_", " "), value))
+    print_table(("", ""), rows)

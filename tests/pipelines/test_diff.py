@@ -1,0 +1,75 @@
+"""What changed between two dataset versions."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from governance import DataError
+from pipelines import BuildResult
+from pipelines.diff import Change, changes, find_version, with_texts
+from tests.pipelines.test_build import run, texts
+from tests.support.workspace import bundled_rows, make_workspace, run_zoo, write_jsonl
+from zoo.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, BuildResult, BuildResult]:
+    """A version, and the next one: a record added, one removed, one updated."""
+    workspace = make_workspace(tmp_path_factory.mktemp("two") / "w", records=30)
+    first = run(workspace)
+    rows = bundled_rows(31)
+    rows[3]["text"] = "Another text,\nof two lines."
+    del rows[7]
+    write_jsonl(workspace.home / "data" / "tax" / "letters.jsonl", rows)
+    return workspace, first, run(workspace)
+
+
+def test_records_and_texts(two: tuple[Workspace, BuildResult, BuildResult]) -> None:
+    _, first, second = two
+    ids = [row["id"] for row in bundled_rows(31)]
+    expected = {ids[30]: "added", ids[7]: "removed", ids[3]: "updated"}
+    found = changes(first.version, second.version)
+    assert found == sorted(expected.items())
+    assert second.changed == {"added": 1, "updated": 1, "removed": 1}
+    before, after = texts(first.version), texts(second.version)
+    assert list(with_texts(first.version, second.version, found)) == [
+        Change(record_id, kind, before.get(record_id), after.get(record_id)) for record_id, kind in found
+    ]
+    assert changes(first.version, first.version) == []
+
+
+def test_texts_of_some_records_and_of_none(two: tuple[Workspace, BuildResult, BuildResult]) -> None:
+    version = two[1].version
+    everything = texts(version)
+    wanted = sorted(everything)[::4]
+    assert version.texts_of(wanted) == {name: everything[name] for name in wanted}
+    assert version.texts_of([]) == version.texts_of(["no such id"]) == {}
+
+
+def test_versions_are_found_by_their_beginnings(two: tuple[Workspace, BuildResult, BuildResult]) -> None:
+    workspace, first, second = two
+    for result in (first, second):
+        for length in (8, 16, 64):
+            assert find_version(workspace.storage, result.version.digest[:length]) == result.version
+    wrong = ["", first.version.digest[:3], "0123456789", first.version.digest[:20] + "x"]
+    for name in wrong:
+        with pytest.raises(DataError, match="there is no dataset version"):
+            find_version(workspace.storage, name)
+
+
+def test_the_command_line(two: tuple[Workspace, BuildResult, BuildResult]) -> None:
+    workspace, first, second = two
+    old, ids = first.version.digest[:12], [row["id"] for row in bundled_rows(31)]
+    shown = run_zoo(workspace.home, "data", "diff", old, "tax_domain", "--json")
+    content = json.loads(shown.stdout)
+    assert (content["added"], content["updated"], content["removed"]) == (1, 1, 1)
+    assert content["old"] == first.version.digest and content["new"] == second.version.digest
+    assert {row["record_id"] for row in content["records"]} == {ids[3], ids[7], ids[30]}
+    read = run_zoo(workspace.home, "data", "diff", old, "tax_domain", "--records", "2").stdout
+    assert "+of two lines." in read or f"{ids[3]}: updated" not in read
+    assert "1 more; --records shows them" in read
+    refused = run_zoo(workspace.home, "data", "diff", old, "tax_domian")
+    assert refused.returncode == 1
+    assert 'no dataset version "tax_domian" (did you mean "tax_domain"?)' in refused.stderr

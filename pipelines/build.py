@@ -34,7 +34,7 @@ from pipelines.curate.personal_data import FilterJob
 from pipelines.curate.stage import Report
 from pipelines.curate.steps import judges, versions
 from pipelines.place import Place, keep_quarantine, locked, remove_leftovers, remove_superseded, work_folder
-from pipelines.sources import SourceFile, list_files, present_stamp, source_digest
+from pipelines.sources import SourceFile, SourceItem, list_items, reader_version, source_digest
 from pipelines.spec import PipelineSpec, SourceSpec
 from pipelines.versions import DatasetVersion, changed_records
 
@@ -78,7 +78,7 @@ class BuildResult:
 class Inputs:
     """Everything that a build depends on, listed and checked before any record is read."""
 
-    sources: list[tuple[SourceSpec, SourceFile]]
+    sources: list[tuple[SourceSpec, SourceItem]]
     digest: str
     filter_fingerprint: str
 
@@ -122,11 +122,13 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
     rules = policy.domains[spec.domain].pii
     check_rules(rules, where=f"zoo.yaml: domains.{spec.domain}.pii")
     place = Place(storage, spec.name)
-    sources = [(source, file) for source in spec.sources for file in list_files(source, spec.folder)]
+    sources = [(source, file) for source in spec.sources for file in list_items(source, spec.folder)]
     content = source_digest([file for _, file in sources], place.stamps)
     fingerprint = parts_fingerprint(filter_fingerprint(rules, keys.derive(spec.domain, "pseudonyms")))
     steps = versions(judges(spec.curate))
-    parts = ["3", repair_version(), steps, content, spec.digest, fingerprint]
+    formats = sorted({file.format for _, file in sources if isinstance(file, SourceFile)})
+    readers = "".join(map(reader_version, formats))
+    parts = ["3", repair_version(), readers, steps, content, spec.digest, fingerprint]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     return Inputs(sources, digest, fingerprint)
 
@@ -289,5 +291,5 @@ def _point_latest(place: Place, version: DatasetVersion) -> None:
 def _check_unchanged(inputs: Inputs) -> None:
     """A file that changes while it is read would give a version that no source ever had."""
     for _, file in inputs.sources:
-        if present_stamp(file) != file.stamp:
+        if not file.unchanged():
             raise DataError("the file changed while it was read", where=file.name, fix="run the same command again")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: ISO 639-1, or -3 of a language that has no shorter code.
 LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 
-Format = Literal["jsonl", "csv", "parquet", "txt"]
+Format = Literal["jsonl", "csv", "parquet", "txt", "html"]
 Records = Literal["file", "paragraph", "line"]
 
 #: How a file's name ends, before an optional compression suffix.
@@ -39,6 +39,8 @@ SUFFIXES: dict[str, Format] = {
     ".csv": "csv",
     ".parquet": "parquet",
     ".txt": "txt",
+    ".html": "html",
+    ".htm": "html",
 }
 
 
@@ -46,8 +48,34 @@ _WILDCARD = re.compile(r"[*?\[]")
 _FIELD = re.compile(r"[^\W\d][\w-]*")
 
 
+class SqlSpec(StrictModel):
+    """A query, asked through SQLAlchemy.
+
+    Attributes:
+        url: of the database, such as ``postgresql+psycopg://reader@host/tax``; ``${NAME}`` is taken from the
+            environment, so that no password stands in the file. A relative path of SQLite starts from the workspace.
+        query: whose columns are the fields.
+    """
+
+    url: str = Field(min_length=1)
+    query: str = Field(min_length=1)
+
+
+class TfdsSpec(StrictModel):
+    """A split of a TFDS data set: ``name/config``, or the folder of a prepared one."""
+
+    name: str = Field(min_length=1)
+    split: str = "train"
+    data_dir: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+
 class SourceSpec(StrictModel):
-    """Files of one shape.
+    """Files of one shape (`path`), a query (`sql`) or a TFDS data set (`tfds`).
 
     `text`, `id` and `subject` name a field, or are a template over fields such as
     ``"{section}\\n{text}"``. A row whose `domain_field` names another domain stops the build.
@@ -57,7 +85,9 @@ class SourceSpec(StrictModel):
     places of the part `text`, in characters.
     """
 
-    path: str = Field(min_length=1)
+    path: str | None = Field(default=None, min_length=1)
+    sql: SqlSpec | None = None
+    tfds: TfdsSpec | None = None
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$", description="in figures by source")
     format: Format | None = None
     text: str = "text"
@@ -88,6 +118,15 @@ class SourceSpec(StrictModel):
         if "spans" in value and "text" not in value:
             raise ValueError("spans mark places of the part text, which is missing")
         return value
+
+    @model_validator(mode="after")
+    def _comes_from_one_place(self) -> Self:
+        given = [name for name in ("path", "sql", "tfds") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of path, sql and tfds{', not ' + ' and '.join(given) if given else ''}")
+        if given != ["path"] and self.format is not None:
+            raise ValueError(f"format is for files; remove it beside {given[0]}")
+        return self
 
     @model_validator(mode="after")
     def _text_or_parts(self) -> SourceSpec:
@@ -267,7 +306,7 @@ class PipelineSpec(StrictModel):
         """One for each source: its own, or the last part of its path that is no pattern; numbered where two agree."""
         names: list[str] = []
         for source in self.sources:
-            name = source.name or _name_of(source.path)
+            name = source.name or _name_of(source.path or (source.tfds.name if source.tfds else "sql"))
             numbered = (f"{name}-{number}" for number in itertools.count(2))
             names.append(name if name not in names else next(other for other in numbered if other not in names))
         return names

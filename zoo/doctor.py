@@ -117,8 +117,10 @@ def _pipeline(workspace: Workspace, name: str) -> Finding:
     spec = workspace.pipeline(name)
     workspace.policy.check(spec.label, sink=spec.domain, purpose="build")
     check_rules(workspace.policy.domains[spec.domain].pii, where=f"zoo.yaml: domains.{spec.domain}.pii")
-    files = [file for source in spec.sources for file in list_files(source, spec.folder)]
-    return Finding(f"pipeline {name}", True, f"domain {spec.domain}, {len(files)} source files")
+    files = [file for source in spec.sources if source.path for file in list_files(source, spec.folder)]
+    others = [kind for kind in ("sql", "tfds") if any(getattr(source, kind) for source in spec.sources)]
+    found = ", ".join([f"domain {spec.domain}", f"{len(files)} source files", *others])
+    return Finding(f"pipeline {name}", True, found)
 
 
 def _tracking(workspace: Workspace) -> Finding:

@@ -17,7 +17,7 @@ from governance.errors import DataError
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
 from pipelines.curate.repair import repair_record
 from pipelines.parts import read_spans, split_parts
-from pipelines.sources import Record, SourceFile, Unreadable, read_records
+from pipelines.sources import Record, SourceItem, Unreadable, read_records
 from pipelines.spec import PipelineSpec, SourceSpec
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class _BucketWriters:
 
 def stage(
     spec: PipelineSpec,
-    sources: Sequence[tuple[SourceSpec, SourceFile]],
+    sources: Sequence[tuple[SourceSpec, SourceItem]],
     folder: Path,
     quarantine: Path,
     *,
@@ -153,7 +153,7 @@ class _Names:
 
 
 def _read_all(
-    spec: PipelineSpec, sources: Sequence[tuple[SourceSpec, SourceFile]]
+    spec: PipelineSpec, sources: Sequence[tuple[SourceSpec, SourceItem]]
 ) -> Iterator[tuple[int, Record | Unreadable]]:
     """Records with the numbers of their sources in the pipeline."""
     for source, file in sources:

@@ -1,6 +1,17 @@
-"""Sources: rows of jsonl, csv, parquet and txt files over fsspec, streamed with bounded memory."""
+"""Sources: rows of files over fsspec, of SQL queries and of TFDS data sets, streamed with bounded memory."""
 
-from pipelines.sources.files import SourceFile, list_files, present_stamp, source_digest
-from pipelines.sources.records import Record, Unreadable, read_records
+from pipelines.sources.files import SourceFile, list_files, source_digest
+from pipelines.sources.formats import reader_version
+from pipelines.sources.records import Record, SourceItem, Unreadable, list_items, read_records
 
-__all__ = ["Record", "SourceFile", "Unreadable", "list_files", "present_stamp", "read_records", "source_digest"]
+__all__ = [
+    "Record",
+    "SourceFile",
+    "SourceItem",
+    "Unreadable",
+    "list_files",
+    "list_items",
+    "read_records",
+    "reader_version",
+    "source_digest",
+]

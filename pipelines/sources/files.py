@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from governance.errors import DataError, did_you_mean
 from pipelines.atomic import write_json
@@ -31,6 +31,19 @@ class SourceFile:
     format: Format
     stamp: str  # changes whenever the file may have changed: size, times, ETag
 
+    @property
+    def key(self) -> str:
+        """Names the file in a cache."""
+        return self.url
+
+    def unchanged(self) -> bool:
+        """Whether the file is as it was when it was listed."""
+        return present_stamp(self) == self.stamp
+
+    def content_digest(self) -> str:
+        """SHA-256 (hex) over its bytes. Raises DataError: it cannot be read."""
+        return _content_digest(self)
+
     def open(self) -> Any:
         """Opens the file for reading bytes, decompressed by its suffix."""
         import fsspec
@@ -50,6 +63,7 @@ def list_files(source: SourceSpec, folder: str) -> list[SourceFile]:
     """
     import fsspec
 
+    assert source.path is not None
     url = source.path if "://" in source.path or os.path.isabs(source.path) else os.path.join(folder, source.path)
     try:
         filesystem, pattern = fsspec.core.url_to_fs(url)
@@ -120,7 +134,20 @@ def _format_of(path: str) -> Format | None:
     return SUFFIXES.get(Path(stem).suffix)
 
 
-def source_digest(files: Iterable[SourceFile], cache: Path) -> str:
+class Listed(Protocol):
+    """What a source consists of: a file, a query, a data set."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def stamp(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    def unchanged(self) -> bool: ...
+    def content_digest(self) -> str: ...
+
+
+def source_digest(files: Iterable[Listed], cache: Path) -> str:
     """SHA-256 (hex) over the names and contents of files.
 
     Content is read again only for files whose stamp differs from the one in `cache`, a JSON file.
@@ -135,10 +162,10 @@ def source_digest(files: Iterable[SourceFile], cache: Path) -> str:
     fresh: dict[str, list[str]] = {}
     digest = hashlib.sha256()
     for file in files:
-        stamp, content = known.get(file.url, ("", ""))
+        stamp, content = known.get(file.key, ("", ""))
         if stamp != file.stamp or not _tells_changes(stamp):
-            content = _content_digest(file)
-        fresh[file.url] = [file.stamp, content]
+            content = file.content_digest()
+        fresh[file.key] = [file.stamp, content]
         digest.update(f"{file.name}\0{content}\n".encode())
     if fresh != known:
         write_json(cache, fresh)

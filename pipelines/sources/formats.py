@@ -1,4 +1,4 @@
-"""Readers of jsonl, csv, parquet and txt: each yields rows, and a reason for each row it cannot read."""
+"""Readers of jsonl, csv, parquet, txt and html: each yields rows, and a reason for each row it cannot read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from governance.errors import DataError, did_you_mean
@@ -112,7 +113,7 @@ def read_csv(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
     if header is None:
         return
     # The first line of a file without a header is a record: its values are never shown.
-    _require_columns(header, file, source, fix=f"the first line, taken as header, has {len(header)} columns")
+    require_columns(header, file.name, source, fix=f"the first line, taken as header, has {len(header)} columns")
     while True:
         try:
             values = _next_csv(reader)
@@ -146,7 +147,7 @@ def read_parquet(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
         with file.open() as stream:
             parquet = pq.ParquetFile(stream)
             names = parquet.schema_arrow.names
-            _require_columns(names, file, source, fix=f"columns: {', '.join(names[:20])}")
+            require_columns(names, file.name, source, fix=f"columns: {', '.join(names[:20])}")
             wanted = [n for n in names if n in source.fields or n == source.domain_field]
             number = 0
             for batch in parquet.iter_batches(batch_size=512, columns=wanted):
@@ -213,11 +214,34 @@ def _whole_file(file: SourceFile, max_bytes: int) -> Rows:
     yield Row(file.name, 1, {"text": text}, default_id=file.name)
 
 
-def _require_columns(columns: list[str], file: SourceFile, source: SourceSpec, *, fix: str) -> None:
+def require_columns(columns: list[str], where: str, source: SourceSpec, *, fix: str) -> None:
+    """Raises DataError where a field of the source is no column."""
     for name in sorted(source.fields):
         if name not in columns:
             words = [column for column in columns if _COLUMN_NAME.fullmatch(column)]
-            raise DataError(f'there is no column "{name}"{did_you_mean(name, words)}', where=file.name, fix=fix)
+            raise DataError(f'there is no column "{name}"{did_you_mean(name, words)}', where=where, fix=fix)
+
+
+def read_html(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
+    """A page as one record with the fields "text", its main content, and "title"; trafilatura tells navigation and the
+    like from content, and finds out the encoding."""
+    import trafilatura
+
+    with file.open() as stream:
+        content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        yield BadRow(file.name, 1, f"the file is longer than {max_bytes:,} bytes; raise curate.max_record_bytes")
+        return
+    page: Any = trafilatura.bare_extraction(content, favor_recall=True, include_comments=False, with_metadata=True)
+    if page is None or not page.text:
+        yield BadRow(file.name, 1, "no text was found in this page")
+        return
+    yield Row(file.name, 1, {"text": page.text, "title": page.title or ""}, default_id=file.name)
+
+
+def reader_version(file_format: str) -> str:
+    """Changes when the same file may be read otherwise."""
+    return metadata.version("trafilatura") if file_format == "html" else ""
 
 
 READERS: dict[Format, Callable[[SourceFile, SourceSpec, int], Rows]] = {
@@ -225,4 +249,5 @@ READERS: dict[Format, Callable[[SourceFile, SourceSpec, int], Rows]] = {
     "csv": read_csv,
     "parquet": read_parquet,
     "txt": read_txt,
+    "html": read_html,
 }

@@ -13,12 +13,34 @@ import zstandard
 
 from governance.errors import DataError, did_you_mean
 from pipelines.parts import check_spans, join_parts, without_separators, write_spans
-from pipelines.sources.files import SourceFile
-from pipelines.sources.formats import READERS, BadRow, Row
+from pipelines.sources.files import SourceFile, list_files
+from pipelines.sources.formats import READERS, BadRow, Row, Rows
+from pipelines.sources.sql import SqlQuery
+from pipelines.sources.tfds_data import TfdsSource
 from pipelines.spec import SourceSpec, template_fields
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DOMAIN = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+#: What a source consists of.
+SourceItem = SourceFile | SqlQuery | TfdsSource
+
+
+def list_items(source: SourceSpec, folder: str) -> list[SourceItem]:
+    """What a source consists of, in a stable order.
+
+    Args:
+        folder: what relative paths start from.
+
+    Raises:
+        ConfigError, DataError: there is nothing, or it cannot be told what.
+    """
+    if source.sql is not None:
+        return [SqlQuery.of(source.sql, source, folder)]
+    if source.tfds is not None:
+        return [TfdsSource.of(source.tfds, folder)]
+    return list(list_files(source, folder))
 
 
 @dataclass(frozen=True)
@@ -45,7 +67,13 @@ class Unreadable:
     reason: str
 
 
-def read_records(file: SourceFile, source: SourceSpec, *, domain: str, max_bytes: int) -> Iterator[Record | Unreadable]:
+def _rows(listed: SourceItem, source: SourceSpec, max_bytes: int) -> Rows:
+    if isinstance(listed, SourceFile):
+        return READERS[listed.format](listed, source, max_bytes)
+    return listed.rows(source, max_bytes)
+
+
+def read_records(file: SourceItem, source: SourceSpec, *, domain: str, max_bytes: int) -> Iterator[Record | Unreadable]:
     """Streams a file's rows in order.
 
     Args:
@@ -59,7 +87,7 @@ def read_records(file: SourceFile, source: SourceSpec, *, domain: str, max_bytes
     missing = 0
     good = False
     try:
-        for row in READERS[file.format](file, source, max_bytes):
+        for row in _rows(file, source, max_bytes):
             result = Unreadable(row.file, row.row, row.reason) if isinstance(row, BadRow) else to_record(row)
             if isinstance(result, Record):
                 good = True

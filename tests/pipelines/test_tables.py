@@ -121,7 +121,10 @@ def _without_password(home: Path) -> Any:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"sql": {"url": "sqlite:///a.db", "query": "selct 1 as text"}}, 'sql:sqlite/a.db: the query failed: near "selct"'),
+        (
+            {"sql": {"url": "sqlite:///a.db", "query": "selct 1 as text"}},
+            'sql:sqlite/a.db: the query failed: near "selct"',
+        ),
         ({"sql": {"url": "nowhere", "query": "select 1"}}, "this is no database URL"),
         ({"sql": {"url": "oracle://h/d", "query": "select 1"}}, "this database needs another package"),
         ({"sql": {"url": "sqlite:///a.db", "query": "select 1 as txt"}}, 'no column "text" (did you mean "txt"?)'),
@@ -211,7 +214,11 @@ def test_a_folder_of_pages(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "pages" / "empty.htm").write_bytes(b"<html><body></body></html>")
     page, empty = read(tmp_path, path="pages", text="{title}\n{text}")
     assert isinstance(page, Record) and page.id == "pages/de/refunds.html"
-    assert page.text.startswith("When will my refund arrive?\n") and "three weeks" in page.text and "six weeks" in page.text
+    assert (
+        page.text.startswith("When will my refund arrive?\n")
+        and "three weeks" in page.text
+        and "six weeks" in page.text
+    )
     assert "Über Ihre Rückzahlung" in page.text
     assert not any(word in page.text for word in ("track", "Home", "<p>"))
     assert empty == Unreadable("pages/empty.htm", 1, "no text was found in this page")

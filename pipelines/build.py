@@ -27,7 +27,7 @@ from pipelines.assemble import assemble
 from pipelines.atomic import write_json
 from pipelines.curate import filter_buckets, judge_buckets, repair_version, select_buckets, stage
 from pipelines.curate.buckets import BUCKETS, read_bucket
-from pipelines.curate.exclusions import cut_texts, write_exclusions
+from pipelines.curate.exclusions import write_exclusions
 from pipelines.curate.judge import read_reasons
 from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.personal_data import FilterJob
@@ -165,6 +165,9 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     version = DatasetVersion.open(folder)
     if version.sources.digest != known.get("sources"):  # replaced by one of the same text from other sources
         return None
+    excluded = known.get("exclusions")
+    if excluded is not None and not Path(excluded).is_file():
+        return None
     previous = _latest(place)
     _point_latest(place, version)
     return BuildResult(
@@ -172,7 +175,7 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
         known["dropped"],
         known["quarantined"],
         known["quarantine"],
-        known.get("exclusions"),
+        excluded,
         changed_records(previous or version, version),
         reused=True,
     )
@@ -215,8 +218,7 @@ def _build(
         filter_buckets(work / "selected", cache, job, processes=processes, report=report)
         report("write shards", 0, 0)
         version = assemble(spec, work / "selected", cache, place.datasets)
-        excluded = place.exclusions(version)
-        cut_texts(work / "excluded")
+        excluded = place.exclusions(inputs.digest)
         cache_of_excluded = place.cache("excluded", inputs.filter_fingerprint)
         filter_buckets(work / "excluded", cache_of_excluded, job, processes=processes, report=report)
         write_exclusions(work / "excluded", cache_of_excluded, excluded, version.label)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from governance.errors import BusyError, DataError
-from pipelines.versions import DatasetVersion
 
 _LOCK_SECONDS = 600
 
@@ -50,8 +49,9 @@ class Place:
         """Of a step in this version; those of other versions lie beside it until a build has ended."""
         return self.storage / "cache" / self.pipeline / f"{step}-{fingerprint[:16]}"
 
-    def exclusions(self, version: DatasetVersion) -> Path:
-        return self.storage / "exclusions" / self.pipeline / f"{version.digest[:16]}.parquet"
+    def exclusions(self, inputs_digest: str) -> Path:
+        """Of the build of these inputs: what others dropped may leave the same version."""
+        return self.storage / "exclusions" / self.pipeline / f"{inputs_digest[:16]}.parquet"
 
 
 def remove_leftovers(place: Place) -> None:

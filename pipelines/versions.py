@@ -126,8 +126,8 @@ class DatasetVersion:
         return ((record_id, split_parts(record)) for record_id, record in self._stored(split))
 
     def texts_of(self, ids: Collection[str]) -> dict[str, str]:
-        """What there is to read in these records, by id; those that the version does not hold are left out. Reads no
-        other record."""
+        """All that these records hold, by id: a text, or each part under its name. Those that the version does not
+        hold are left out, and no other record is read."""
         import tensorflow_datasets as tfds
 
         if not ids:
@@ -144,7 +144,7 @@ class DatasetVersion:
             source: Any = builder.as_data_source(split=split) if numbers else ()
             for number in numbers:
                 example = source[number]
-                found[example["id"].decode()] = plain_text(example["text"].decode())
+                found[example["id"].decode()] = _with_names(example["text"].decode())
         return found
 
     def _stored(self, split: str) -> Iterator[tuple[str, str]]:
@@ -207,6 +207,11 @@ class DatasetVersion:
                 where=str(self.path),
                 fix="the files were changed; remove the folder and build again",
             )
+
+
+def _with_names(record: str) -> str:
+    parts = split_parts(record)
+    return record if list(parts) == ["text"] else "\n".join(f"{name}: {content}" for name, content in parts.items())
 
 
 def _source_table(content: dict[str, Any] | None) -> SourceTable:

@@ -1,7 +1,8 @@
-"""What left a pipeline, and why: one Parquet file for a dataset version, inside the same wall.
+"""What left a pipeline, and why: one Parquet file for a build, inside the same wall.
 
-A record that a rule judged out is kept with the beginning of its text, filtered as all text is; a duplicate with the
-id of the record that stayed.
+A record that a rule judged out is kept with the beginning of its text; a duplicate with the id of the record that
+stayed. The whole text is filtered, as that of all records is, and cut afterwards: of half an address a detector knows
+nothing.
 """
 
 from __future__ import annotations
@@ -11,30 +12,11 @@ from typing import Any
 
 from governance.labels import Label
 from pipelines.atomic import atomic_path
-from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, write_bucket
+from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket
 from pipelines.parts import plain_text
 
 _CHARACTERS = 500
 LABEL = b"zoo.label"
-#: Of the empty text that is kept of a duplicate.
-_NO_KEY = bytes(16)
-
-
-def cut_texts(excluded: Path) -> None:
-    """Leaves of each excluded record what is to be kept of its text: the beginning, nothing of a duplicate."""
-    import pyarrow as pa
-
-    for bucket in range(BUCKETS):
-        table = read_bucket(excluded, bucket)
-        rows = [table.column(name).to_pylist() for name in ("text_key", "text", "kept")]
-        cut = [
-            (_NO_KEY, "") if kept is not None else (key, plain_text(text)[:_CHARACTERS])
-            for key, text, kept in zip(*rows, strict=True)
-        ]
-        for name, values in zip(("text_key", "text"), zip(*cut, strict=True) if cut else ((), ()), strict=True):
-            number = table.schema.get_field_index(name)
-            table = table.set_column(number, name, pa.array(values, table.schema.field(number).type))
-        write_bucket(table, excluded, bucket)
 
 
 def write_exclusions(excluded: Path, cache: Path, path: Path, label: Label) -> None:
@@ -69,6 +51,10 @@ def _rows(excluded: Path, cache: Path, bucket: int) -> list[dict[str, Any]]:
     texts = dict(zip(filtered.column("text_key").to_pylist(), filtered.column("text").to_pylist(), strict=True))
     return [
         {name: row[name] for name in ("reason", "kept", "source", "file", "row")}
-        | {"record_id": row["id"], "text": None if row["kept"] is not None else texts[row["text_key"]]}
+        | {"record_id": row["id"], "text": None if row["kept"] is not None else _beginning(texts[row["text_key"]])}
         for row in rows
     ]
+
+
+def _beginning(filtered: str) -> str:
+    return plain_text(filtered)[:_CHARACTERS]

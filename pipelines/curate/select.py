@@ -26,6 +26,9 @@ _BYTES_A_PASS = 1 << 30
 #: Texts whose words are hashed at once: characters.
 _CHARACTERS_AT_ONCE = 1_000_000
 
+#: Of the empty text that is left of a duplicate.
+NO_KEY = bytes(16)
+
 #: Which record stays in place of another one: (id, key of the text) to id.
 Winners = dict[tuple[str, bytes], str]
 
@@ -48,10 +51,16 @@ class _Excluded:
         self.kept.append(kept)
 
     def of(self, table: Any) -> Any:
-        """The rows with the columns `reason` and `kept`."""
+        """The rows with the columns `reason` and `kept`; of a duplicate without its text."""
         import pyarrow as pa
 
         found = table.take(pa.array(self.rows, pa.int64()))
+        duplicate = pa.array([kept is not None for kept in self.kept], pa.bool_())
+        for name, nothing in (("text", ""), ("text_key", NO_KEY)):
+            number = found.schema.get_field_index(name)
+            kind = found.schema.field(number).type
+            emptied = pa.compute.if_else(duplicate, pa.scalar(nothing, kind), found.column(name))
+            found = found.set_column(number, name, emptied)
         found = found.append_column("reason", pa.array(self.reasons, pa.string()))
         return found.append_column("kept", pa.array(self.kept, pa.string()))
 
@@ -113,7 +122,7 @@ def _divide(table: Any, reasons: Reasons, winners: Winners) -> tuple[list[int], 
         if key in reasons:
             leave.add(index, reasons[key])
         elif again:
-            leave.add(index, DUPLICATE, record_id)
+            leave.add(index, DUPLICATE, winners.get((record_id, key), record_id))
         elif (record_id, key) in winners:
             leave.add(index, DUPLICATE, winners[record_id, key])
         else:
@@ -156,6 +165,7 @@ def _leave_near_duplicates(selected: Path, excluded: Path, threshold: float, dro
     leaders = near.clusters(np.concatenate(signed)[order], threshold)
     kept = {ids[order[place]]: ids[order[leader]] for place, leader in enumerate(leaders) if leader != place}
     for bucket in range(BUCKETS) if kept else ():
+        _follow(kept, excluded, bucket)
         table = read_bucket(selected, bucket)
         keep: list[int] = []
         leave = _Excluded.none()
@@ -165,6 +175,16 @@ def _leave_near_duplicates(selected: Path, excluded: Path, threshold: float, dro
             else:
                 keep.append(row)
         _write_both(table, keep, leave, selected, excluded, bucket, dropped)
+
+
+def _follow(kept: dict[str, str], excluded: Path, bucket: int) -> None:
+    """Where a record that stood in place of others has left itself, the one that stands in its place."""
+    import pyarrow as pa
+
+    table = read_bucket(excluded, bucket)
+    followed = [kept.get(name, name) for name in table.column("kept").to_pylist()]
+    number = table.schema.get_field_index("kept")
+    write_bucket(table.set_column(number, "kept", pa.array(followed, pa.string())), excluded, bucket)
 
 
 def _some_at_once(column: Any) -> list[list[str]]:

@@ -32,8 +32,8 @@ class SourceFile:
     stamp: str  # changes whenever the file may have changed: size, times, ETag
 
     @property
-    def key(self) -> str:
-        """Names the file in a cache."""
+    def key(self) -> str | None:
+        """Names the file in the cache of digests; None for what is not remembered there."""
         return self.url
 
     def unchanged(self) -> bool:
@@ -142,7 +142,7 @@ class Listed(Protocol):
     @property
     def stamp(self) -> str: ...
     @property
-    def key(self) -> str: ...
+    def key(self) -> str | None: ...
     def unchanged(self) -> bool: ...
     def content_digest(self) -> str: ...
 
@@ -150,7 +150,8 @@ class Listed(Protocol):
 def source_digest(files: Iterable[Listed], cache: Path) -> str:
     """SHA-256 (hex) over the names and contents of files.
 
-    Content is read again only for files whose stamp differs from the one in `cache`, a JSON file.
+    Content is read again only for files whose stamp differs from the one in `cache`, a JSON file. What has no key is
+    not remembered.
 
     Raises:
         DataError: a file cannot be read.
@@ -162,10 +163,11 @@ def source_digest(files: Iterable[Listed], cache: Path) -> str:
     fresh: dict[str, list[str]] = {}
     digest = hashlib.sha256()
     for file in files:
-        stamp, content = known.get(file.key, ("", ""))
+        stamp, content = known.get(file.key or "", ("", ""))
         if stamp != file.stamp or not _tells_changes(stamp):
             content = file.content_digest()
-        fresh[file.key] = [file.stamp, content]
+        if file.key is not None:
+            fresh[file.key] = [file.stamp, content]
         digest.update(f"{file.name}\0{content}\n".encode())
     if fresh != known:
         write_json(cache, fresh)

@@ -15,7 +15,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from pipelines.spec import SourceSpec, SqlSpec
 
 _AT_ONCE = 1_000  # rows
 _AS_TEXT = (datetime.date, datetime.time, decimal.Decimal, uuid.UUID)
-_RELATIVE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:)(.+)")
+_RELATIVE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)(.+)")
 
 
 @dataclass
@@ -44,23 +44,28 @@ class SqlQuery:
 
         Raises:
             ConfigError: the URL is none, or names an environment variable that is not set.
+            DataError: there is no such SQLite file.
         """
         import sqlalchemy
 
         url = _RELATIVE.sub(lambda found: f"{found[1]}{os.path.join(folder, found[2])}", _expanded(spec.url))
         try:
             parsed = sqlalchemy.make_url(url)
-        except sqlalchemy.exc.ArgumentError:
+        except (sqlalchemy.exc.ArgumentError, ValueError):  # what they say may quote a part of a password
             raise ConfigError(
-                "this is no database URL", where="sources.sql.url", fix="write postgresql+psycopg://USER@HOST/DATABASE"
+                "this is no database URL",
+                where="sources.sql.url",
+                fix="write postgresql+psycopg://USER@HOST/DATABASE, with @ : / # in a password percent-encoded",
             ) from None
-        database = os.path.basename(parsed.database or "")
-        return cls(source.name or f"sql:{parsed.get_backend_name()}/{database}", url, spec.query)
+        backend, database = parsed.drivername.partition("+")[0], parsed.database or ""
+        name = source.name or f"sql:{backend}/{os.path.basename(database)}"
+        if backend == "sqlite" and not database.startswith(("file:", ":memory:")) and not os.path.isfile(database):
+            raise DataError("there is no such database file", where=name, fix="check sources.sql.url")
+        return cls(name, url, spec.query)
 
     @property
-    def key(self) -> str:
-        """Names the source in a cache that must hold no password."""
-        return hashlib.sha256(f"{self.url}\0{self.query}".encode()).hexdigest()
+    def key(self) -> None:
+        """Nothing tells a change but the rows, so nothing is remembered."""
 
     def content_digest(self) -> str:
         """SHA-256 sum (hex) over all rows."""
@@ -80,36 +85,51 @@ class SqlQuery:
         import sqlalchemy
 
         total = 0
-        with _told(self.name):
-            engine = sqlalchemy.create_engine(self.url, hide_parameters=True)
-            try:
-                with engine.connect().execution_options(yield_per=_AT_ONCE) as connection:
-                    result = connection.execute(sqlalchemy.text(self.query))
-                    columns = list(result.keys())
-                    if source is not None:
-                        require_columns(columns, self.name, source, fix=f"columns: {', '.join(columns[:20])}")
-                    for row in result:
-                        fields = {name: _plain(value) for name, value in zip(columns, row, strict=True)}
-                        total += int.from_bytes(hashlib.sha256(_written(fields)).digest(), "big")
-                        yield fields
-            finally:
-                engine.dispose()
+        with ExitStack() as stack:
+            with _told(self.name, self.query):
+                engine = sqlalchemy.create_engine(self.url, hide_parameters=True)
+                stack.callback(engine.dispose)
+                # As it is written: a colon or a percent sign in it is no parameter.
+                options = {"yield_per": _AT_ONCE, "no_parameters": True}
+                connection = stack.enter_context(engine.connect().execution_options(**options))
+                result = connection.exec_driver_sql(self.query)
+            columns = list(result.keys())
+            self._check_columns(columns, source)
+            with _told(self.name):
+                for row in result:
+                    fields = {name: _plain(value) for name, value in zip(columns, row, strict=True)}
+                    total += int.from_bytes(hashlib.sha256(_written(fields)).digest(), "big")
+                    yield fields
         self._digests.append(f"{total % 2**256:064x}")
+
+    def _check_columns(self, columns: list[str], source: SourceSpec | None) -> None:
+        twice = next((name for name in columns if columns.count(name) > 1), None)
+        if twice is not None:
+            raise DataError(
+                f'the query gives two columns "{twice}"', where=self.name, fix="name one of them anew with AS"
+            )
+        if source is not None:
+            require_columns(columns, self.name, source, fix=f"columns: {', '.join(columns[:20])}")
 
 
 def _expanded(url: str) -> str:
-    """With `${NAME}` replaced from the environment."""
-    expanded = os.path.expandvars(url)
-    if (left := re.search(r"\$\{?(\w+)", expanded)) is not None:
-        raise ConfigError(
-            f"the environment variable {left[1]} is not set", where="sources.sql.url", fix=f"export {left[1]}=…"
-        )
-    return expanded
+    """With `${NAME}` and `$NAME` replaced from the environment; what comes from there is taken as it is."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1] or found[2]
+        if name not in os.environ:
+            raise ConfigError(
+                f"the environment variable {name} is not set", where="sources.sql.url", fix=f"export {name}=…"
+            )
+        return os.environ[name]
+
+    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, url)
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
-    """What a database says as one line, without values of rows."""
+def _told(name: str, query: str | None = None) -> Iterator[None]:
+    """What a database says as one line without values of rows: what is wrong with the query that is asked; of rows
+    that cannot be read, which are quoted by some databases, only the kind of error."""
     import sqlalchemy.exc
 
     try:
@@ -119,15 +139,31 @@ def _told(name: str) -> Iterator[None]:
             f"this database needs another package: {error}", where=name, fix="install its SQLAlchemy driver"
         ) from None
     except sqlalchemy.exc.SQLAlchemyError as error:
-        # What is wrong with a query or a connection is told; a value that cannot be cast is quoted by some databases.
+        kind = type(error).__name__
+        if query is None:
+            raise DataError(f"the rows cannot be read: {kind}", where=name, fix="check their encoding") from None
         told = isinstance(error, sqlalchemy.exc.ProgrammingError | sqlalchemy.exc.OperationalError)
-        reason = str(getattr(error, "orig", error)).splitlines()[0] if told else type(error).__name__
-        raise DataError(f"the query failed: {reason}", where=name, fix="check url and query of the source") from None
+        said = _without_values(str(getattr(error, "orig", error)), query) if told else ""
+        raise DataError(
+            f"the query failed: {said or kind}", where=name, fix="check url and query of the source"
+        ) from None
+
+
+def _without_values(said: str, query: str) -> str:
+    """The first line of a message. What it quotes is left out unless it stands in the query."""
+    first = said.strip().partition("\n")[0]
+    return re.sub(
+        r"""(["'])(.*?)\1""", lambda found: found[0] if found[2] in query else f"{found[1]}…{found[1]}", first
+    )
 
 
 def _plain(value: Any) -> Any:
-    """As templates take it: dates and exact numbers in writing."""
-    return str(value) if isinstance(value, _AS_TEXT) else value
+    """As templates take it: dates and exact numbers in writing; anything else as what is written the same each time."""
+    if isinstance(value, _AS_TEXT):
+        return str(value)
+    if isinstance(value, memoryview | bytearray):
+        return bytes(value)
+    return sorted(map(str, value)) if isinstance(value, set | frozenset) else value
 
 
 def _written(fields: dict[str, Any]) -> bytes:

@@ -44,7 +44,7 @@ class TfdsSource:
                 builder = tfds.builder(spec.name, data_dir=place)
                 builder.download_and_prepare()
         except (tfds.core.DatasetNotFoundError, FileNotFoundError, ValueError, OSError) as error:
-            first = str(error).strip().splitlines()[0]
+            first = str(error).strip().partition("\n")[0] or type(error).__name__
             raise DataError(
                 f"TFDS cannot open it: {first}", where=f"tfds {spec.name}", fix="give NAME/CONFIG, or a folder"
             ) from None
@@ -78,7 +78,8 @@ class TfdsSource:
         builder = tfds.builder_from_directory(self.folder)
         columns = list(builder.info.features)
         require_columns(columns, self.name, source, fix=f"features: {', '.join(columns[:20])}")
-        features = {name: builder.info.features[name] for name in columns if name in source.fields}
+        wanted = source.fields | {source.domain_field}  # the latter says whether the record may be here
+        features = {name: builder.info.features[name] for name in columns if name in wanted}
         for number, example in enumerate(self._examples(builder), 1):
             yield _row(self.name, number, example, features)
 
@@ -93,11 +94,13 @@ class TfdsSource:
 
 
 def _row(name: str, number: int, example: Mapping[str, Any], features: Mapping[str, Any]) -> Row | BadRow:
+    import tensorflow_datasets as tfds
+
     fields: dict[str, Any] = {}
     for feature, kind in features.items():
         value = example[feature]
-        if hasattr(kind, "int2str"):  # a class is said by its name
-            value = kind.int2str(int(value))
+        if isinstance(kind, tfds.features.ClassLabel):  # a class is said by its name; -1 is none
+            value = kind.int2str(int(value)) if value >= 0 else None
         elif isinstance(value, bytes):
             try:
                 value = value.decode("utf-8")

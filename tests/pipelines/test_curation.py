@@ -100,6 +100,55 @@ def test_of_excluded_text_too_personal_data_is_filtered(built: tuple[Workspace, 
     assert judged and all(set(pq.read_schema(path).names) == {"text_key", "reason"} for path in judged)
 
 
+def test_personal_data_at_the_end_of_what_is_kept_is_filtered_whole(tmp_path: Path) -> None:
+    """Half a card number is no card number to a detector: the text is cut after it was filtered."""
+    values = ("4111 1111 1111 1111", "536-90-4398", "anna.schmidt@example.org")
+    made = []
+    for name, value in zip(("card", "number", "address"), values, strict=True):
+        for end in range(1, len(value), 3):  # so many characters of it are within the first 500
+            filler = ("to be or not " * 60)[: 500 - len("Note\n") - end]
+            made.append({"id": f"zz-{name}-{end:02d}", "title": "Note", "text": f"{filler}{value} and no more"})
+    content = bundled_rows(30) + [row | {"client_id": "C-1"} for row in made]
+    limits = {"gopher_words": [None, None], "gopher_stop_words": [3, None]}
+    quality = {"sets": ["gopher", "gopher_repetition"], "limits": limits}
+    result = run(workspace_with(tmp_path / "w", content, {"quality": quality}))
+    left = excluded(result)
+    assert {row["id"] for row in made} <= left.keys()
+    for row in made:
+        text = left[row["id"]]["text"]
+        assert len(text) <= 500
+        value = next(value for value in values if value in row["text"])
+        assert not any(value[:size] in text[-40:] for size in range(4, len(value)))
+
+
+def test_a_record_stands_in_place_of_others_only_if_it_stayed(tmp_path: Path) -> None:
+    longest = max(bundled_rows(30), key=lambda row: len(row["text"]))
+    near = longest["text"].replace(" ", "  ", 1).rsplit(" ", 1)[0] + " altogether"
+    more = [("aa-first", longest["text"]), ("bb-near", near), ("bb-near", near), ("cc-same", near), ("aa-zz", near)]
+    content = bundled_rows(30) + [longest | {"id": name, "text": text} for name, text in more]
+    left = excluded(run(workspace_with(tmp_path / "w", content)))
+    stayed = {row["kept"] for row in left.values()}
+    assert stayed == {"aa-first"} and not stayed & left.keys()
+    assert {"bb-near", "cc-same", "aa-zz", longest["id"]} == left.keys()
+
+
+def test_the_exclusions_are_those_of_the_build_also_when_it_is_found_again(tmp_path: Path) -> None:
+    workspace = workspace_with(tmp_path / "w", rows())
+    first = run(workspace)
+    other = CURATE | {"quality": "c4", "language": ["en", "de"]}
+    content = [row if row["id"] != "zz-short" else row | {"text": "One { bracket."} for row in rows()]
+    workspace_with(
+        tmp_path / "w", content, other | {"quality": {"sets": ["c4"], "limits": {"c4_sentences": [2, None]}}}
+    )
+    run(workspace)
+    workspace_with(tmp_path / "w", rows())
+    again = run(workspace)
+    assert again.reused and excluded(again) == excluded(first) and again.dropped == first.dropped
+    Path(str(again.exclusions)).unlink()
+    rebuilt = run(workspace)
+    assert not rebuilt.reused and excluded(rebuilt) == excluded(again)
+
+
 def test_order_and_processes_do_not_matter(
     built: tuple[Workspace, BuildResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from governance import DataError
 from pipelines import BuildResult
 from pipelines.diff import Change, changes, find_version, with_texts
 from tests.pipelines.test_build import run, texts
-from tests.support.workspace import bundled_rows, make_workspace, run_zoo, write_jsonl
+from tests.support.workspace import PIPELINE, bundled_rows, make_workspace, run_zoo, write_jsonl
 from zoo.workspace import Workspace
 
 
@@ -73,3 +74,19 @@ def test_the_command_line(two: tuple[Workspace, BuildResult, BuildResult]) -> No
     refused = run_zoo(workspace.home, "data", "diff", old, "tax_domian")
     assert refused.returncode == 1
     assert 'no dataset version "tax_domian" (did you mean "tax_domain"?)' in refused.stderr
+
+
+def test_a_changed_class_is_shown(tmp_path: Path) -> None:
+    parts = {"text": "text", "label": "kind"}
+    pipeline = PIPELINE | {"sources": [{"path": "data/tax/*.jsonl", "parts": parts, "id": "id"}]}
+    workspace = make_workspace(tmp_path / "w", records=0, pipeline=pipeline)
+    content = [row | {"kind": ("refund", "notice")[number % 2]} for number, row in enumerate(bundled_rows(30))]
+    path = write_jsonl(workspace.home / "data" / "tax" / "letters.jsonl", content)
+    first = run(workspace).version
+    content[4]["kind"] = "notice"
+    write_jsonl(path, content)
+    second = run(workspace).version
+    [change] = with_texts(first, second, changes(first, second))
+    assert change.before is not None and change.before.endswith("\nlabel: refund")
+    assert change.after is not None and change.after.endswith("\nlabel: notice")
+    assert change.before.startswith("text: ")

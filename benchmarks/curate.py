@@ -4,15 +4,16 @@
 
 DATA is a folder with dedup/ (articles_1000.train: an id and a text a line; articles_1000.truth: pairs of ids). Both
 make a signature of 112 places over five words in a row, find pairs by bands and keep those whose signatures agree in
-0.8 of their places. Prints speeds, the ratio, and what each found of the pairs.
+0.8 of their places. Prints medians of the speeds and of the ratio, and what each found of the pairs.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.curate import near
@@ -25,32 +26,26 @@ Pairs = set[tuple[str, str]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--repeat", type=int, default=3, help="the fastest of so many runs of each counts")
+    parser.add_argument("--rounds", type=int, default=9, help="each measures both, one after the other")
     options = parser.parse_args()
     folder = options.data / "dedup"
     lines = (folder / "articles_1000.train").read_text(encoding="utf-8").splitlines()
     ids, texts = zip(*(line.split(" ", 1) for line in lines), strict=True)
     truth = {ordered(*line.split()) for line in (folder / "articles_1000.truth").read_text().splitlines()}
     size = sum(len(text.encode()) for text in texts) / 1e6
-    speeds = {}
-    for name, find in (("datasketch", by_datasketch), ("ours", ours)):
-        seconds, found = fastest(find, ids, texts, options.repeat)
-        speeds[name] = size / seconds
-        right = len(found & truth)
-        print(f"{name:11} {speeds[name]:7.2f} MB/s, {right} of {len(truth)} pairs, {len(found - truth)} false")
-    print(f"ratio {speeds['ours'] / speeds['datasketch']:.1f}")
-
-
-def fastest(
-    find: Callable[[Sequence[str], Sequence[str]], Pairs], ids: Sequence[str], texts: Sequence[str], repeat: int
-) -> tuple[float, Pairs]:
-    seconds = []
-    found: Pairs = set()
-    for _ in range(repeat):
-        start = time.perf_counter()
-        found = find(ids, texts)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds), found
+    speeds: dict[str, list[float]] = {"datasketch": [], "ours": []}
+    found: dict[str, Pairs] = {}
+    for _ in range(options.rounds):
+        for name, find in (("datasketch", by_datasketch), ("ours", ours)):
+            start = time.perf_counter()
+            found[name] = find(ids, texts)
+            speeds[name].append(size / (time.perf_counter() - start))
+    for name, of_rounds in speeds.items():
+        right = len(found[name] & truth)
+        speed = f"{statistics.median(of_rounds):.2f} MB/s"
+        print(f"{name:11} {speed:>11}, {right} of {len(truth)} pairs, {len(found[name] - truth)} false")
+    ratios = sorted(ours / theirs for theirs, ours in zip(*speeds.values(), strict=True))
+    print(f"ratio {statistics.median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f} in {len(ratios)} rounds)")
 
 
 def ordered(one: str, other: str) -> tuple[str, str]:

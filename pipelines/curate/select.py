@@ -23,9 +23,6 @@ from pipelines.spec import DedupSpec
 DUPLICATE, NEAR_DUPLICATE = "duplicate", "near_duplicate"
 
 _BYTES_A_PASS = 1 << 30
-#: Texts whose words are hashed at once: characters.
-_CHARACTERS_AT_ONCE = 1_000_000
-
 #: Of the empty text that is left of a duplicate.
 NO_KEY = bytes(16)
 
@@ -158,7 +155,7 @@ def _leave_near_duplicates(selected: Path, excluded: Path, threshold: float, dro
     for bucket in range(BUCKETS):
         table = read_bucket(selected, bucket, ["id", "text"])
         ids += table.column("id").to_pylist()
-        signed += [near.signatures(texts) for texts in _some_at_once(table.column("text"))]
+        signed.append(near.signatures([plain_text(record) for record in table.column("text").to_pylist()]))
     if not ids:
         return
     order = sorted(range(len(ids)), key=ids.__getitem__)
@@ -185,16 +182,3 @@ def _follow(kept: dict[str, str], excluded: Path, bucket: int) -> None:
     followed = [kept.get(name, name) for name in table.column("kept").to_pylist()]
     number = table.schema.get_field_index("kept")
     write_bucket(table.set_column(number, "kept", pa.array(followed, pa.string())), excluded, bucket)
-
-
-def _some_at_once(column: Any) -> list[list[str]]:
-    """A column's texts in groups of bounded size."""
-    groups: list[list[str]] = []
-    size = _CHARACTERS_AT_ONCE
-    for record in column.to_pylist():
-        if size >= _CHARACTERS_AT_ONCE:
-            groups.append([])
-            size = 0
-        groups[-1].append(plain_text(record))
-        size += len(record)
-    return groups

@@ -30,7 +30,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,7 @@ class Family:
     Attributes:
         settings: of its training, arguments of `zoo.train`.
         start: makes a process as `Process` does.
+        adapter_settings: what differs when it is adapted.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Family:
     disturbed: Path
     settings: Mapping[str, Any]
     start: Callable[..., Any] = Process
+    adapter_settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
@@ -195,7 +197,8 @@ def used(family: Family) -> str:
 def adapted(family: Family) -> str:
     import zoo
 
-    settings = {**family.settings, "lora": {"rank": 4}, "init": self_reference(family), "seed": 1}
+    adapted = {"lora": {"rank": 4}, "init": self_reference(family), "seed": 1}
+    settings = {**family.settings, **adapted, **family.adapter_settings}
     run = zoo.train(family.name, pipeline=PIPELINE, workspace=family.workspace, **settings)
     expect(run.model.version > 1, "no new version")
     folder = folder_of(run.model, family.workspace)

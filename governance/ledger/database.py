@@ -54,23 +54,21 @@ class Database:
         """Of a SQLite database."""
         return Path(self._url.database or "") if self._url.get_backend_name() == "sqlite" else None
 
-    def append(self, make: Callable[[Entry | None, Callable[[str, str], Entry | None]], Entry | None]) -> Entry | None:
+    def append(
+        self, event: str, about: str, make: Callable[[Entry | None, Entry | None], Entry | None]
+    ) -> Entry | None:
         """Adds what `make` returns, alone with the database meanwhile.
 
         Args:
-            make: gets the last entry, and a look-up of the latest entry by event and subject; returns the new entry,
-                or None to add nothing.
+            make: gets the last entry of all, and the latest one of this event about the same thing; returns the new
+                entry, or None to add nothing.
         """
+        table = _table()
+        newest = table.select().order_by(table.c.number.desc())
         with self._told(), self._begin() as connection:
             self._create(connection)
-            table = _table()
-            last = self._first(connection, table.select().order_by(table.c.number.desc()))
-
-            def latest(event: str, about: str) -> Entry | None:
-                wanted = table.select().where(table.c.event == event, table.c.about == about)
-                return self._first(connection, wanted.order_by(table.c.number.desc()))
-
-            entry = make(last, latest)
+            same = newest.where(table.c.event == event, table.c.about == about)
+            entry = make(self._first(connection, newest), self._first(connection, same))
             if entry is not None:
                 connection.execute(table.insert().values(**vars(entry)))
         return entry

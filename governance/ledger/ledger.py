@@ -17,7 +17,6 @@ from governance.ledger.receipts import Signer, verify_receipt
 from governance.ledger.verification import Problem, Verification, walk
 
 _EVENT = re.compile(r"[a-z_]+(\.[a-z_]+)*")
-_Look = Callable[[str, str], Entry | None]
 
 
 class Ledger:
@@ -69,26 +68,53 @@ class Ledger:
             LedgerError: the end of the ledger is not as it was written, or it cannot be written.
             BusyError: another process holds it for too long.
         """
-        return cast("Entry", self._append(event, about, body, unless=lambda look: False))
+        return cast("Entry", self.append_after(event, about, lambda latest: body))
 
     def ensure(self, event: str, about: str, body: Mapping[str, Json]) -> Entry | None:
         """Adds an entry unless there is one of this event about the same thing already; then returns None.
 
         Raises: as `append`.
         """
-        return self._append(event, about, body, unless=lambda look: look(event, about) is not None)
+        return self.append_after(event, about, lambda latest: body if latest is None else None)
 
     def ensure_latest(self, event: str, about: str, body: Mapping[str, Json]) -> Entry | None:
         """Adds an entry unless the latest one of this event about the same thing has the same body; then None.
 
         Raises: as `append`.
         """
+        written = canonical_json(body)
+        return self.append_after(
+            event, about, lambda latest: None if latest is not None and latest.body == written else body
+        )
 
-        def same(look: _Look) -> bool:
-            latest = look(event, about)
-            return latest is not None and latest.body == canonical_json(body)
+    def append_after(
+        self, event: str, about: str, make: Callable[[Entry | None], Mapping[str, Json] | None]
+    ) -> Entry | None:
+        """Adds an entry whose body follows from the latest one of this event about the same thing.
 
-        return self._append(event, about, body, unless=same)
+        Args:
+            make: gets that entry, or None; returns the body, or None to add nothing. No other process writes meanwhile.
+
+        Raises: as `append`.
+        """
+        if not _EVENT.fullmatch(event):
+            raise LedgerError(f'"{event}" is no name of an event', fix="write it like model.registered")
+
+        def following(last: Entry | None, latest: Entry | None) -> Entry | None:
+            self._check_end(last)
+            body = make(latest)
+            if body is None:
+                return None
+            number, previous = (1, GENESIS) if last is None else (last.number + 1, last.hash)
+            time = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+            written = canonical_json(body)
+            sealed = seal(self._key, number, time, event, about, written, previous)
+            return Entry(number, time, event, about, written, previous, sealed)
+
+        entry = self._database.append(event, about, following)
+        if entry is not None:
+            self._head.advance(Head(entry.number, entry.hash))
+        return entry
 
     def entries(self, event: str | None = None, about: str | None = None, last: int | None = None) -> Iterator[Entry]:
         """Entries in the order of their numbers, of one event or about one thing, or the last ones alone.
@@ -131,27 +157,6 @@ class Ledger:
     @property
     def _signer(self) -> Signer:
         return Signer(self._signer_seed)
-
-    def _append(
-        self, event: str, about: str, body: Mapping[str, Json], *, unless: Callable[[_Look], bool]
-    ) -> Entry | None:
-        if not _EVENT.fullmatch(event):
-            raise LedgerError(f'"{event}" is no name of an event', fix="write it like model.registered")
-        written = canonical_json(body)
-
-        def make(last: Entry | None, look: _Look) -> Entry | None:
-            self._check_end(last)
-            if unless(look):
-                return None
-            number, previous = (1, GENESIS) if last is None else (last.number + 1, last.hash)
-            time = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-            sealed = seal(self._key, number, time, event, about, written, previous)
-            return Entry(number, time, event, about, written, previous, sealed)
-
-        entry = self._database.append(make)
-        if entry is not None:
-            self._head.advance(Head(entry.number, entry.hash))
-        return entry
 
     def _check_end(self, last: Entry | None) -> None:
         """Nothing is added to an end that is not as it was written: the next head would hide that."""

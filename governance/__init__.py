@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from governance.errors import DataError as DataError
     from governance.errors import DetectorError as DetectorError
     from governance.errors import FingerprintMismatch as FingerprintMismatch
+    from governance.errors import LedgerError as LedgerError
     from governance.errors import PolicyRefused as PolicyRefused
     from governance.errors import RegistryError as RegistryError
     from governance.errors import ZooError as ZooError
@@ -33,6 +34,7 @@ _HOMES = {
         "DataError",
         "DetectorError",
         "FingerprintMismatch",
+        "LedgerError",
         "PolicyRefused",
         "RegistryError",
         "ZooError",
@@ -54,6 +56,7 @@ __all__ = [
     "FingerprintMismatch",
     "Keys",
     "Label",
+    "LedgerError",
     "Operator",
     "PiiRules",
     "Policy",

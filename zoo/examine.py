@@ -17,10 +17,10 @@ from registry import (
     not_worse_than_champion,
 )
 from registry.gates import NO_TRAINING_PII, NOT_WORSE_THAN_CHAMPION, computed
+from zoo.ancestry import BASE_TAG
 from zoo.compare import compare
 from zoo.job import Job
 from zoo.load import LoadedModel
-from zoo.publish import BASE_TAG
 
 _GENERATIONS = 50
 _PREFIX_CHARACTERS = 80

@@ -24,19 +24,16 @@ from registry import (
 )
 from registry.plots import loss_curve, pii_by_type, token_lengths
 from registry.versions import OBJECTIVE
+from zoo.ancestry import BASE_DIGEST_TAG, BASE_TAG, DIGEST_TAG, TEACHER_TAG, TOKENIZER_TAG
+from zoo.exchange.base import model_digest
 from zoo.fit import FitResult
 from zoo.generation.sampling import served_defaults
 from zoo.job import Job
 from zoo.load import LoadedModel, open_folder
 from zoo.slot import Slot
-from zoo.teacher import TEACHER_TAG
 
 #: Tag of a version: the arguments that it was trained with, for its retraining.
 OPTIONS_TAG = "zoo.options"
-
-#: Tags of a run and of a version: what it was continued from, by name and by SHA-256.
-BASE_TAG = "zoo.base"
-BASE_DIGEST_TAG = "zoo.base_digest"
 
 #: What loading a model needs beside this package, at the versions that it was trained with.
 _REQUIREMENTS = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "tokenizers", "sentencepiece", "mlflow")
@@ -120,7 +117,7 @@ def publish(job: Job, trained: Trained, log: RunLog, slot: Slot) -> tuple[ModelV
         params={"family": job.family.name, "size": job.size.name},
         inference_params=served_defaults() if loaded.gives == "text" else {},
         gives="embedding" if loaded.gives == "embedding" else "text",
-        tags=_version_tags(job),
+        tags=_version_tags(job, loaded),
         label=job.label,
         card=card,
         step=result.steps,
@@ -149,9 +146,17 @@ def _example(loaded: LoadedModel) -> str:
     return json.dumps({"prompt": _LATENCY_PROMPT, "answer": ""}) if loaded.gives == "reward" else _LATENCY_PROMPT
 
 
-def _version_tags(job: Job) -> dict[str, str]:
+def _version_tags(job: Job, loaded: LoadedModel) -> dict[str, str]:
     options = json.dumps(dict(job.options), sort_keys=True)
-    return {OPTIONS_TAG: options, OBJECTIVE: job.objective_name, **_origin_tags(job)}
+    tags = {OPTIONS_TAG: options, OBJECTIVE: job.objective_name, TOKENIZER_TAG: job.tokens.tokenizer_digest}
+    return tags | _digest_tag(job, loaded) | _origin_tags(job)
+
+
+def _digest_tag(job: Job, loaded: LoadedModel) -> dict[str, str]:
+    """By which the model is known again in a folder that it was exported to. Nothing continues from one with a head."""
+    if job.task is not None and job.task.head:
+        return {}
+    return {DIGEST_TAG: model_digest(loaded.text_model.task, (), job.tokens.tokenizer)}  # type: ignore[union-attr]
 
 
 def _origin_tags(job: Job) -> dict[str, str]:

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from governance.errors import BusyError, ConfigError, DataError, FingerprintMismatch, ZooError
-from pipelines.build import BuildResult, build
+from pipelines.build import BuildResult
 from pipelines.versions import DatasetVersion, changed_records
-from registry import ModelVersion, Tracking, list_versions
+from registry import ModelVersion, Tracking
 from zoo.compare import dataset_folder
+from zoo.data import build_data
 from zoo.publish import OPTIONS_TAG
+from zoo.recording import record_versions
 from zoo.screen import Screen
 from zoo.slot import superseded
 from zoo.train import Run, train
@@ -103,14 +105,14 @@ def _retrain_pipeline(
     workspace: Workspace, name: str, due_only: bool, dry_run: bool, screen: Screen, report: RetrainReport
 ) -> None:
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
-    versions = list_versions(tracking)
+    versions = record_versions(workspace, tracking)
     newest = _newest_by_model(versions, name)
     if not newest:
         _require(due_only, f'no model of the pipeline "{name}" was trained yet')
         report.not_due.append(Due(name, "no model was trained yet: run `zoo train` once"))
         return
     spec = workspace.pipeline(name)
-    fresh = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
+    fresh = build_data(spec, workspace, screen)
     stale = {}
     reasons = []
     for model in newest:

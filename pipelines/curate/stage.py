@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import hmac
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
+from governance.keys import keyed_hash
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
 from pipelines.curate.repair import repair_record
 from pipelines.parts import read_spans, split_parts
@@ -121,12 +120,12 @@ def stage(
                 staged.dropped["empty"] += 1
                 continue
             if "label" in parts:
-                staged.labels.add(_keyed(text_key, parts["label"]))
+                staged.labels.add(keyed_hash(text_key, parts["label"]))
             if "spans" in parts:
                 staged.types.update(span.type for span in read_spans(parts["spans"]))
-            key = _keyed(text_key, text)
+            key = keyed_hash(text_key, text)
             record_id = harmless(record.id) if record.id is not None else key.hex()
-            subject = None if record.subject is None else _keyed(subject_key, record.subject).hex()
+            subject = None if record.subject is None else keyed_hash(subject_key, record.subject).hex()
             writers.add((record_id, text, key, subject, harmless(record.file), record.row, source))
             staged.records += 1
             if number % 1000 == 0:
@@ -149,7 +148,7 @@ class _Names:
 
     def _examined(self, name: str) -> str:
         found = self._detector is not None and self._detector.find([name])[0]
-        return _keyed(self._key, name).hex() if found else name
+        return keyed_hash(self._key, name).hex() if found else name
 
 
 def _read_all(
@@ -196,7 +195,3 @@ def _check_counts(staged: Staged, spec: PipelineSpec) -> None:
         raise DataError(
             "the sources hold no text", where=spec.name, fix="check sources[].path and sources[].text of the pipeline"
         )
-
-
-def _keyed(key: bytes, text: str) -> bytes:
-    return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()[:16]

@@ -24,6 +24,10 @@ audit_app = typer.Typer(help="Measure the filters.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
 policy_app = typer.Typer(help="Ask the policy: why, and whether it is as expected.", no_args_is_help=True)
 app.add_typer(policy_app, name="policy")
+ledger_app = typer.Typer(
+    help="What happened to data and models, and whether the record of it is whole.", no_args_is_help=True
+)
+app.add_typer(ledger_app, name="ledger")
 
 
 @app.callback()
@@ -170,6 +174,31 @@ def policy_test(
     from zoo.cli.policy import run_policy_test
 
     run_policy_test(file, json)
+
+
+@ledger_app.command("verify")
+def ledger_verify(
+    receipt: Annotated[Path | None, typer.Option(help="A receipt that must be this workspace's, and recorded.")] = None,
+    head: Annotated[str | None, typer.Option(help="Hash of an entry, kept elsewhere, that must be there.")] = None,
+    json: Json = False,
+) -> None:
+    """Check that no entry of the ledger was edited, removed, added or cut off; exit code 1 if one was."""
+    from zoo.cli.ledger import run_ledger_verify
+
+    run_ledger_verify(receipt, head, json)
+
+
+@ledger_app.command("show")
+def ledger_show(
+    event: Annotated[str | None, typer.Option(help="Only these, such as model.registered.")] = None,
+    about: Annotated[str | None, typer.Option(help="Only about this: a model version, a dataset's digest …")] = None,
+    last: Annotated[int, typer.Option(min=1, help="So many at most, the newest.")] = 20,
+    json: Json = False,
+) -> None:
+    """Show the newest entries of the ledger."""
+    from zoo.cli.ledger import run_ledger_show
+
+    run_ledger_show(event, about, last, json)
 
 
 @app.command()

@@ -75,3 +75,21 @@ def versions(steps: Sequence[Step]) -> str:
     """SHA-256 (hex) over the steps and their versions."""
     content = "\0".join(f"{step.name}\0{step.version}" for step in steps)
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+#: How reasons begin, and the step that gives them, in the order of the steps.
+_STEP_OF = {
+    "empty": "repair",
+    "language_": "language",
+    "gopher_": "quality",
+    "c4_": "quality",
+    "fineweb_": "quality",
+    "contaminated": "decontaminate",
+    "duplicate": "dedup",
+    "near_duplicate": "dedup",
+}
+
+
+def step_of(reason: str) -> str:
+    """The name of the step that gives a reason; of one that no step here gives, the reason itself."""
+    return next((step for begin, step in _STEP_OF.items() if reason.startswith(begin)), reason)

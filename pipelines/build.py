@@ -84,6 +84,7 @@ class Inputs:
     sources: list[tuple[SourceSpec, SourceItem]]
     digest: str
     filter_fingerprint: str
+    steps: str
 
 
 def build(
@@ -133,7 +134,7 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
     readers = "".join(map(reader_version, formats))
     parts = ["4", repair_version(), readers, steps, content, spec.digest, fingerprint]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    return Inputs(sources, digest, fingerprint)
+    return Inputs(sources, digest, fingerprint, steps)
 
 
 def latest(spec: PipelineSpec, storage: Path) -> DatasetVersion | None:
@@ -227,8 +228,9 @@ def _build(
             )
         finally:
             kept = keep_quarantine(quarantine, place.quarantine(inputs.digest))
-        _check_unchanged(inputs)
+        _check_unchanged(spec, inputs)
         dropped = staged.dropped + _select(spec, place, work, processes, report)
+        _check_unchanged(spec, inputs)
         cache = place.cache("filtered", inputs.filter_fingerprint)
         job = FilterJob(
             rules=policy.domains[spec.domain].pii,
@@ -314,8 +316,11 @@ def _point_latest(place: Place, version: DatasetVersion, inputs: Inputs) -> None
     write_json(place.latest, content)
 
 
-def _check_unchanged(inputs: Inputs) -> None:
+def _check_unchanged(spec: PipelineSpec, inputs: Inputs) -> None:
     """A file that changes while it is read would give a version that no source ever had."""
     for _, file in inputs.sources:
         if not file.unchanged():
             raise DataError("the file changed while it was read", where=file.name, fix="run the same command again")
+    if versions(judges(spec.curate)) != inputs.steps:
+        suites = "the evaluation suites changed while the build used them"
+        raise DataError(suites, where=spec.name, fix="run the same command again")

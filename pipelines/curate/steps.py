@@ -60,6 +60,7 @@ class Judge(Step):
 
 def judges(spec: CurateSpec) -> list[Judge]:
     """The steps of a pipeline that look at one record at a time, in their order."""
+    from pipelines.curate.contamination import Decontaminate
     from pipelines.curate.language import Language
     from pipelines.curate.quality import Quality
 
@@ -68,6 +69,8 @@ def judges(spec: CurateSpec) -> list[Judge]:
         found.append(Language(spec.language))
     if spec.quality is not None:
         found.append(Quality(spec.quality.rules))
+    if spec.decontaminate is not None:
+        found.append(Decontaminate(spec.decontaminate))
     return found
 
 

@@ -17,6 +17,7 @@ from governance.errors import DataError
 from governance.labels import Label
 from pipelines.atomic import atomic_path
 from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, shard_count, shard_of, split_of
+from pipelines.parts import plain_text
 from pipelines.spec import PipelineSpec
 from pipelines.versions import (
     MANIFEST_FILE,
@@ -59,7 +60,7 @@ def assemble(spec: PipelineSpec, selected: Path, cache: Path, datasets: Path) ->
     """Writes a dataset version and renames it into `datasets/<digest>`; an equal one is kept as it is.
 
     The digest says what the text is, not which source it came from: a version of the same text from other
-    sources is replaced.
+    sources is replaced, and so is one whose manifest lacks a column.
 
     Raises:
         DataError: the disk is full, the folder is read-only.
@@ -79,7 +80,7 @@ def assemble(spec: PipelineSpec, selected: Path, cache: Path, datasets: Path) ->
         digest = _digest(spec, tally)
         _write_metadata(spec, digest, tally, folder)
     final = datasets / digest[:16]
-    if final.is_dir() and DatasetVersion.open(final).sources == DatasetVersion.open(building).sources:
+    if final.is_dir() and _equal(DatasetVersion.open(final), DatasetVersion.open(building)):
         _remove_tree(building)
         return DatasetVersion.open(final)
     replaced = datasets / f".replaced-{os.getpid()}"
@@ -92,6 +93,10 @@ def assemble(spec: PipelineSpec, selected: Path, cache: Path, datasets: Path) ->
     if replaced.is_dir():
         _remove_tree(replaced)
     return DatasetVersion.open(final)
+
+
+def _equal(old: DatasetVersion, new: DatasetVersion) -> bool:
+    return old.sources == new.sources and old.columns == new.columns
 
 
 def _remove_tree(folder: Path) -> None:
@@ -218,6 +223,7 @@ class _Tables:
         manifest = [("record_id", text), ("content_sha256", pa.binary(32)), ("subject", text), ("split", text)]
         manifest += [("label", pa.list_(text)), ("shard", text), ("file", text), ("row", pa.int64())]
         manifest += [("source", pa.uint16()), ("bytes", pa.int64()), ("personal_data", pa.int32())]
+        manifest += [("characters", pa.int64()), ("words", pa.int64())]
         self._label = spec.label
         self._schemas = (pa.schema(manifest), pa.schema([("record_id", text), ("type", text), ("hash", hashes)]))
         names = (MANIFEST_FILE, PII_FILE)
@@ -237,7 +243,7 @@ class _Tables:
 
     def add(self, record: FinalRecord, split: str, shard: str) -> None:
         manifest, personal = self._rows
-        content = record.text.encode()
+        content, readable = record.text.encode(), plain_text(record.text)
         manifest.append(
             {
                 "record_id": record.id,
@@ -251,6 +257,8 @@ class _Tables:
                 "source": record.source,
                 "bytes": len(content),
                 "personal_data": len(record.pii_types),
+                "characters": len(readable),
+                "words": len(readable.split()),
             }
         )
         pairs = zip(record.pii_types, record.pii_hashes, strict=True)

@@ -25,13 +25,14 @@ from governance.keys import Keys
 from governance.policy import Policy
 from pipelines.assemble import assemble
 from pipelines.atomic import write_json
+from pipelines.cards import Traces, describe, write_card
 from pipelines.curate import filter_buckets, judge_buckets, repair_version, select_buckets, stage
 from pipelines.curate.buckets import BUCKETS, read_bucket
 from pipelines.curate.exclusions import write_exclusions
 from pipelines.curate.judge import read_reasons
 from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.personal_data import FilterJob
-from pipelines.curate.stage import Report
+from pipelines.curate.stage import EMPTY_FILE, Report
 from pipelines.curate.steps import judges, versions
 from pipelines.place import Place, keep_quarantine, locked, remove_leftovers, remove_superseded, work_folder
 from pipelines.sources import SourceFile, SourceItem, list_items, reader_version, source_digest
@@ -51,6 +52,7 @@ class BuildResult:
     quarantined: int
     quarantine: str | None
     exclusions: str | None
+    card: str
     changed: dict[str, int]
     reused: bool
 
@@ -66,6 +68,7 @@ class BuildResult:
             "quarantined": self.quarantined,
             "quarantine": self.quarantine,
             "exclusions": self.exclusions,
+            "card": self.card,
             "changed": self.changed,
             "label": self.version.label.to_list(),
             "splits": self.version.records,
@@ -81,6 +84,7 @@ class Inputs:
     sources: list[tuple[SourceSpec, SourceItem]]
     digest: str
     filter_fingerprint: str
+    steps: str
 
 
 def build(
@@ -128,9 +132,9 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
     steps = versions(judges(spec.curate))
     formats = sorted({file.format for _, file in sources if isinstance(file, SourceFile)})
     readers = "".join(map(reader_version, formats))
-    parts = ["3", repair_version(), readers, steps, content, spec.digest, fingerprint]
+    parts = ["4", repair_version(), readers, steps, content, spec.digest, fingerprint]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    return Inputs(sources, digest, fingerprint)
+    return Inputs(sources, digest, fingerprint, steps)
 
 
 def latest(spec: PipelineSpec, storage: Path) -> DatasetVersion | None:
@@ -142,15 +146,31 @@ def latest(spec: PipelineSpec, storage: Path) -> DatasetVersion | None:
     return _latest(Place(storage, spec.name))
 
 
+def latest_card(spec: PipelineSpec, storage: Path) -> Path | None:
+    """The data card (JSON) of the pipeline's last build; None before the first, or when it was removed.
+
+    Raises:
+        DataError: what the last build left is damaged.
+    """
+    place = Place(storage, spec.name)
+    card = place.card(str(_last_build(place).get("build", "")))
+    return card if card.is_file() else None
+
+
 def _latest(place: Place) -> DatasetVersion | None:
+    digest = _last_build(place).get("digest")
+    folder = place.datasets / str(digest)[:16]
+    return DatasetVersion.open(folder) if digest is not None and folder.is_dir() else None
+
+
+def _last_build(place: Place) -> dict[str, str]:
     try:
-        digest = json.loads(place.latest.read_text(encoding="utf-8"))["digest"]
+        content = json.loads(place.latest.read_text(encoding="utf-8"))
+        return {"digest": content["digest"], **content}
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"unreadable ({type(error).__name__})", where=str(place.latest), fix="remove it") from None
-    folder = place.datasets / digest[:16]
-    return DatasetVersion.open(folder) if folder.is_dir() else None
 
 
 def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
@@ -165,17 +185,18 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     version = DatasetVersion.open(folder)
     if version.sources.digest != known.get("sources"):  # replaced by one of the same text from other sources
         return None
-    excluded = known.get("exclusions")
-    if excluded is not None and not Path(excluded).is_file():
+    excluded, card = known.get("exclusions"), place.card(inputs.digest)
+    if not card.is_file() or (excluded is not None and not Path(excluded).is_file()):
         return None
     previous = _latest(place)
-    _point_latest(place, version)
+    _point_latest(place, version, inputs)
     return BuildResult(
         version,
         known["dropped"],
         known["quarantined"],
         known["quarantine"],
         excluded,
+        str(card),
         changed_records(previous or version, version),
         reused=True,
     )
@@ -206,9 +227,10 @@ def _build(
                 report=report,
             )
         finally:
-            kept = keep_quarantine(quarantine, place.quarantine)
-        _check_unchanged(inputs)
+            kept = keep_quarantine(quarantine, place.quarantine(inputs.digest))
+        _check_unchanged(spec, inputs)
         dropped = staged.dropped + _select(spec, place, work, processes, report)
+        _check_unchanged(spec, inputs)
         cache = place.cache("filtered", inputs.filter_fingerprint)
         job = FilterJob(
             rules=policy.domains[spec.domain].pii,
@@ -221,13 +243,16 @@ def _build(
         excluded = place.exclusions(inputs.digest)
         cache_of_excluded = place.cache("excluded", inputs.filter_fingerprint)
         filter_buckets(work / "excluded", cache_of_excluded, job, processes=processes, report=report)
-        write_exclusions(work / "excluded", cache_of_excluded, excluded, version.label)
+        write_exclusions(work / "excluded", cache_of_excluded, work / "staged" / EMPTY_FILE, excluded, version.label)
+    traces = Traces(inputs.digest, excluded, place.quarantine(inputs.digest) if kept else None)
+    write_card(describe(spec, version, traces), place.card(inputs.digest))
     result = BuildResult(
         version=version,
         dropped=dict(sorted(dropped.items())),
         quarantined=staged.quarantined,
-        quarantine=str(place.quarantine) if kept else None,
-        exclusions=str(excluded) if dropped.total() > staged.dropped.total() else None,
+        quarantine=str(place.quarantine(inputs.digest)) if kept else None,
+        exclusions=str(excluded) if dropped else None,
+        card=str(place.card(inputs.digest)),
         changed=changed_records(previous, version),
         reused=False,
     )
@@ -236,7 +261,7 @@ def _build(
     content |= {"quarantined": result.quarantined, "quarantine": result.quarantine}
     content |= {"exclusions": result.exclusions}
     write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
-    _point_latest(place, version)
+    _point_latest(place, version, inputs)
     remove_superseded(cache)
     remove_superseded(cache_of_excluded)
     return result
@@ -281,17 +306,21 @@ def _detector_of_names(policy: Policy, domain: str) -> Detector | None:
     return Detector.create(entities=wanted) if wanted else None
 
 
-def _point_latest(place: Place, version: DatasetVersion) -> None:
+def _point_latest(place: Place, version: DatasetVersion, inputs: Inputs) -> None:
+    content = {"digest": version.digest, "build": inputs.digest}
     try:
-        if json.loads(place.latest.read_text(encoding="utf-8")) == {"digest": version.digest}:
+        if json.loads(place.latest.read_text(encoding="utf-8")) == content:
             return
     except (FileNotFoundError, ValueError):
         pass
-    write_json(place.latest, {"digest": version.digest})
+    write_json(place.latest, content)
 
 
-def _check_unchanged(inputs: Inputs) -> None:
+def _check_unchanged(spec: PipelineSpec, inputs: Inputs) -> None:
     """A file that changes while it is read would give a version that no source ever had."""
     for _, file in inputs.sources:
         if not file.unchanged():
             raise DataError("the file changed while it was read", where=file.name, fix="run the same command again")
+    if versions(judges(spec.curate)) != inputs.steps:
+        suites = "the evaluation suites changed while the build used them"
+        raise DataError(suites, where=spec.name, fix="run the same command again")

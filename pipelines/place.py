@@ -38,8 +38,8 @@ class Place:
         return self.storage / "work" / self.pipeline
 
     @property
-    def quarantine(self) -> Path:
-        return self.storage / "quarantine" / f"{self.pipeline}.jsonl"
+    def cards(self) -> Path:
+        return self.storage / "cards" / self.pipeline
 
     @property
     def stamps(self) -> Path:
@@ -49,6 +49,15 @@ class Place:
         """Of a step in this version; those of other versions lie beside it until a build has ended."""
         return self.storage / "cache" / self.pipeline / f"{step}-{fingerprint[:16]}"
 
+    def quarantine(self, inputs_digest: str) -> Path:
+        """Of the build of these inputs, also when it stopped."""
+        return self.storage / "quarantine" / self.pipeline / f"{inputs_digest[:16]}.jsonl"
+
+    def card(self, inputs_digest: str) -> Path:
+        """The data card of the build of these inputs. It lies beside the version, not in it: two builds that drop
+        different rows may leave the same version, whose files never change."""
+        return self.cards / inputs_digest[:16] / "card.json"
+
     def exclusions(self, inputs_digest: str) -> Path:
         """Of the build of these inputs: what others dropped may leave the same version."""
         return self.storage / "exclusions" / self.pipeline / f"{inputs_digest[:16]}.parquet"
@@ -56,7 +65,7 @@ class Place:
 
 def remove_leftovers(place: Place) -> None:
     """What a killed build left under a temporary name; nobody else writes here under the lock."""
-    for parent in (place.datasets, *place.stamps.parent.glob("*-*")):
+    for parent in (place.datasets, *place.stamps.parent.glob("*-*"), *place.cards.glob("*")):
         for path in parent.glob(".*"):
             if path.is_dir():
                 shutil.rmtree(path)

@@ -234,12 +234,35 @@ class DedupSpec(StrictModel):
         return self
 
 
+class DecontaminateSpec(StrictModel):
+    """Evaluation suites whose text may not be learned: `[evaluate/*.jsonl]`, or with a length of one's own.
+
+    Attributes:
+        suites: JSON Lines files or patterns, from the workspace's folder.
+        ngram: words in a row that a record and a suite may not share.
+    """
+
+    suites: tuple[str, ...] = Field(min_length=1)
+    ngram: int = Field(default=13, ge=8, le=100)
+    folder: str = Field(default=".", exclude=True, description="what relative paths start from")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_paths(cls, value: object) -> object:
+        if isinstance(value, dict) and "folder" in value:
+            raise ValueError("the folder is the workspace's; write it into the paths")
+        if isinstance(value, str):
+            return {"suites": [value]}
+        return {"suites": value} if isinstance(value, list) else value
+
+
 class CurateSpec(StrictModel):
     """The curation steps of this pipeline."""
 
     repair: bool = True
     language: tuple[LanguageCode, ...] | None = Field(default=None, min_length=1)
     quality: QualitySpec | None = None
+    decontaminate: DecontaminateSpec | None = None
     dedup: DedupSpec = DedupSpec()
     pii: Literal["domain"] = "domain"
     max_record_bytes: int = Field(default=10_000_000, ge=1, description="UTF-8 bytes of one record")
@@ -325,4 +348,8 @@ class PipelineSpec(StrictModel):
             ConfigError: with file and field.
         """
         spec = load_yaml(path, cls, what="pipeline")
-        return spec.model_copy(update={"name": path.stem, "folder": str(folder)})
+        curate = spec.curate
+        if curate.decontaminate is not None:
+            suites = curate.decontaminate.model_copy(update={"folder": str(folder)})
+            curate = curate.model_copy(update={"decontaminate": suites})
+        return spec.model_copy(update={"name": path.stem, "folder": str(folder), "curate": curate})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,6 +155,21 @@ class DatasetVersion:
         source = tfds.builder_from_directory(str(self.path)).as_data_source(split=split)
         for example in source:
             yield example["id"].decode(), example["text"].decode()
+
+    def some(self, split: str, numbers: Sequence[int]) -> list[tuple[str, str]]:
+        """(record id, what there is to read in it) of the records at these places of a split, as `texts` counts."""
+        import tensorflow_datasets as tfds
+
+        source: Any = tfds.builder_from_directory(str(self.path)).as_data_source(split=split) if numbers else ()
+        examples = (source[number] for number in numbers)
+        return [(example["id"].decode(), plain_text(example["text"].decode())) for example in examples]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the manifest's columns."""
+        import pyarrow.parquet as pq
+
+        return list(pq.read_schema(self.path / MANIFEST_FILE).names)
 
     def manifest(self, columns: list[str] | None = None) -> Any:
         """The manifest as a pyarrow Table: one row a record, without its text."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
+from pipelines.cards import page, read_card, with_tokens
 from registry import (
     CardFacts,
     ModelVersion,
@@ -71,6 +72,7 @@ def begin_run(tracking: Tracking, job: Job) -> RunLog:
     )
     version = job.data.version
     log.log_dataset(name=job.spec.name, digest=version.digest, source=str(version.path), records=version.records)
+    _log_data_card(job, log)
     return log
 
 
@@ -186,6 +188,15 @@ def _log_plots(job: Job, result: FitResult, log: RunLog) -> None:
     log.log_figure("loss_curve", loss_curve(list(enumerate(result.losses)), validation))
     log.log_figure("token_lengths", token_lengths(job.tokens.document_lengths("train"), window=job.plan.window))
     log.log_figure("personal_data", pii_by_type(job.data.version.pii))
+
+
+def _log_data_card(job: Job, log: RunLog) -> None:
+    """With lengths in tokens, and without the examples: text of a record stays where erasing it finds it."""
+    of = f"training records, {job.tokens.tokenizer_digest[:16]}"
+    lengths = job.tokens.document_lengths("train")
+    card = with_tokens(read_card(Path(job.data.card)), lengths, of).without_examples()
+    log.log_text(page(card), "data_card.html")
+    log.log_text(card.model_dump_json(indent=1), "data_card.json")
 
 
 def _card_facts(job: Job, measured: dict[str, float], steps: int, gives: str) -> CardFacts:

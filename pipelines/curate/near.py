@@ -40,8 +40,8 @@ _IS_LETTER = bytes(byte in _LETTERS for byte in range(256))
 _BASE = 0x9E3779B97F4A7C15
 
 
-def shingles(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Hashes of each five words in a row; of a text with fewer, one hash of all its words.
+def shingles(texts: Sequence[str], words: int = WORDS) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Hashes of each so many words in a row; of a text with fewer, one hash of all its words.
 
     A hash is a polynomial, modulo 2 ** 64, of the bytes from the first word to the last with a zero between words. It
     is a difference of two running sums over all texts at once: there is no loop over words.
@@ -56,10 +56,10 @@ def shingles(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[
     borders = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
     first_of_text = np.searchsorted(starts, np.concatenate([[0], borders, [len(data)]]))
     counts = np.diff(first_of_text)
-    made = np.where(counts == 0, 0, np.maximum(counts - WORDS + 1, 1))
+    made = np.where(counts == 0, 0, np.maximum(counts - words + 1, 1))
     offsets = np.concatenate([[0], np.cumsum(made)])
     first = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - first_of_text[:-1], made)
-    last = first + np.repeat(np.minimum(counts, WORDS) - 1, made)
+    last = first + np.repeat(np.minimum(counts, words) - 1, made)
     letters = np.frombuffer(data.translate(None, _OTHERS), np.uint8)
     return _hashes(letters, ends - starts, first, last), offsets.astype(np.uint64)
 
@@ -68,7 +68,7 @@ def signatures(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
     """uint32 [texts, 112]: MinHash signatures. The share of equal places estimates the Jaccard similarity."""
     import numpy as np
 
-    batches = [_signatures(batch) for batch in _some_at_once(texts)]
+    batches = [_signatures(batch) for batch in some_at_once(texts)]
     return np.concatenate(batches) if batches else np.empty((0, PERMUTATIONS), np.uint32)
 
 
@@ -81,7 +81,8 @@ def _signatures(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
     return np.asarray(matrix.to_rows(), np.uint32).reshape(len(texts), PERMUTATIONS)
 
 
-def _some_at_once(texts: Sequence[str]) -> Iterator[list[str]]:
+def some_at_once(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in batches of a size that suits `shingles`."""
     batch: list[str] = []
     size = 0
     for text in texts:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _FLUSH_BYTES = 1 << 19
 
+#: JSON lines in the folder of staged records: the rows that held nothing.
+EMPTY_FILE = "empty.jsonl"
+
 #: Classes that a pipeline may have. In a closed set of names for classes no person hides.
 _MOST_LABELS = 1_000
 #: Types of marked places that a pipeline may have.
@@ -92,7 +95,8 @@ def stage(
     detector: Detector | None,
     report: Report,
 ) -> Staged:
-    """Reads all sources into bucket files in `folder`, and unreadable rows into `quarantine` (JSON lines).
+    """Reads all sources into bucket files in `folder`, and unreadable rows into `quarantine` (JSON lines). Which rows
+    held nothing is noted in the folder's `empty.jsonl`.
 
     Args:
         text_key: key of the hash that stands for a text wherever the text itself may not be kept.
@@ -109,6 +113,7 @@ def stage(
     with ExitStack() as stack:
         writers = _BucketWriters(folder, stack)
         quarantine_file = stack.enter_context(quarantine.open("w", encoding="utf-8"))
+        empty_file = stack.enter_context((folder / EMPTY_FILE).open("w", encoding="utf-8"))
         for number, (source, record) in enumerate(_read_all(spec, sources)):
             staged.rows += 1
             if isinstance(record, Unreadable):
@@ -116,15 +121,16 @@ def stage(
                 continue
             text = repair_record(record.text) if spec.curate.repair else record.text
             parts = split_parts(text)
+            key = keyed_hash(text_key, text)
+            record_id = harmless(record.id) if record.id is not None else key.hex()
             if not all(content.strip() for name, content in parts.items() if name != "spans"):
                 staged.dropped["empty"] += 1
+                _note_empty(record_id, harmless(record.file), record.row, source, empty_file)
                 continue
             if "label" in parts:
                 staged.labels.add(keyed_hash(text_key, parts["label"]))
             if "spans" in parts:
                 staged.types.update(span.type for span in read_spans(parts["spans"]))
-            key = keyed_hash(text_key, text)
-            record_id = harmless(record.id) if record.id is not None else key.hex()
             subject = None if record.subject is None else keyed_hash(subject_key, record.subject).hex()
             writers.add((record_id, text, key, subject, harmless(record.file), record.row, source))
             staged.records += 1
@@ -166,6 +172,11 @@ def _set_aside(record: Unreadable, staged: Staged, quarantine: Any) -> None:
     staged.first_problem = staged.first_problem or f"{record.file}:{record.row}: {record.reason}"
     line = {"file": record.file, "row": record.row, "reason": record.reason}
     quarantine.write(json.dumps(line, sort_keys=True) + "\n")
+
+
+def _note_empty(record_id: str, file: str, row: int, source: int, notes: Any) -> None:
+    line = {"record_id": record_id, "reason": "empty", "source": source, "file": file, "row": row}
+    notes.write(json.dumps(line, sort_keys=True) + "\n")
 
 
 def _check_counts(staged: Staged, spec: PipelineSpec) -> None:

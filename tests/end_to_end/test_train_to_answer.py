@@ -50,7 +50,7 @@ def test_the_run_and_the_version_say_everything(trained: tuple[Workspace, Run]) 
     assert [point.step for point in losses] == list(range(12))
     files = {f.path for f in tracking.client.list_artifacts(version.run_id)}
     plots = {f.path for f in tracking.client.list_artifacts(version.run_id, "plots")}
-    assert "model_card.md" in files
+    assert {"model_card.md", "data_card.html", "data_card.json"} <= files
     assert plots == {f"plots/{name}.png" for name in ("loss_curve", "token_lengths", "personal_data")}
 
 

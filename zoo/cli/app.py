@@ -138,6 +138,17 @@ def data_show(
     run_data_show(pipeline, records, json)
 
 
+@data_app.command("card")
+def data_card(
+    pipeline: Annotated[str, typer.Argument(help="Name of a pipelines/*.yaml file.")],
+    json: Json = False,
+) -> None:
+    """Show the data card of a pipeline's last build, and where its page is."""
+    from zoo.cli.data import run_data_card
+
+    run_data_card(pipeline, json)
+
+
 @data_app.command("diff")
 def data_diff(
     old: Annotated[str, typer.Argument(help="Beginning of a dataset version's digest, or a pipeline: its latest.")],

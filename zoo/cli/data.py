@@ -1,4 +1,4 @@
-"""What `zoo data` does: build, show, diff."""
+"""What `zoo data` does: build, show, card, diff."""
 
 from __future__ import annotations
 
@@ -51,6 +51,32 @@ def run_data_show(pipeline: str, records: int, as_json: bool) -> None:
     print_facts(content)
     for number, text in shown:
         print(f"\n--- {number}\n{text}")
+
+
+def run_data_card(pipeline: str, as_json: bool) -> None:
+    from pipelines.build import latest_card
+    from pipelines.cards import read_card
+
+    workspace = Workspace.current()
+    path = latest_card(workspace.pipeline(pipeline), workspace.storage)
+    if path is None:
+        raise DataError(f'"{pipeline}" has no data card yet', fix=f"run `zoo data build {pipeline}`")
+    card = read_card(path)
+    if as_json:
+        print_json(card.model_dump(mode="json") | {"path": str(path)})
+        return
+    print_facts(
+        {
+            "card": str(path.with_suffix(".html")),
+            "digest": card.dataset_digest,
+            "rows": card.rows.model_dump(),
+            "dropped": {drop.reason: drop.records for drop in card.drops},
+            "unreadable": card.quarantine,
+            "splits": {split: size.records for split, size in card.splits.items()},
+            "personal_data": {one.type: one.places for one in card.personal_data.types},
+            "label": list(card.label),
+        }
+    )
 
 
 def run_data_diff(old: str, new: str, records: int, as_json: bool) -> None:

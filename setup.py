@@ -18,6 +18,7 @@ TEST = [
     "import-linter>=2.1",
     "mypy>=1.13",
     "psutil>=6",
+    "psycopg[binary]>=3.2",  # the ledger on a real PostgreSQL server
     "pytest>=8.3,<9.2",  # pytest-xdist 3.8 does not keep groups of tests together on 9.2
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",

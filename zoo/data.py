@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines import BuildResult, PipelineSpec, build
+from zoo.openlineage import dataset_version, observed, sources_of
 from zoo.recording import record_build, record_grants
 from zoo.screen import Screen
 from zoo.workspace import Workspace
@@ -17,17 +18,21 @@ def build_data(
         processes: for filtering personal data; all cores if None.
 
     Raises:
+        PolicyRefused: the domain is not in the policy.
         LedgerError, BusyError: the ledger cannot be written; asked before any data is read.
         ZooError: as `pipelines.build`.
     """
+    workspace.policy.check(spec.label, sink=spec.domain, purpose="build")  # before anything is written
     record_grants(workspace)
-    result = build(
-        spec,
-        policy=workspace.policy,
-        keys=workspace.keys,
-        storage=workspace.storage,
-        processes=processes,
-        report=screen.progress,
-    )
-    record_build(workspace, result)
+    with observed(workspace, screen, job=f"{spec.name}.build", kind="BUILD", inputs=sources_of(spec)) as run:
+        result = build(
+            spec,
+            policy=workspace.policy,
+            keys=workspace.keys,
+            storage=workspace.storage,
+            processes=processes,
+            report=screen.progress,
+        )
+        record_build(workspace, result)
+        run.outputs.append(dataset_version(result.version))
     return result

@@ -9,7 +9,7 @@ a run is finished, the same command finds its version and has nothing to do.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from registry import (
     promote_if_blessed,
     version_of_run,
 )
+from zoo import openlineage
 from zoo.backend import prepare_backend
 from zoo.examine import examine
 from zoo.fit.duration import Duration
@@ -147,8 +148,9 @@ def train(
             with begin_run(tracking, job) as log:
                 run_id, reused = log.run_id, log.finished
                 if not reused:
-                    with recorded_training(job, run_id):
-                        _train(job, log, slot, tracking, screen)
+                    with recorded_training(job, run_id), _observed(job, run_id, screen) as run:
+                        version = _train(job, log, slot, tracking, screen)
+                        run.outputs.append(openlineage.model(str(version)))
             slot.clear()
     version = version_of_run(tracking, run_id)
     if version is None:
@@ -161,7 +163,18 @@ def train(
     return Run(version, gate_results(version), job.identity.fingerprint, job.data, reused)
 
 
-def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen) -> None:
+def _observed(job: Job, run_id: str, screen: Screen) -> AbstractContextManager[openlineage.Observed]:
+    inputs = [openlineage.read_version(job.data.version)]
+    if job.base is not None:
+        inputs.append(openlineage.model(job.base.base.name, job.base.digest))
+    if job.teacher is not None:
+        inputs.append(openlineage.model(str(job.teacher.version)))
+    return openlineage.observed(
+        job.workspace, screen, job=f"{job.model_name}.train", kind="TRAINING", inputs=inputs, run_id=run_id
+    )
+
+
+def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen) -> ModelVersion:
     prepare_backend()
     from zoo.fit import fit
 
@@ -194,6 +207,7 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     screen.say("examining the gates")
     with _one_promotion(job):
         promote_if_blessed(tracking, version, examine(job, tracking, version, loaded))
+    return version
 
 
 @contextmanager

@@ -46,6 +46,7 @@ class WorkspaceFile(StrictModel):
     tracking_uri: str | None = Field(default=None, min_length=1)
     artifact_root: str | None = Field(default=None, min_length=1)
     ledger: LedgerFile = LedgerFile()
+    openlineage: str | None = Field(default=None, min_length=1)
 
     @field_validator("ledger", mode="before")
     @classmethod
@@ -69,6 +70,7 @@ class Workspace:
     built_in: bool
     ledger_url: str
     picks: float  # share that the ledger records
+    openlineage: str | None = None  # a file or a URL
 
     @classmethod
     def current(cls) -> Workspace:
@@ -115,6 +117,7 @@ class Workspace:
             built_in=False,
             ledger_url=_database(content.ledger.url, home, storage / "ledger.db"),
             picks=content.ledger.picks,
+            openlineage=_file_or_url(content.openlineage, home),
         )
 
     @classmethod
@@ -202,3 +205,15 @@ def _database(uri: str | None, home: Path, default: Path) -> str:
         return f"sqlite:///{default}"
     relative = re.fullmatch(r"sqlite:///([^/].*)", uri)
     return f"sqlite:///{home / relative[1]}" if relative else uri
+
+
+def _file_or_url(place: str | None, home: Path) -> str | None:
+    """A relative file starts from the workspace's folder."""
+    if place is None or place.startswith(("http://", "https://")):
+        return place
+    if "://" in place:
+        raise ConfigError(
+            "OpenLineage events go to a file, or to a server over http or https",
+            where=f"{home / WORKSPACE_FILE}: openlineage",
+        )
+    return str(home / place)

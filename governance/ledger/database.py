@@ -112,10 +112,13 @@ class Database:
         from sqlalchemy.pool import NullPool
 
         # No pool: appends are rare, and an open connection does not survive a fork.
+        options: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
         if self.file is None:
-            return sa.create_engine(self._url, poolclass=NullPool, hide_parameters=True)
-        arguments = {"timeout": _BUSY_SECONDS}
-        engine = sa.create_engine(self._url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
+            of_libpq = self._url.get_driver_name() in ("psycopg", "psycopg2")
+            # Without it psycopg gives bytes for the text of a SQL_ASCII database, which SQLAlchemy cannot take.
+            encoding = {"client_encoding": "utf8"} if of_libpq else {}
+            return sa.create_engine(self._url, connect_args=encoding, **options)
+        engine = sa.create_engine(self._url, connect_args={"timeout": _BUSY_SECONDS}, **options)
 
         @sa.event.listens_for(engine, "connect")
         def _plain_sqlite(connection: Any, record: object) -> None:

@@ -213,6 +213,21 @@ def ledger_show(
 
 
 @app.command()
+def lineage(
+    thing: Annotated[
+        str,
+        typer.Argument(help="record:ID, subject:S, a dataset's digest, NAME/3, NAME@champion or the id of an answer."),
+    ],
+    domain: Annotated[str | None, typer.Option(help="Of the record or the subject; all domains if absent.")] = None,
+    json: Json = False,
+) -> None:
+    """Say what a thing was made from, and what was made from it."""
+    from zoo.cli.lineage import run_lineage
+
+    run_lineage(thing, domain, json)
+
+
+@app.command()
 def families(
     vocab_size: Annotated[int, typer.Option(min=1, help="Words, for the number of weights.")] = 8192,
     json: Json = False,

@@ -5,6 +5,8 @@
                buckets  quality,   near       operators, cached      manifest, digest
                         cached     dedup
 
+What was erased (`pipelines.erasure`) leaves the staged records before they are judged.
+
 A build is identified by its inputs: file contents, spec, privacy rules, detectors, key. A second
 build of the same inputs finds the first one's result and does nothing. A build that was killed
 starts again and finds the texts that it had filtered in the step cache.
@@ -18,8 +20,8 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from governance.erasure import TombstoneKey
 from governance.errors import DataError
 from governance.keys import Keys
 from governance.policy import Policy
@@ -27,20 +29,18 @@ from pipelines.assemble import assemble
 from pipelines.atomic import write_json
 from pipelines.curate import filter_buckets, judge_buckets, repair_version, select_buckets, stage
 from pipelines.curate.buckets import BUCKETS, read_bucket
+from pipelines.curate.erased import ERASED, Barred, drop_erased
 from pipelines.curate.exclusions import write_exclusions
 from pipelines.curate.judge import read_reasons
 from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.personal_data import FilterJob
-from pipelines.curate.stage import Report
+from pipelines.curate.stage import Report, detector_of_names
 from pipelines.curate.steps import judges, versions
+from pipelines.erasure.store import read_tombstones
 from pipelines.place import Place, keep_quarantine, locked, remove_leftovers, remove_superseded, work_folder
 from pipelines.sources import SourceFile, SourceItem, list_items, reader_version, source_digest
 from pipelines.spec import PipelineSpec, SourceSpec
 from pipelines.versions import DatasetVersion, changed_records
-
-if TYPE_CHECKING:
-    from governance.pii import Detector
-
 
 @dataclass(frozen=True)
 class BuildResult:
@@ -81,6 +81,7 @@ class Inputs:
     sources: list[tuple[SourceSpec, SourceItem]]
     digest: str
     filter_fingerprint: str
+    barred: Barred
 
 
 def build(
@@ -110,6 +111,8 @@ def build(
     if (known := _known_result(place, inputs)) is not None:
         return known
     with locked(place):
+        if read_tombstones(storage, spec.domain) != inputs.barred.tombstones:  # erased while this build waited
+            inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage)
         if (known := _known_result(place, inputs)) is not None:
             return known
         return _build(spec, inputs, policy, keys, place, processes or os.cpu_count() or 1, report)
@@ -129,8 +132,12 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
     formats = sorted({file.format for _, file in sources if isinstance(file, SourceFile)})
     readers = "".join(map(reader_version, formats))
     parts = ["3", repair_version(), readers, steps, content, spec.digest, fingerprint]
+    tombstones = read_tombstones(storage, spec.domain)
+    if tombstones:
+        parts.append(tombstones.digest)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    return Inputs(sources, digest, fingerprint)
+    barred = Barred.of(spec, tombstones, TombstoneKey(keys.derive(spec.domain, "tombstones")))
+    return Inputs(sources, digest, fingerprint, barred)
 
 
 def latest(spec: PipelineSpec, storage: Path) -> DatasetVersion | None:
@@ -169,7 +176,7 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     if excluded is not None and not Path(excluded).is_file():
         return None
     previous = _latest(place)
-    _point_latest(place, version)
+    point_latest(place, version)
     return BuildResult(
         version,
         known["dropped"],
@@ -202,12 +209,14 @@ def _build(
                 quarantine,
                 text_key=keys.derive(spec.domain, "texts"),
                 subject_key=keys.derive(spec.domain, "subjects"),
-                detector=_detector_of_names(policy, spec.domain),
+                detector=detector_of_names(policy, spec.domain),
                 report=report,
             )
         finally:
             kept = keep_quarantine(quarantine, place.quarantine)
         _check_unchanged(inputs)
+        if erased := drop_erased(work / "staged", inputs.barred):
+            staged.dropped[ERASED] = erased
         dropped = staged.dropped + _select(spec, place, work, processes, report)
         cache = place.cache("filtered", inputs.filter_fingerprint)
         job = FilterJob(
@@ -236,7 +245,7 @@ def _build(
     content |= {"quarantined": result.quarantined, "quarantine": result.quarantine}
     content |= {"exclusions": result.exclusions}
     write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
-    _point_latest(place, version)
+    point_latest(place, version)
     remove_superseded(cache)
     remove_superseded(cache_of_excluded)
     return result
@@ -271,17 +280,8 @@ def _check_something_stays(spec: PipelineSpec, selected: Path, dropped: Counter[
     )
 
 
-def _detector_of_names(policy: Policy, domain: str) -> Detector | None:
-    """Finds in ids and file names what has a fixed form; a model of language would guess there."""
-    from governance.pii import Detector, entities_to_find
-    from governance.pii.entities import STRUCTURED_TYPES
-
-    # Each path of a source in a bucket is a URL.
-    wanted = entities_to_find(policy.domains[domain].pii) & STRUCTURED_TYPES - {"URL"}
-    return Detector.create(entities=wanted) if wanted else None
-
-
-def _point_latest(place: Place, version: DatasetVersion) -> None:
+def point_latest(place: Place, version: DatasetVersion) -> None:
+    """Makes a version the pipeline's present one."""
     try:
         if json.loads(place.latest.read_text(encoding="utf-8")) == {"digest": version.digest}:
             return

@@ -24,11 +24,15 @@ _PUBLIC = {
     "Answer": "zoo.query",
     "load": "zoo.load",
     "retrain": "zoo.retrain",
+    "erase": "zoo.erasure.erase",
+    "Erasure": "zoo.erasure.erase",
     "export": "zoo.exchange.export",
     "Workspace": "zoo.workspace",
 }
 
 if TYPE_CHECKING:
+    from zoo.erasure.erase import Erasure as Erasure
+    from zoo.erasure.erase import erase as erase
     from zoo.exchange.export import export as export
     from zoo.fit.duration import Duration as Duration
     from zoo.load import LoadedModel as LoadedModel
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
     from zoo.train import train as train
     from zoo.workspace import Workspace as Workspace
 
-__all__ = ["Answer", "Duration", "Run", "Workspace", "export", "load", "query", "retrain", "train"]
+__all__ = ["Answer", "Duration", "Erasure", "Run", "Workspace", "erase", "export", "load", "query", "retrain", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,6 +26,7 @@ from registry import (
     version_of_run,
 )
 from zoo.backend import prepare_backend
+from zoo.erasure.guard import refuse_erased
 from zoo.examine import examine
 from zoo.fit.duration import Duration
 from zoo.job import Job, prepare
@@ -145,6 +146,7 @@ def train(
             with begin_run(tracking, job) as log:
                 run_id, reused = log.run_id, log.finished
                 if not reused:
+                    refuse_erased(job, tracking)
                     _train(job, log, slot, tracking, screen)
             slot.clear()
     version = version_of_run(tracking, run_id)
@@ -185,6 +187,7 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     if (warning := what_was_not_learned(trained.figures, job.plan.learning_rate)) is not None:
         screen.say(warning)
     screen.say("registering")
+    refuse_erased(job, tracking)
     version, loaded = publish(job, trained, log, slot)
     screen.say("examining the gates")
     with _one_promotion(job):

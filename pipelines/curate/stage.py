@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from governance.keys import keyed_hash
+from governance.policy import Policy
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
 from pipelines.curate.repair import repair_record
 from pipelines.parts import read_spans, split_parts
@@ -105,17 +106,17 @@ def stage(
             more rows than `curate.max_quarantined` allows had to be set aside.
     """
     staged = Staged()
-    harmless = _Names(detector, text_key)
+    identify = Identifier(spec, text_key=text_key, subject_key=subject_key, detector=detector)
     with ExitStack() as stack:
         writers = _BucketWriters(folder, stack)
         quarantine_file = stack.enter_context(quarantine.open("w", encoding="utf-8"))
-        for number, (source, record) in enumerate(_read_all(spec, sources)):
+        for number, (source, record) in enumerate(read_all(spec, sources)):
             staged.rows += 1
             if isinstance(record, Unreadable):
                 _set_aside(record, staged, quarantine_file)
                 continue
-            text = repair_record(record.text) if spec.curate.repair else record.text
-            parts = split_parts(text)
+            named = identify(record)
+            parts = split_parts(named.text)
             if not all(content.strip() for name, content in parts.items() if name != "spans"):
                 staged.dropped["empty"] += 1
                 continue
@@ -123,10 +124,8 @@ def stage(
                 staged.labels.add(keyed_hash(text_key, parts["label"]))
             if "spans" in parts:
                 staged.types.update(span.type for span in read_spans(parts["spans"]))
-            key = keyed_hash(text_key, text)
-            record_id = harmless(record.id) if record.id is not None else key.hex()
-            subject = None if record.subject is None else keyed_hash(subject_key, record.subject).hex()
-            writers.add((record_id, text, key, subject, harmless(record.file), record.row, source))
+            what = (named.id, named.text, named.text_key, named.subject)
+            writers.add((*what, identify.harmless(record.file), record.row, source))
             staged.records += 1
             if number % 1000 == 0:
                 report("read", staged.rows, 0)
@@ -135,23 +134,65 @@ def stage(
     return staged
 
 
-class _Names:
-    """Ids and file names as a dataset version may have them: an e-mail address as an id stays outside."""
+@dataclass(frozen=True)
+class Identified:
+    """A record under the names that a dataset version has for it.
 
-    def __init__(self, detector: Detector | None, key: bytes) -> None:
+    Attributes:
+        text: repaired.
+        text_key: keyed hash that stands for the text.
+        subject: keyed hash (hex) that stands for who it is about.
+    """
+
+    id: str
+    text: str
+    text_key: bytes
+    subject: str | None
+
+
+class Identifier:
+    """Names records of a pipeline; an e-mail address as an id stays outside.
+
+    Args: those of `stage`.
+    """
+
+    def __init__(self, spec: PipelineSpec, *, text_key: bytes, subject_key: bytes, detector: Detector | None) -> None:
+        self._repair = spec.curate.repair
+        self._text_key = text_key
+        self._subject_key = subject_key
         self._detector = detector
-        self._key = key
         self._of = functools.lru_cache(maxsize=256)(self._examined)  # a file's name comes with each row
 
-    def __call__(self, name: str) -> str:
+    def __call__(self, record: Record) -> Identified:
+        text = repair_record(record.text) if self._repair else record.text
+        key = keyed_hash(self._text_key, text)
+        record_id = self.harmless(record.id) if record.id is not None else key.hex()
+        return Identified(record_id, text, key, None if record.subject is None else self.subject(record.subject))
+
+    def subject(self, subject: str) -> str:
+        """The hash that stands for a subject."""
+        return keyed_hash(self._subject_key, subject).hex()
+
+    def harmless(self, name: str) -> str:
+        """An id or a file's name, or a hash in place of one that holds personal data."""
         return name if self._detector is None else self._of(name)
 
     def _examined(self, name: str) -> str:
         found = self._detector is not None and self._detector.find([name])[0]
-        return keyed_hash(self._key, name).hex() if found else name
+        return keyed_hash(self._text_key, name).hex() if found else name
 
 
-def _read_all(
+def detector_of_names(policy: Policy, domain: str) -> Detector | None:
+    """Finds in ids and file names what has a fixed form; a model of language would guess there."""
+    from governance.pii import Detector, entities_to_find
+    from governance.pii.entities import STRUCTURED_TYPES
+
+    # Each path of a source in a bucket is a URL.
+    wanted = entities_to_find(policy.domains[domain].pii) & STRUCTURED_TYPES - {"URL"}
+    return Detector.create(entities=wanted) if wanted else None
+
+
+def read_all(
     spec: PipelineSpec, sources: Sequence[tuple[SourceSpec, SourceItem]]
 ) -> Iterator[tuple[int, Record | Unreadable]]:
     """Records with the numbers of their sources in the pipeline."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError
 from governance.labels import Label
-from pipelines import BuildResult, PipelineSpec, Tokens, build, tokenize
+from pipelines import BuildResult, PipelineSpec, Tokens, tokenize
 from pipelines.examples import Examples
 from pipelines.tokenizers import KINDS, Kind, TokenizerFiles, load_encoder
 from zoo import families, objectives, tasks
 from zoo.backend import dtype_policy, keras_backend
+from zoo.data import build_data
 from zoo.exchange.base import OpenedBase, find_base, open_base, rebuilt
 from zoo.families.base import Family, Size
 from zoo.fit.plan import TrainPlan, check_window
@@ -184,7 +185,7 @@ def prepare(request: Request, *, workspace: Workspace, screen: Screen) -> Job:
     ingredients = _ingredients(request, workspace)
     _check_settings(request, ingredients, screen)
     spec = ingredients.spec
-    data = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
+    data = build_data(spec, workspace, screen)
     tokens = _tokens(ingredients, data, workspace, screen)
     workspace.policy.check(tokens.label, sink=spec.domain, purpose="train")
     asked = _plan(request, ingredients, tokens)

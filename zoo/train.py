@@ -32,6 +32,7 @@ from zoo.fit.duration import Duration
 from zoo.job import Job, prepare
 from zoo.publish import Trained, begin_run, publish
 from zoo.query import refresh_catalogue
+from zoo.recording import record_version, record_versions, recorded_training
 from zoo.reporting import MlflowMetrics, TrainingProgress
 from zoo.request import Request
 from zoo.screen import Screen
@@ -138,6 +139,7 @@ def train(
     )
     job = prepare(request, workspace=workspace, screen=screen)
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root, say=screen.say)
+    record_versions(workspace, tracking)
     place = (workspace.storage, job.model_name, job.size.name, job.identity)
     run_id = finished_run(tracking, experiment=job.spec.name, fingerprint=job.identity.fingerprint)
     reused = run_id is not None
@@ -146,8 +148,9 @@ def train(
             with begin_run(tracking, job) as log:
                 run_id, reused = log.run_id, log.finished
                 if not reused:
-                    refuse_erased(job, tracking)
-                    _train(job, log, slot, tracking, screen)
+                    with recorded_training(job, run_id):
+                        refuse_erased(job, tracking)
+                        _train(job, log, slot, tracking, screen)
             slot.clear()
     version = version_of_run(tracking, run_id)
     if version is None:
@@ -155,6 +158,7 @@ def train(
             f"the run {run_id} is finished, but its version was deleted",
             fix="delete the run in MLflow as well, or train with another --seed",
         )
+    record_version(workspace, version)
     refresh_catalogue(workspace)
     return Run(version, gate_results(version), job.identity.fingerprint, job.data, reused)
 
@@ -189,6 +193,7 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     screen.say("registering")
     refuse_erased(job, tracking)
     version, loaded = publish(job, trained, log, slot)
+    record_version(job.workspace, version)
     screen.say("examining the gates")
     with _one_promotion(job):
         promote_if_blessed(tracking, version, examine(job, tracking, version, loaded))

@@ -17,19 +17,12 @@ if TYPE_CHECKING:
 
 
 def run_data_build(pipeline: str, processes: int | None, as_json: bool) -> None:
-    from pipelines import build
+    from zoo.data import build_data
 
     workspace = Workspace.current()
     spec = workspace.pipeline(pipeline)
     with terminal_screen() as screen:
-        result = build(
-            spec,
-            policy=workspace.policy,
-            keys=workspace.keys,
-            storage=workspace.storage,
-            processes=processes,
-            report=screen.progress,
-        )
+        result = build_data(spec, workspace, screen, processes=processes)
     content = result.to_json()
     if as_json:
         print_json(content)

@@ -18,7 +18,7 @@ from typing import Any
 from governance.erasure import Journal, TombstoneKey, Tombstones
 from governance.erasure.journal import Found
 from governance.errors import BusyError, ConfigError, DataError, did_you_mean
-from pipelines.build import build, find_inputs, latest, point_latest
+from pipelines.build import find_inputs, latest, point_latest
 from pipelines.erasure.find import Searched, Target, find_records
 from pipelines.erasure.remove import (
     holds_erased,
@@ -34,6 +34,7 @@ from pipelines.erasure.store import add_tombstones, read_journal, read_tombstone
 from pipelines.place import Place, locked
 from pipelines.spec import PipelineSpec
 from pipelines.versions import DatasetVersion
+from zoo.data import build_data
 from zoo.erasure import models
 from zoo.erasure.receipt import write_receipt
 from zoo.screen import Screen
@@ -225,9 +226,7 @@ def _renew(workspace: Workspace, journal: Journal, name: str, screen: Screen) ->
     if spec is None or (not found.before and not place.latest.exists()):
         return journal
     try:
-        result = build(
-            spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress
-        )
+        result = build_data(spec, workspace, screen)
         changes = {"after": result.version.digest, "rewritten": False}
     except DataError as error:
         screen.say(f"warning: {name} is made from its last version, as its source gives none: {error}")

@@ -16,7 +16,10 @@ from registry.versions import DATASET
 from zoo.ancestry import BASE_TAG, DIGEST_TAG, TEACHER_TAG, models_that_saw
 from zoo.load import forget_version
 from zoo.query import refresh_catalogue
+from zoo.recording import made_before, record_versions
 from zoo.workspace import Workspace
+
+_REASON = "erasure "
 
 #: How long a training that goes on is waited for: seconds.
 _SLOT_SECONDS = 10.0
@@ -38,6 +41,7 @@ def note_models(workspace: Workspace, tracking: Tracking | None, journal: Journa
         found = models_that_saw(
             journal.before,
             list_versions(tracking),
+            more=made_before(workspace),
             tokenizers=dict.fromkeys(tokenizers, journal.before),
         )
         seen |= set(map(str, found))
@@ -54,7 +58,7 @@ def note_unknown(workspace: Workspace, tracking: Tracking | None, journal: Journ
     gone = {version.tags[DATASET] for version in in_domain if version.tags[DATASET] not in there}
     unknown = [
         str(version)
-        for version in models_that_saw(gone, versions)
+        for version in models_that_saw(gone, versions, more=made_before(workspace))
         if version.quarantined is None and str(version) not in journal.models
     ]
     return journal.model_copy(update={"unknown": tuple(unknown)})
@@ -73,11 +77,17 @@ def quarantine_models(workspace: Workspace, tracking: Tracking | None, journal: 
             forget_version(workspace, version)
     ring(workspace.bell)
     refresh_catalogue(workspace)
+    record_versions(workspace, tracking)
 
 
 def reason_of(journal: Journal) -> str:
     """How the reason of each of its quarantines begins."""
-    return f"erasure {journal.name}"
+    return f"{_REASON}{journal.name}"
+
+
+def is_erased(version: ModelVersion) -> bool:
+    """Whether an erasure took the version out of use."""
+    return (version.quarantined or "").startswith(_REASON)
 
 
 def purge_models(tracking: Tracking | None, journal: Journal) -> None:

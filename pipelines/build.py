@@ -42,6 +42,7 @@ from pipelines.sources import SourceFile, SourceItem, list_items, reader_version
 from pipelines.spec import PipelineSpec, SourceSpec
 from pipelines.versions import DatasetVersion, changed_records
 
+
 @dataclass(frozen=True)
 class BuildResult:
     """A dataset version and how it came about. `reused` tells that nothing had to be done."""

@@ -46,9 +46,7 @@ def keyed(signed: npt.NDArray[np.uint32], key: bytes) -> npt.NDArray[np.uint32]:
     return hashed
 
 
-def alike(
-    signed: npt.NDArray[np.uint32], others: npt.NDArray[np.uint32], threshold: float
-) -> npt.NDArray[np.bool_]:
+def alike(signed: npt.NDArray[np.uint32], others: npt.NDArray[np.uint32], threshold: float) -> npt.NDArray[np.bool_]:
     """bool [records]: which are near duplicates of one of the others.
 
     Args:

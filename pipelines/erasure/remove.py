@@ -38,9 +38,7 @@ def holds_erased(version: DatasetVersion, tombstones: Tombstones, key: Tombstone
     )
 
 
-def is_erased(
-    pipeline: str, record_id: str, subject: str | None, tombstones: Tombstones, key: TombstoneKey
-) -> bool:
+def is_erased(pipeline: str, record_id: str, subject: str | None, tombstones: Tombstones, key: TombstoneKey) -> bool:
     """Whether a tombstone names a stored record, by its id or its subject's hash."""
     if key.record(pipeline, record_id) in tombstones.records:
         return True

@@ -83,7 +83,7 @@ def erase(
 
     Near duplicates of the records hold the same person's text and leave with them. Versions of models that saw one of
     them, directly or through a base, a teacher or a tokenizer, are taken out of use at once and their files removed;
-    `zoo retrain --due` makes new ones. The source is not touched: tombstones keep what it still has out of later builds.
+    `zoo retrain --due` makes new ones. The source is not touched: tombstones keep out of builds what it still has.
     After a kill, the same call goes on.
 
     Args:
@@ -120,9 +120,7 @@ def erase(
         return _finish(workspace, journal, screen)
 
 
-def _target(
-    workspace: Workspace, domain: str, subject: str | None, record: str | None, pipeline: str | None
-) -> Target:
+def _target(workspace: Workspace, domain: str, subject: str | None, record: str | None, pipeline: str | None) -> Target:
     if domain not in workspace.policy.domains:
         raise ConfigError(
             f'there is no domain "{domain}"{did_you_mean(domain, workspace.policy.domains)}',
@@ -146,9 +144,7 @@ def _request(workspace: Workspace, domain: str, target: Target) -> str:
     return _key(workspace, domain).request(target.kind, target.name, target.pipeline or "")
 
 
-def _plan(
-    workspace: Workspace, domain: str, target: Target, screen: Screen
-) -> tuple[Journal, dict[str, Tombstones]]:
+def _plan(workspace: Workspace, domain: str, target: Target, screen: Screen) -> tuple[Journal, dict[str, Tombstones]]:
     """What there is to do, and the tombstones that come first; writes nothing."""
     searched = _searched(workspace, domain)
     found = find_records(target, searched, policy=workspace.policy, keys=workspace.keys, report=screen.progress)

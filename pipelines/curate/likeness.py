@@ -88,7 +88,8 @@ def _siphash(words: npt.NDArray[np.uint64], key: bytes) -> npt.NDArray[np.uint64
         state[0] = state[0] ^ block
     state[2] = state[2] ^ np.uint64(0xFF)
     _mix(state, 4)
-    return state[0] ^ state[1] ^ state[2] ^ state[3]
+    hashed: npt.NDArray[np.uint64] = state[0] ^ state[1] ^ state[2] ^ state[3]
+    return hashed
 
 
 def _mix(state: list[Any], rounds: int) -> None:

@@ -5,6 +5,8 @@
                buckets  quality,   near       operators, cached      manifest, digest
                         cached     dedup
 
+What was erased (`pipelines.erasure`) leaves the staged records before they are judged.
+
 A build is identified by its inputs: file contents, spec, privacy rules, detectors, key. A second
 build of the same inputs finds the first one's result and does nothing. A build that was killed
 starts again and finds the texts that it had filtered in the step cache.
@@ -18,8 +20,8 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from governance.erasure import TombstoneKey
 from governance.errors import DataError
 from governance.keys import Keys
 from governance.policy import Policy
@@ -28,19 +30,18 @@ from pipelines.atomic import write_json
 from pipelines.cards import Traces, describe, write_card
 from pipelines.curate import filter_buckets, judge_buckets, repair_version, select_buckets, stage
 from pipelines.curate.buckets import BUCKETS, read_bucket
+from pipelines.curate.erased import ERASED, Barred, drop_erased
 from pipelines.curate.exclusions import write_exclusions
 from pipelines.curate.judge import read_reasons
 from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.personal_data import FilterJob
-from pipelines.curate.stage import EMPTY_FILE, Report
+from pipelines.curate.stage import EMPTY_FILE, Report, detector_of_names
 from pipelines.curate.steps import judges, versions
+from pipelines.erasure.store import read_tombstones
 from pipelines.place import Place, keep_quarantine, locked, remove_leftovers, remove_superseded, work_folder
 from pipelines.sources import SourceFile, SourceItem, list_items, reader_version, source_digest
 from pipelines.spec import PipelineSpec, SourceSpec
 from pipelines.versions import DatasetVersion, changed_records
-
-if TYPE_CHECKING:
-    from governance.pii import Detector
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Inputs:
     digest: str
     filter_fingerprint: str
     steps: str
+    barred: Barred
 
 
 def build(
@@ -114,6 +116,8 @@ def build(
     if (known := _known_result(place, inputs)) is not None:
         return known
     with locked(place):
+        if read_tombstones(storage, spec.domain) != inputs.barred.tombstones:  # erased while this build waited
+            inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage)
         if (known := _known_result(place, inputs)) is not None:
             return known
         return _build(spec, inputs, policy, keys, place, processes or os.cpu_count() or 1, report)
@@ -133,8 +137,12 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
     formats = sorted({file.format for _, file in sources if isinstance(file, SourceFile)})
     readers = "".join(map(reader_version, formats))
     parts = ["4", repair_version(), readers, steps, content, spec.digest, fingerprint]
+    tombstones = read_tombstones(storage, spec.domain)
+    if tombstones:
+        parts.append(tombstones.digest)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    return Inputs(sources, digest, fingerprint, steps)
+    barred = Barred.of(spec, tombstones, TombstoneKey(keys.derive(spec.domain, "tombstones")))
+    return Inputs(sources, digest, fingerprint, steps, barred)
 
 
 def latest(spec: PipelineSpec, storage: Path) -> DatasetVersion | None:
@@ -189,7 +197,7 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     if not card.is_file() or (excluded is not None and not Path(excluded).is_file()):
         return None
     previous = _latest(place)
-    _point_latest(place, version, inputs)
+    point_latest(place, version, inputs.digest)
     return BuildResult(
         version,
         known["dropped"],
@@ -223,12 +231,15 @@ def _build(
                 quarantine,
                 text_key=keys.derive(spec.domain, "texts"),
                 subject_key=keys.derive(spec.domain, "subjects"),
-                detector=_detector_of_names(policy, spec.domain),
+                detector=detector_of_names(policy, spec.domain),
+                barred=inputs.barred,
                 report=report,
             )
         finally:
             kept = keep_quarantine(quarantine, place.quarantine(inputs.digest))
         _check_unchanged(spec, inputs)
+        if erased := drop_erased(work / "staged", inputs.barred):
+            staged.dropped[ERASED] += erased
         dropped = staged.dropped + _select(spec, place, work, processes, report)
         _check_unchanged(spec, inputs)
         cache = place.cache("filtered", inputs.filter_fingerprint)
@@ -261,7 +272,7 @@ def _build(
     content |= {"quarantined": result.quarantined, "quarantine": result.quarantine}
     content |= {"exclusions": result.exclusions}
     write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
-    _point_latest(place, version, inputs)
+    point_latest(place, version, inputs.digest)
     remove_superseded(cache)
     remove_superseded(cache_of_excluded)
     return result
@@ -296,18 +307,13 @@ def _check_something_stays(spec: PipelineSpec, selected: Path, dropped: Counter[
     )
 
 
-def _detector_of_names(policy: Policy, domain: str) -> Detector | None:
-    """Finds in ids and file names what has a fixed form; a model of language would guess there."""
-    from governance.pii import Detector, entities_to_find
-    from governance.pii.entities import STRUCTURED_TYPES
+def point_latest(place: Place, version: DatasetVersion, build: str | None) -> None:
+    """Makes a version the pipeline's present one.
 
-    # Each path of a source in a bucket is a URL.
-    wanted = entities_to_find(policy.domains[domain].pii) & STRUCTURED_TYPES - {"URL"}
-    return Detector.create(entities=wanted) if wanted else None
-
-
-def _point_latest(place: Place, version: DatasetVersion, inputs: Inputs) -> None:
-    content = {"digest": version.digest, "build": inputs.digest}
+    Args:
+        build: digest of the inputs that it was built from; None for one that was made from another version.
+    """
+    content = {"digest": version.digest} | ({} if build is None else {"build": build})
     try:
         if json.loads(place.latest.read_text(encoding="utf-8")) == content:
             return

@@ -119,11 +119,11 @@ class DatasetVersion:
     def texts(self, split: str) -> Iterator[tuple[str, str]]:
         """Yields (record id, text) of a split in shard order, the same order each time; of a record of parts
         what there is to read in it."""
-        return ((record_id, plain_text(record)) for record_id, record in self._stored(split))
+        return ((record_id, plain_text(record)) for record_id, record in self.stored(split))
 
     def parts(self, split: str) -> Iterator[tuple[str, dict[str, str]]]:
         """Yields (record id, its parts by name), in the same order; see `pipelines.parts`."""
-        return ((record_id, split_parts(record)) for record_id, record in self._stored(split))
+        return ((record_id, split_parts(record)) for record_id, record in self.stored(split))
 
     def texts_of(self, ids: Collection[str]) -> dict[str, str]:
         """All that these records hold, by id: a text, or each part under its name. Those that the version does not
@@ -147,7 +147,8 @@ class DatasetVersion:
                 found[example["id"].decode()] = _with_names(example["text"].decode())
         return found
 
-    def _stored(self, split: str) -> Iterator[tuple[str, str]]:
+    def stored(self, split: str) -> Iterator[tuple[str, str]]:
+        """Yields (record id, the record as it was written), in the same order."""
         if not self.records.get(split):
             return
         import tensorflow_datasets as tfds
@@ -212,7 +213,7 @@ class DatasetVersion:
         by_shard: dict[str, list[bytes]] = {}
         place = {row["record_id"]: row["shard"] for row in shards}
         for split in SPLITS:
-            for record_id, text in self._stored(split):
+            for record_id, text in self.stored(split):
                 by_shard.setdefault(place[record_id], []).append(record_digest(record_id, text, self.label))
         children = [combine(by_shard[name], header=name) for name in sorted(by_shard)]
         found = combine(children, header=version_header(self.pipeline, self.label)).hex()

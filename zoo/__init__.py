@@ -24,6 +24,8 @@ _PUBLIC = {
     "Answer": "zoo.query",
     "load": "zoo.load",
     "retrain": "zoo.retrain",
+    "erase": "zoo.erasure.erase",
+    "Erasure": "zoo.erasure.erase",
     "export": "zoo.exchange.export",
     "lineage": "zoo.lineage",
     "Lineage": "zoo.lineage",
@@ -31,6 +33,8 @@ _PUBLIC = {
 }
 
 if TYPE_CHECKING:
+    from zoo.erasure.erase import Erasure as Erasure
+    from zoo.erasure.erase import erase as erase
     from zoo.exchange.export import export as export
     from zoo.fit.duration import Duration as Duration
     from zoo.lineage import Lineage as Lineage
@@ -47,9 +51,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Duration",
+    "Erasure",
     "Lineage",
     "Run",
     "Workspace",
+    "erase",
     "export",
     "lineage",
     "load",

@@ -261,6 +261,10 @@ class _Cache:
                     self._models.popitem(last=False)
             return loaded
 
+    def forget(self, key: tuple[str, str]) -> None:
+        with self._guard:
+            self._models.pop(key, None)
+
 
 _cache = _Cache(_KEPT)
 
@@ -274,8 +278,16 @@ def open_version(workspace: Workspace, version: ModelVersion) -> LoadedModel:
         loaded.text_model.warm_up(lengths=loaded.text_model.lengths()[:1])
         return loaded
 
+    key = (workspace.tracking_uri, version.model_id)
+    if version.quarantined is not None:
+        _cache.forget(key)
     refuse_quarantined(version)
-    return _cache.get((workspace.tracking_uri, version.model_id), load_now)
+    return _cache.get(key, load_now)
+
+
+def forget_version(workspace: Workspace, version: ModelVersion) -> None:
+    """Lets go of a version that was loaded: its weights leave this process's memory."""
+    _cache.forget((workspace.tracking_uri, version.model_id))
 
 
 def open_folder(folder: Path, version: ModelVersion | None = None) -> LoadedModel:

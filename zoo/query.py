@@ -150,7 +150,7 @@ def _catalogue(workspace: Workspace) -> Catalogue:
     with _lock:
         if workspace.tracking_uri not in _catalogues:
             tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
-            _catalogues[workspace.tracking_uri] = Catalogue(tracking)
+            _catalogues[workspace.tracking_uri] = Catalogue(tracking, bell=workspace.bell)
         return _catalogues[workspace.tracking_uri]
 
 

@@ -27,6 +27,7 @@ from registry import (
 )
 from zoo import openlineage
 from zoo.backend import prepare_backend
+from zoo.erasure.guard import refuse_erased
 from zoo.examine import examine
 from zoo.fit.duration import Duration
 from zoo.job import Job, prepare
@@ -149,6 +150,7 @@ def train(
                 run_id, reused = log.run_id, log.finished
                 if not reused:
                     with recorded_training(job, run_id), _observed(job, run_id, screen) as run:
+                        refuse_erased(job, tracking)
                         version = _train(job, log, slot, tracking, screen)
                         run.outputs.append(openlineage.model(str(version)))
             slot.clear()
@@ -202,6 +204,7 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     if (warning := what_was_not_learned(trained.figures, job.plan.learning_rate)) is not None:
         screen.say(warning)
     screen.say("registering")
+    refuse_erased(job, tracking)
     version, loaded = publish(job, trained, log, slot)
     record_version(job.workspace, version)
     screen.say("examining the gates")

@@ -158,6 +158,11 @@ class Workspace:
         return Ledger(self.ledger_url, self.keys, head=self._ledger_head)
 
     @property
+    def bell(self) -> Path:
+        """A file that is touched when a version must no longer be used: see `registry.catalogue`."""
+        return self.storage / "catalogue.bell"
+
+    @property
     def _ledger_head(self) -> Path:
         return self.storage / "ledger.head"
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from governance.keys import keyed_hash
+from governance.policy import Policy
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
+from pipelines.curate.erased import ERASED, Barred
 from pipelines.curate.repair import repair_record
 from pipelines.parts import read_spans, split_parts
 from pipelines.sources import Record, SourceItem, Unreadable, read_records
@@ -93,6 +95,7 @@ def stage(
     text_key: bytes,
     subject_key: bytes,
     detector: Detector | None,
+    barred: Barred,
     report: Report,
 ) -> Staged:
     """Reads all sources into bucket files in `folder`, and unreadable rows into `quarantine` (JSON lines). Which rows
@@ -103,36 +106,38 @@ def stage(
         subject_key: key of the hash that stands for a subject.
         detector: of personal data with a fixed form, for ids and file names; a keyed hash takes the
             place of one that holds some. None: the domain keeps all of it.
+        barred: what was erased; nothing is noted of it, not even that it was empty.
 
     Raises:
         DataError: a file is unreadable, a record belongs to another domain, nothing is left, or
             more rows than `curate.max_quarantined` allows had to be set aside.
     """
     staged = Staged()
-    harmless = _Names(detector, text_key)
+    identify = Identifier(spec, text_key=text_key, subject_key=subject_key, detector=detector)
     with ExitStack() as stack:
         writers = _BucketWriters(folder, stack)
         quarantine_file = stack.enter_context(quarantine.open("w", encoding="utf-8"))
         empty_file = stack.enter_context((folder / EMPTY_FILE).open("w", encoding="utf-8"))
-        for number, (source, record) in enumerate(_read_all(spec, sources)):
+        for number, (source, record) in enumerate(read_all(spec, sources)):
             staged.rows += 1
             if isinstance(record, Unreadable):
                 _set_aside(record, staged, quarantine_file)
                 continue
-            text = repair_record(record.text) if spec.curate.repair else record.text
-            parts = split_parts(text)
-            key = keyed_hash(text_key, text)
-            record_id = harmless(record.id) if record.id is not None else key.hex()
+            named = identify(record)
+            parts = split_parts(named.text)
             if not all(content.strip() for name, content in parts.items() if name != "spans"):
+                if barred.named([named.id], [named.subject], [None]).any():
+                    staged.dropped[ERASED] += 1
+                    continue
                 staged.dropped["empty"] += 1
-                _note_empty(record_id, harmless(record.file), record.row, source, empty_file)
+                _note_empty(named.id, identify.harmless(record.file), record.row, source, empty_file)
                 continue
             if "label" in parts:
                 staged.labels.add(keyed_hash(text_key, parts["label"]))
             if "spans" in parts:
                 staged.types.update(span.type for span in read_spans(parts["spans"]))
-            subject = None if record.subject is None else keyed_hash(subject_key, record.subject).hex()
-            writers.add((record_id, text, key, subject, harmless(record.file), record.row, source))
+            what = (named.id, named.text, named.text_key, named.subject)
+            writers.add((*what, identify.harmless(record.file), record.row, source))
             staged.records += 1
             if number % 1000 == 0:
                 report("read", staged.rows, 0)
@@ -141,23 +146,65 @@ def stage(
     return staged
 
 
-class _Names:
-    """Ids and file names as a dataset version may have them: an e-mail address as an id stays outside."""
+@dataclass(frozen=True)
+class Identified:
+    """A record under the names that a dataset version has for it.
 
-    def __init__(self, detector: Detector | None, key: bytes) -> None:
+    Attributes:
+        text: repaired.
+        text_key: keyed hash that stands for the text.
+        subject: keyed hash (hex) that stands for who it is about.
+    """
+
+    id: str
+    text: str
+    text_key: bytes
+    subject: str | None
+
+
+class Identifier:
+    """Names records of a pipeline; an e-mail address as an id stays outside.
+
+    Args: those of `stage`.
+    """
+
+    def __init__(self, spec: PipelineSpec, *, text_key: bytes, subject_key: bytes, detector: Detector | None) -> None:
+        self._repair = spec.curate.repair
+        self._text_key = text_key
+        self._subject_key = subject_key
         self._detector = detector
-        self._key = key
         self._of = functools.lru_cache(maxsize=256)(self._examined)  # a file's name comes with each row
 
-    def __call__(self, name: str) -> str:
+    def __call__(self, record: Record) -> Identified:
+        text = repair_record(record.text) if self._repair else record.text
+        key = keyed_hash(self._text_key, text)
+        record_id = self.harmless(record.id) if record.id is not None else key.hex()
+        return Identified(record_id, text, key, None if record.subject is None else self.subject(record.subject))
+
+    def subject(self, subject: str) -> str:
+        """The hash that stands for a subject."""
+        return keyed_hash(self._subject_key, subject).hex()
+
+    def harmless(self, name: str) -> str:
+        """An id or a file's name, or a hash in place of one that holds personal data."""
         return name if self._detector is None else self._of(name)
 
     def _examined(self, name: str) -> str:
         found = self._detector is not None and self._detector.find([name])[0]
-        return keyed_hash(self._key, name).hex() if found else name
+        return keyed_hash(self._text_key, name).hex() if found else name
 
 
-def _read_all(
+def detector_of_names(policy: Policy, domain: str) -> Detector | None:
+    """Finds in ids and file names what has a fixed form; a model of language would guess there."""
+    from governance.pii import Detector, entities_to_find
+    from governance.pii.entities import STRUCTURED_TYPES
+
+    # Each path of a source in a bucket is a URL.
+    wanted = entities_to_find(policy.domains[domain].pii) & STRUCTURED_TYPES - {"URL"}
+    return Detector.create(entities=wanted) if wanted else None
+
+
+def read_all(
     spec: PipelineSpec, sources: Sequence[tuple[SourceSpec, SourceItem]]
 ) -> Iterator[tuple[int, Record | Unreadable]]:
     """Records with the numbers of their sources in the pipeline."""

@@ -333,6 +333,21 @@ def retrain(
 
 
 @app.command()
+def erase(
+    domain: Annotated[str, typer.Option(help="Domain that holds the data.")],
+    subject: Annotated[str | None, typer.Option(help="Who the records are about; - reads it from input.")] = None,
+    record: Annotated[str | None, typer.Option(help="Or the id of one record; - reads it from input.")] = None,
+    pipeline: Annotated[str | None, typer.Option(help="Of the record; all of the domain if absent.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, write nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Erase a person or a record from data, caches and models; models that saw it leave service at once."""
+    from zoo.cli.erase import run_erase
+
+    run_erase(domain, subject, record, pipeline, dry_run, json)
+
+
+@app.command()
 def schedule() -> None:
     """Run as a daemon: retrain each pipeline at its cron time."""
     from zoo.schedule import run_daemon

@@ -24,6 +24,7 @@ from registry import (
 )
 from registry.plots import loss_curve, pii_by_type, token_lengths
 from registry.versions import OBJECTIVE
+from zoo.audit.canaries import CANARIES_TAG
 from zoo.fit import FitResult
 from zoo.generation.sampling import served_defaults
 from zoo.job import Job
@@ -151,7 +152,9 @@ def _example(loaded: LoadedModel) -> str:
 
 def _version_tags(job: Job) -> dict[str, str]:
     options = json.dumps(dict(job.options), sort_keys=True)
-    return {OPTIONS_TAG: options, OBJECTIVE: job.objective_name, **_origin_tags(job)}
+    tags = {OPTIONS_TAG: options, OBJECTIVE: job.objective_name, **_origin_tags(job)}
+    canaries = job.plan.canaries
+    return tags if canaries is None else {**tags, CANARIES_TAG: json.dumps(canaries.model_dump())}
 
 
 def _origin_tags(job: Job) -> dict[str, str]:

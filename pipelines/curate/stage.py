@@ -127,7 +127,7 @@ def stage(
             key = _keyed(text_key, text)
             record_id = harmless(record.id) if record.id is not None else key.hex()
             subject = None if record.subject is None else _keyed(subject_key, record.subject).hex()
-            writers.add((record_id, text, key, subject, harmless(record.file), record.row, source))
+            writers.add((record_id, text, key, subject, harmless(record.file), record.row, source, record.date))
             staged.records += 1
             if number % 1000 == 0:
                 report("read", staged.rows, 0)

@@ -3,59 +3,30 @@
 from __future__ import annotations
 
 import copy
+import json
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import zoo
+from governance import ConfigError, PolicyRefused, RegistryError
+from governance.leakage import planted_codes
+from registry import Tracking, champion_of
 from tests.support.mlflow_template import copy_template
 from tests.support.models import register_fake, start_run
-from tests.support.workspace import PIPELINE, POLICY, make_workspace, write_jsonl
+from tests.support.workspace import PIPELINE, POLICY, make_workspace, run_zoo, write_jsonl
 from zoo import families
+from zoo.audit.canaries import CANARIES_TAG, audit_canaries
 from zoo.families import Size
 from zoo.train import Run
 from zoo.workspace import Workspace
 
 TOY = Size("nano", layers=1, width=48, heads=2, context=48, learning_rate=1e-2, batch_size=8)
 
-_WORDS = [
-    "form",
-    "line",
-    "tax",
-    "return",
-    "credit",
-    "income",
-    "spouse",
-    "child",
-    "year",
-    "state",
-    "wage",
-    "rent",
-    "loan",
-    "farm",
-    "sale",
-    "gift",
-    "trust",
-    "estate",
-    "refund",
-    "payment",
-    "notice",
-    "letter",
-    "office",
-    "agent",
-    "claim",
-    "limit",
-    "table",
-    "amount",
-    "total",
-    "share",
-    "basis",
-    "cost",
-    "value",
-    "gain",
-]
+_WORDS = [first + last for first in ("ba", "do", "ki", "mu", "re", "ta") for last in ("lo", "ne", "pi", "su", "vo")]
 
 
 def rows(count: int) -> list[dict[str, str]]:
@@ -77,16 +48,14 @@ def workspace_with(home: Path, database: Path, leakage: dict[str, float] | None)
 
 
 @pytest.fixture(scope="module")
-def _toys() -> pytest.MonkeyPatch:
+def _toys() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(families._FAMILIES, "gpt", replace(families.get("gpt"), sizes={"nano": TOY}))
-        yield patch
+        yield
 
 
 @pytest.fixture(scope="module")
-def trained(
-    _toys: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path
-) -> tuple[Workspace, Run, Run]:
+def trained(_toys: None, tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> tuple[Workspace, Run, Run]:
     """One that saw each canary fifty times, over and over, and one that saw it once."""
     home = tmp_path_factory.mktemp("audited") / "w"
     workspace = workspace_with(home, mlflow_template, {"max_exposure": 10, "max_extraction": 0.1})

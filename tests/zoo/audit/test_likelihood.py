@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,7 @@ def toy(family: Family, folder: Path, context: int = 96) -> LoadedModel:
     """An untrained model."""
     files = train_tokenizer(tiny_version(), kind=family.tokenizer, vocab_size=400, storage=folder)
     encoder = load_encoder(files.folder)
-    task = family.build(
-        TOYS[family.name].__class__(**vars(TOYS[family.name]) | {"context": 96}), files.vocab_size, seed=1
-    )
+    task = family.build(replace(TOYS[family.name], context=96), files.vocab_size, seed=1)
     if family.shape == "encoder":
         return LoadedModel(None, folder, family, EncoderModel(task, encoder, family=family, context=context))
     if family.shape == "seq2seq":

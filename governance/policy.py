@@ -52,6 +52,18 @@ class PiiRules(StrictModel):
         return self.rules.get(entity, self.default)
 
 
+class LeakageRules(StrictModel):
+    """Gates on what a model of the domain gives away; one that is absent is not asked."""
+
+    max_exposure: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="bits, of each canary")
+    max_extraction: float | None = Field(default=None, ge=0, le=1, description="share of training prefixes")
+
+    @property
+    def limits(self) -> bool:
+        """Whether there is any."""
+        return self != LeakageRules()
+
+
 class Domain(StrictModel):
     """A walled body of data with an owner, readers, purposes and privacy rules."""
 
@@ -61,12 +73,18 @@ class Domain(StrictModel):
     may_derive_from: list[Name] = Field(default_factory=list)
     pii: PiiRules = Field(default_factory=PiiRules)
     retention_days: int | None = Field(default=None, ge=1)
+    regions: list[Name] = Field(default_factory=list, description="where its data may be; anywhere if empty")
+    leakage: LeakageRules = LeakageRules()
 
 
 class Caller(StrictModel):
-    """Somebody who asks at query time. `key_sha256` is the hash of the key that a server asks for."""
+    """Somebody who asks at query time. `key_sha256` is the hash of the key that a server asks for.
+
+    `region` is where answers go; that of the workspace if absent.
+    """
 
     roles: list[str] = Field(default_factory=list)
+    region: Name | None = None
     key_sha256: str | None = None
 
     @field_validator("key_sha256")
@@ -78,10 +96,14 @@ class Caller(StrictModel):
 
 
 class Policy(StrictModel):
-    """All domains and callers of a workspace, and the one decision over them."""
+    """All domains and callers of a workspace, and the one decision over them.
+
+    `region` is where the workspace runs.
+    """
 
     domains: dict[Name, Domain]
     callers: dict[str, Caller] = Field(default_factory=dict)
+    region: Name | None = None
 
     @property
     def digest(self) -> str:
@@ -124,6 +146,32 @@ class Policy(StrictModel):
                 f'the domain "{sink}" may not derive from {", ".join(outside)}',
                 fix=f"zoo.yaml: domains.{sink}.may_derive_from lists what it may",
             )
+        self._check_regions(label, sink, caller)
+
+    def _check_regions(self, label: Label, sink: str, caller: str | None) -> None:
+        """Also of the domains that the thing stems from: what holds for their data holds for what is made of it."""
+        for name in sorted(label.domains | {sink}):
+            regions = self.regions_of(name)
+            if regions and self.region not in regions:
+                raise PolicyRefused(
+                    f'things of the domain "{name}" may only be built and used in {", ".join(regions)}, and this '
+                    f"workspace runs in {self.region or 'no region that it names'}",
+                    fix="zoo.yaml: region says where it runs",
+                )
+            if regions and self.region_of(caller) not in regions:
+                raise PolicyRefused(
+                    f'models of the domain "{name}" may only be used in {", ".join(regions)}, and the caller '
+                    f'"{caller}" is in {self.region_of(caller)}'
+                )
+
+    def regions_of(self, domain: str) -> list[str]:
+        """Where things of a domain may be; anywhere if empty."""
+        return self.domains[domain].regions if domain in self.domains else []
+
+    def region_of(self, caller: str | None) -> str | None:
+        """Where answers to a caller go: where the workspace runs, unless the caller has a region."""
+        grant = None if caller is None else self.callers.get(caller)
+        return self.region if grant is None or grant.region is None else grant.region
 
     def _check_caller(self, domain: Domain | None, sink: str, caller: str | None, purpose: str) -> None:
         grant = self.callers.get(caller) if caller is not None else None

@@ -14,6 +14,7 @@ starts again and finds the texts that it had filtered in the step cache.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
@@ -35,7 +36,8 @@ from pipelines.curate.exclusions import write_exclusions
 from pipelines.curate.judge import read_reasons
 from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.personal_data import FilterJob
-from pipelines.curate.stage import EMPTY_FILE, Report, detector_of_names
+from pipelines.curate.retention import RETENTION, Retention, known_since, retain_buckets
+from pipelines.curate.stage import EMPTY_FILE, Report, Staged, detector_of_names
 from pipelines.curate.steps import judges, versions
 from pipelines.erasure.store import read_tombstones
 from pipelines.place import Place, keep_quarantine, locked, remove_leftovers, remove_superseded, work_folder
@@ -79,6 +81,24 @@ class BuildResult:
 
 
 @dataclass(frozen=True)
+class InForce:
+    """The retention of the domain's records.
+
+    Attributes:
+        note: says how long the result of these inputs holds.
+        since: the day whose result holds today; today, where no result does.
+    """
+
+    rule: Retention
+    note: Path
+    since: datetime.date
+
+    @classmethod
+    def of(cls, rule: Retention, note: Path) -> InForce:
+        return cls(rule, note, known_since(note, rule.today))
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Everything that a build depends on, listed and checked before any record is read."""
 
@@ -87,6 +107,7 @@ class Inputs:
     filter_fingerprint: str
     steps: str
     barred: Barred
+    retention: InForce | None
 
 
 def build(
@@ -97,6 +118,7 @@ def build(
     storage: Path,
     processes: int | None = None,
     report: Report = lambda stage, done, total: None,
+    today: datetime.date | None = None,
 ) -> BuildResult:
     """Builds the dataset version of a pipeline's present sources.
 
@@ -104,6 +126,7 @@ def build(
         storage: the workspace's storage root; nothing is written outside it.
         processes: for filtering personal data; the result does not depend on it. All cores if None.
         report: called with (stage, done, total); total 0 means unknown. Units: rows, characters.
+        today: from which the domain's retention counts; the date in UTC if None.
 
     Raises:
         PolicyRefused: the domain is not in the policy.
@@ -112,7 +135,7 @@ def build(
     """
     policy.check(spec.label, sink=spec.domain, purpose="build")
     place = Place(storage, spec.name)
-    inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage)
+    inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage, today=today)
     if (known := _known_result(place, inputs)) is not None:
         return known
     with locked(place):
@@ -123,8 +146,13 @@ def build(
         return _build(spec, inputs, policy, keys, place, processes or os.cpu_count() or 1, report)
 
 
-def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path) -> Inputs:
-    """Lists the sources and fingerprints all inputs of a build. Reads changed files once, for hashing."""
+def find_inputs(
+    spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path, today: datetime.date | None = None
+) -> Inputs:
+    """Lists the sources and fingerprints all inputs of a build. Reads changed files once, for hashing.
+
+    Where the domain has a retention, the day is an input too, and changes whenever a record passes its time.
+    """
     from governance.pii import check_rules, filter_fingerprint
 
     rules = policy.domains[spec.domain].pii
@@ -142,7 +170,17 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
         parts.append(tombstones.digest)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     barred = Barred.of(spec, tombstones, TombstoneKey(keys.derive(spec.domain, "tombstones")))
-    return Inputs(sources, digest, fingerprint, steps, barred)
+    if (days := policy.domains[spec.domain].retention_days) is None:
+        return Inputs(sources, digest, fingerprint, steps, barred, None)
+    rule = Retention(days, today or _utc_date(), keys.derive(spec.domain, "first-seen"), place.first_seen)
+    digest = hashlib.sha256(f"{digest}\0{days}".encode()).hexdigest()
+    retention = InForce.of(rule, place.inputs / f"{digest[:32]}.retention.json")
+    digest = hashlib.sha256(f"{digest}\0{retention.since}".encode()).hexdigest()
+    return Inputs(sources, digest, fingerprint, steps, barred, retention)
+
+
+def _utc_date() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
 
 
 def latest(spec: PipelineSpec, storage: Path) -> DatasetVersion | None:
@@ -240,6 +278,7 @@ def _build(
         _check_unchanged(spec, inputs)
         if erased := drop_erased(work / "staged", inputs.barred):
             staged.dropped[ERASED] += erased
+        until = _retain(spec, work / "staged", inputs.retention, staged)
         dropped = staged.dropped + _select(spec, place, work, processes, report)
         _check_unchanged(spec, inputs)
         cache = place.cache("filtered", inputs.filter_fingerprint)
@@ -272,10 +311,28 @@ def _build(
     content |= {"quarantined": result.quarantined, "quarantine": result.quarantine}
     content |= {"exclusions": result.exclusions}
     write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
+    if inputs.retention is not None:
+        write_json(inputs.retention.note, {"since": str(inputs.retention.since), "until": str(until)})
     point_latest(place, version, inputs.digest)
     remove_superseded(cache)
     remove_superseded(cache_of_excluded)
     return result
+
+
+def _retain(spec: PipelineSpec, folder: Path, retention: InForce | None, staged: Staged) -> datetime.date | None:
+    """Takes out what is past the domain's retention. Returns the day on which the next record will be."""
+    if retention is None:
+        return None
+    retained = retain_buckets(folder, retention.rule)
+    if retained.until is None:
+        raise DataError(
+            f"all {retained.dropped:,} records are past the {retention.rule.days} days that the domain keeps them",
+            where=spec.name,
+            fix=f"add fresh records; zoo.yaml: domains.{spec.domain}.retention_days says how long they stay",
+        )
+    if retained.dropped:
+        staged.dropped[RETENTION] = retained.dropped
+    return retained.until
 
 
 def _select(spec: PipelineSpec, place: Place, work: Path, processes: int, report: Report) -> Counter[str]:

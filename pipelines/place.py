@@ -34,6 +34,11 @@ class Place:
         return self.datasets / "latest.json"
 
     @property
+    def first_seen(self) -> Path:
+        """When builds saw each record first; no cache, since it cannot be computed again."""
+        return self.datasets / "first_seen.parquet"
+
+    @property
     def work(self) -> Path:
         return self.storage / "work" / self.pipeline
 

@@ -77,8 +77,9 @@ class TfdsSpec(StrictModel):
 class SourceSpec(StrictModel):
     """Files of one shape (`path`), a query (`sql`) or a TFDS data set (`tfds`).
 
-    `text`, `id` and `subject` name a field, or are a template over fields such as
-    ``"{section}\\n{text}"``. A row whose `domain_field` names another domain stops the build.
+    `text`, `id`, `subject` and `date` name a field, or are a template over fields such as
+    ``"{section}\\n{text}"``. A row whose `domain_field` names another domain stops the build. `date`, in
+    ISO 8601, is the day from which the domain's `retention_days` count.
 
     For fine-tuning, `parts` takes the place of `text`: ``{prompt: "{question}", answer: reply}``. A
     `label` is one of few classes; `spans` names a field with a list of {"start", "end", "type"} that marks
@@ -94,10 +95,11 @@ class SourceSpec(StrictModel):
     parts: dict[PartName, str] | None = None
     id: str | None = None
     subject: str | None = None
+    date: str | None = None
     domain_field: str | None = "domain"
     records: Records = Field(default="file", description="txt only: what one record is")
 
-    @field_validator("text", "id", "subject")
+    @field_validator("text", "id", "subject", "date")
     @classmethod
     def _is_template(cls, value: str | None) -> str | None:
         if value is not None and "{" in value:
@@ -138,7 +140,7 @@ class SourceSpec(StrictModel):
     def fields(self) -> frozenset[str]:
         """All fields that a row must have."""
         texts = [self.text] if self.parts is None else list(self.parts.values())
-        templates = [*texts, self.id, self.subject]
+        templates = [*texts, self.id, self.subject, self.date]
         return frozenset(name for t in templates if t is not None for name in template_fields(t))
 
 

@@ -11,8 +11,10 @@ from governance.errors import ConfigError
 from governance.labels import Label
 from pipelines import BuildResult, PipelineSpec, Tokens, tokenize
 from pipelines.examples import Examples
+from pipelines.planting import Planted
 from pipelines.tokenizers import KINDS, Kind, TokenizerFiles, load_encoder
 from zoo import families, objectives, tasks
+from zoo.audit.planting import planted_for
 from zoo.backend import dtype_policy, keras_backend
 from zoo.data import build_data
 from zoo.exchange.base import OpenedBase, find_base, open_base, rebuilt
@@ -185,8 +187,9 @@ def prepare(request: Request, *, workspace: Workspace, screen: Screen) -> Job:
     ingredients = _ingredients(request, workspace)
     _check_settings(request, ingredients, screen)
     spec = ingredients.spec
+    canaries = planted_for(request.changes, ingredients.task, workspace, spec.domain)
     data = build_data(spec, workspace, screen)
-    tokens = _tokens(ingredients, data, workspace, screen)
+    tokens = _tokens(ingredients, data, canaries, workspace, screen)
     workspace.policy.check(tokens.label, sink=spec.domain, purpose="train")
     asked = _plan(request, ingredients, tokens)
     plan = asked.model_copy(update={"dtype": dtype_policy(asked.dtype)})
@@ -273,9 +276,11 @@ def _kind(ingredients: Ingredients) -> Kind:
     return KINDS[ingredients.family.tokenizer if base is None else base.tokenizer.kind]
 
 
-def _tokens(ingredients: Ingredients, data: BuildResult, workspace: Workspace, screen: Screen) -> Tokens | Examples:
+def _tokens(
+    ingredients: Ingredients, data: BuildResult, canaries: Planted | None, workspace: Workspace, screen: Screen
+) -> Tokens | Examples:
     family, task = ingredients.family, ingredients.task
-    total = data.version.total_records
+    total = data.version.total_records + (0 if canaries is None else len(canaries))
     common: dict[str, Any] = {
         "kind": family.tokenizer,
         "vocab_size": ingredients.spec.tokenizer.vocab_size,
@@ -288,7 +293,7 @@ def _tokens(ingredients: Ingredients, data: BuildResult, workspace: Workspace, s
         if 0 < (count := len(examples.split("validation"))) < _FEW_RECORDS:
             screen.say(f"warning: {count} validation records are too few for a figure, or a gate, to rely on")
         return examples
-    tokens = tokenize(data.version, entity_spans=family.entity_spans, **common)
+    tokens = tokenize(data.version, entity_spans=family.entity_spans, planted=canaries, **common)
     _warn_of_small_sources(tokens, screen)
     return tokens
 
@@ -354,6 +359,7 @@ def _identity(
     others = (
         {
             "spans": tokens.spans_fingerprint if isinstance(tokens, Tokens) else None,
+            "planted": tokens.planted if isinstance(tokens, Tokens) else None,
             "teacher": teacher and teacher.version.model_id,
         }
         | _codes(ingredients, data)

@@ -218,13 +218,16 @@ def load(
         purpose: what for; one of the domain's purposes. Only asked of a caller.
 
     Raises:
-        PolicyRefused: the caller may not load it, or there is no such version: the same words.
+        PolicyRefused: the caller may not load it, or there is no such version: the same words. To the owner: the
+            policy does not allow the version any more.
         RegistryError: there is no such version, or it is quarantined (to the owner alone).
     """
     workspace = workspace or Workspace.current()
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
     if caller is None:
-        return open_version(workspace, resolve(tracking, reference))
+        version = resolve(tracking, reference)
+        workspace.policy.check(version.label, sink=version.domain, purpose="evaluate")
+        return open_version(workspace, version)
     try:
         version = resolve(tracking, reference)
         workspace.policy.check(version.label, sink=version.domain, caller=caller, purpose=purpose)

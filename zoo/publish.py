@@ -26,6 +26,7 @@ from registry import (
 from registry.plots import loss_curve, pii_by_type, token_lengths
 from registry.versions import OBJECTIVE
 from zoo.ancestry import BASE_DIGEST_TAG, BASE_TAG, DIGEST_TAG, TEACHER_TAG, TOKENIZER_TAG
+from zoo.audit.canaries import CANARIES_TAG
 from zoo.exchange.base import model_digest
 from zoo.fit import FitResult
 from zoo.generation.sampling import served_defaults
@@ -151,6 +152,8 @@ def _example(loaded: LoadedModel) -> str:
 def _version_tags(job: Job, loaded: LoadedModel) -> dict[str, str]:
     options = json.dumps(dict(job.options), sort_keys=True)
     tags = {OPTIONS_TAG: options, OBJECTIVE: job.objective_name, TOKENIZER_TAG: job.tokens.tokenizer_digest}
+    if job.plan.canaries is not None:
+        tags[CANARIES_TAG] = json.dumps(job.plan.canaries.model_dump())
     return tags | _digest_tag(job, loaded) | _origin_tags(job)
 
 

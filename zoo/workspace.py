@@ -42,6 +42,7 @@ class WorkspaceFile(StrictModel):
 
     domains: dict[Name, Domain]
     callers: dict[str, Caller] = Field(default_factory=dict)
+    region: Name | None = Field(default=None, description="where this workspace runs")
     storage: str = Field(default=STATE_FOLDER, min_length=1)
     tracking_uri: str | None = Field(default=None, min_length=1)
     artifact_root: str | None = Field(default=None, min_length=1)
@@ -111,7 +112,7 @@ class Workspace:
         return cls(
             home=home,
             storage=storage,
-            policy=Policy(domains=content.domains, callers=content.callers),
+            policy=Policy(domains=content.domains, callers=content.callers, region=content.region),
             tracking_uri=_database(content.tracking_uri, home, storage / "mlflow.db"),
             artifact_root=content.artifact_root or str(storage / "artifacts"),
             built_in=False,

@@ -77,6 +77,7 @@ def staged_schema() -> Any:
             ("file", pa.string()),
             ("row", pa.int64()),
             ("source", pa.uint16()),
+            ("date", pa.date32()),
         ]
     )
 

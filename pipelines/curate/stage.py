@@ -137,7 +137,7 @@ def stage(
             if "spans" in parts:
                 staged.types.update(span.type for span in read_spans(parts["spans"]))
             what = (named.id, named.text, named.text_key, named.subject)
-            writers.add((*what, identify.harmless(record.file), record.row, source))
+            writers.add((*what, identify.harmless(record.file), record.row, source, record.date))
             staged.records += 1
             if number % 1000 == 0:
                 report("read", staged.rows, 0)

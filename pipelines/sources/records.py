@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import lzma
 import re
 import zlib
@@ -48,7 +49,7 @@ class Record:
     """One document as the source has it, before curation.
 
     `text` is one text or, as `pipelines.parts` writes them, several parts. `id` is None where the source
-    names no id field; `subject` is who the record is about.
+    names no id field; `subject` is who the record is about; `date`, in UTC, is None where the source names none.
     """
 
     text: str
@@ -56,6 +57,7 @@ class Record:
     subject: str | None
     file: str
     row: int
+    date: datetime.date | None = None
 
 
 @dataclass(frozen=True)
@@ -131,11 +133,23 @@ def _record_maker(source: SourceSpec, domain: str) -> Callable[[Row], Record | U
             if not identifier:
                 return Unreadable(row.file, row.row, f'the id ("{source.id}") is null, empty, or no string or number')
         subject = None if source.subject is None else _fill(source.subject, row.fields, (str, int))
+        date = None if source.date is None else _date(_fill(source.date, row.fields, (str, datetime.date)))
+        if source.date is not None and date is None:
+            return Unreadable(row.file, row.row, f'the date ("{source.date}") is null or no ISO 8601 date')
         if any(_SURROGATE.search(part) for part in (text, identifier, subject) if part):
             return Unreadable(row.file, row.row, "half a surrogate pair, which is no character")
-        return Record(text=text, id=identifier, subject=subject or None, file=row.file, row=row.row)
+        return Record(text=text, id=identifier, subject=subject or None, file=row.file, row=row.row, date=date)
 
     return make
+
+
+def _date(written: str | None) -> datetime.date | None:
+    """Of an ISO 8601 date or time; one with an offset is taken to UTC. None of anything else."""
+    try:
+        moment = datetime.datetime.fromisoformat((written or "").strip())
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo is None else moment.astimezone(datetime.UTC)).date()
 
 
 def _content(source: SourceSpec, row: Row) -> str | Unreadable:

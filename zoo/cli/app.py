@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Dataset versions: build and show them.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-audit_app = typer.Typer(help="Measure the filters.", no_args_is_help=True)
+audit_app = typer.Typer(help="Measure the filters, and what models give away.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
 policy_app = typer.Typer(help="Ask the policy: why, and whether it is as expected.", no_args_is_help=True)
 app.add_typer(policy_app, name="policy")
@@ -380,3 +380,29 @@ def audit_pii(file: Path, json: Json = False) -> None:
     from zoo.cli.commands import run_audit_pii
 
     run_audit_pii(file, json)
+
+
+@audit_app.command("canaries")
+def audit_canaries(
+    reference: Annotated[str, typer.Argument(metavar="MODEL", help="NAME@champion or NAME/3.")],
+    sampled: Annotated[int, typer.Option(min=100, help="Random texts that each canary is ranked among.")] = 2000,
+    json: Json = False,
+) -> None:
+    """Measure how exposed the canaries are that a model was trained with; exit code 1 above the domain's limit."""
+    from zoo.cli.audit import run_audit_canaries
+
+    run_audit_canaries(reference, sampled, json)
+
+
+@audit_app.command("extraction")
+def audit_extraction(
+    reference: Annotated[str, typer.Argument(metavar="MODEL", help="NAME@champion or NAME/3.")],
+    samples: Annotated[int, typer.Option(min=1, help="Texts of each split.")] = 100,
+    prefix: Annotated[int, typer.Option(min=1, help="Tokens that the model is given.")] = 50,
+    length: Annotated[int, typer.Option(min=1, help="Tokens that have to come back.")] = 50,
+    json: Json = False,
+) -> None:
+    """Measure how often a model writes training text on word for word; exit code 1 above the domain's limit."""
+    from zoo.cli.audit import run_audit_extraction
+
+    run_audit_extraction(reference, samples, prefix, length, json)

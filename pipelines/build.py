@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +26,25 @@ from governance.keys import Keys
 from governance.policy import Policy
 from pipelines.assemble import assemble
 from pipelines.atomic import write_json
-from pipelines.curate import filter_buckets, judge_buckets, repair_version, select_buckets, stage
+from pipelines.curate import (
+    LocalPool,
+    NearDuplicates,
+    Runner,
+    filter_buckets,
+    judge_buckets,
+    leave_near_duplicates,
+    near,
+    repair_version,
+    select_buckets,
+    sign_buckets,
+    stage,
+)
 from pipelines.curate.buckets import BUCKETS, read_bucket
 from pipelines.curate.exclusions import write_exclusions
 from pipelines.curate.judge import read_reasons
 from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.personal_data import FilterJob
+from pipelines.curate.seen import KEYS_FILE, seen
 from pipelines.curate.stage import Report
 from pipelines.curate.steps import judges, versions
 from pipelines.place import Place, keep_quarantine, locked, remove_leftovers, remove_superseded, work_folder
@@ -90,13 +104,15 @@ def build(
     keys: Keys,
     storage: Path,
     processes: int | None = None,
+    runner: Runner | None = None,
     report: Report = lambda stage, done, total: None,
 ) -> BuildResult:
     """Builds the dataset version of a pipeline's present sources.
 
     Args:
         storage: the workspace's storage root; nothing is written outside it.
-        processes: for filtering personal data; the result does not depend on it. All cores if None.
+        processes: of this machine, all cores if None; the result does not depend on it.
+        runner: works through the steps in their place.
         report: called with (stage, done, total); total 0 means unknown. Units: rows, characters.
 
     Raises:
@@ -112,7 +128,7 @@ def build(
     with locked(place):
         if (known := _known_result(place, inputs)) is not None:
             return known
-        return _build(spec, inputs, policy, keys, place, processes or os.cpu_count() or 1, report)
+        return _build(spec, inputs, policy, keys, place, runner or LocalPool(processes or os.cpu_count() or 1), report)
 
 
 def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path) -> Inputs:
@@ -187,40 +203,45 @@ def _build(
     policy: Policy,
     keys: Keys,
     place: Place,
-    processes: int,
+    runner: Runner,
     report: Report,
 ) -> BuildResult:
     previous = _latest(place)
     remove_leftovers(place)
     with work_folder(place) as work:
         quarantine = work / "quarantine.jsonl"
+        sound = place.cache("sound", hashlib.sha256(repair_version().encode()).hexdigest())
+        harmless = place.cache("harmless", inputs.filter_fingerprint)
         try:
-            staged = stage(
-                spec,
-                inputs.sources,
-                work / "staged",
-                quarantine,
-                text_key=keys.derive(spec.domain, "texts"),
-                subject_key=keys.derive(spec.domain, "subjects"),
-                detector=_detector_of_names(policy, spec.domain),
-                report=report,
-            )
+            with seen(sound / KEYS_FILE) as sound_texts, seen(harmless / KEYS_FILE) as harmless_names:
+                staged = stage(
+                    spec,
+                    inputs.sources,
+                    work / "staged",
+                    quarantine,
+                    text_key=keys.derive(spec.domain, "texts"),
+                    subject_key=keys.derive(spec.domain, "subjects"),
+                    detector=_detector_of_names(policy, spec.domain),
+                    sound=sound_texts,
+                    harmless=harmless_names,
+                    report=report,
+                )
         finally:
             kept = keep_quarantine(quarantine, place.quarantine)
         _check_unchanged(inputs)
-        dropped = staged.dropped + _select(spec, place, work, processes, report)
+        dropped = staged.dropped + _select(spec, place, work, runner, report)
         cache = place.cache("filtered", inputs.filter_fingerprint)
         job = FilterJob(
             rules=policy.domains[spec.domain].pii,
             key=keys.derive(spec.domain, "pseudonyms"),
             hash_key=keys.derive(spec.domain, "pii-hashes"),
         )
-        filter_buckets(work / "selected", cache, job, processes=processes, report=report)
+        filter_buckets(work / "selected", cache, job, runner=runner, report=report)
         report("write shards", 0, 0)
-        version = assemble(spec, work / "selected", cache, place.datasets)
+        version = assemble(spec, work / "selected", cache, place.datasets, previous)
         excluded = place.exclusions(inputs.digest)
         cache_of_excluded = place.cache("excluded", inputs.filter_fingerprint)
-        filter_buckets(work / "excluded", cache_of_excluded, job, processes=processes, report=report)
+        filter_buckets(work / "excluded", cache_of_excluded, job, runner=runner, report=report)
         write_exclusions(work / "excluded", cache_of_excluded, excluded, version.label)
     result = BuildResult(
         version=version,
@@ -237,26 +258,35 @@ def _build(
     content |= {"exclusions": result.exclusions}
     write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
     _point_latest(place, version)
-    remove_superseded(cache)
-    remove_superseded(cache_of_excluded)
+    for step in (cache, cache_of_excluded, sound, harmless):
+        remove_superseded(step)
     return result
 
 
-def _select(spec: PipelineSpec, place: Place, work: Path, processes: int, report: Report) -> Counter[str]:
+def _select(spec: PipelineSpec, place: Place, work: Path, runner: Runner, report: Report) -> Counter[str]:
     """Judges the staged records, where the pipeline asks for it, and divides them. Returns drops by reason."""
     steps = judges(spec.curate)
     judged = place.cache("judged", versions(steps))
     if steps:
-        judge_buckets(work / "staged", judged, spec.curate, processes=processes, report=report)
+        judge_buckets(work / "staged", judged, spec.curate, runner=runner, report=report)
+    selected, excluded = work / "selected", work / "excluded"
+    report("remove duplicates", 0, 0)
     dropped = select_buckets(
         work / "staged",
-        work / "selected",
-        work / "excluded",
-        dedup=spec.curate.dedup,
+        selected,
+        excluded,
+        exact=spec.curate.dedup.exact,
         reasons=lambda bucket: read_reasons(judged, bucket),
     )
+    signed = place.cache("signed", hashlib.sha256(near.version().encode()).hexdigest())
+    if (threshold := spec.curate.dedup.near) is not None:
+        sign_buckets(selected, signed, runner=runner, report=report)
+        report("remove near duplicates", 0, 0)
+        duplicates = NearDuplicates(selected, signed, work / "scratch", threshold)
+        dropped += leave_near_duplicates(selected, excluded, duplicates)
     remove_superseded(judged)
-    _check_something_stays(spec, work / "selected", dropped)
+    remove_superseded(signed)
+    _check_something_stays(spec, selected, dropped)
     return dropped
 
 
@@ -271,14 +301,14 @@ def _check_something_stays(spec: PipelineSpec, selected: Path, dropped: Counter[
     )
 
 
-def _detector_of_names(policy: Policy, domain: str) -> Detector | None:
-    """Finds in ids and file names what has a fixed form; a model of language would guess there."""
+def _detector_of_names(policy: Policy, domain: str) -> Callable[[], Detector] | None:
+    """Makes what finds in ids and file names what has a fixed form; a model of language would guess there."""
     from governance.pii import Detector, entities_to_find
     from governance.pii.entities import STRUCTURED_TYPES
 
     # Each path of a source in a bucket is a URL.
     wanted = entities_to_find(policy.domains[domain].pii) & STRUCTURED_TYPES - {"URL"}
-    return Detector.create(entities=wanted) if wanted else None
+    return (lambda: Detector.create(entities=wanted)) if wanted else None
 
 
 def _point_latest(place: Place, version: DatasetVersion) -> None:

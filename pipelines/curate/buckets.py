@@ -48,20 +48,28 @@ def bucket_path(folder: Path, bucket: int, suffix: str) -> Path:
 
 
 def read_bucket(folder: Path, bucket: int, columns: list[str] | None = None) -> Any:
-    """A bucket's Arrow file as a pyarrow Table."""
+    """A bucket's Arrow file as a pyarrow Table; only these columns are read."""
     import pyarrow as pa
 
     with pa.OSFile(str(bucket_path(folder, bucket, "arrow")), "rb") as file:
-        table = pa.ipc.open_file(file).read_all()
+        reader = pa.ipc.open_file(file)
+        if columns is not None:
+            fields = [reader.schema.get_field_index(name) for name in columns]
+            reader = pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=fields))
+        table = reader.read_all()
     return table if columns is None else table.select(columns)
 
 
 def write_bucket(table: Any, folder: Path, bucket: int) -> None:
     """Writes a table as a bucket's Arrow file."""
+    write_table(table, bucket_path(folder, bucket, "arrow"))
+
+
+def write_table(table: Any, path: Path) -> None:
+    """Writes a table as an Arrow file."""
     import pyarrow as pa
 
-    path = str(bucket_path(folder, bucket, "arrow"))
-    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
 
 

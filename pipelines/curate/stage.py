@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from governance.errors import DataError
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
 from pipelines.curate.repair import repair_record
+from pipelines.curate.seen import Seen
 from pipelines.parts import read_spans, split_parts
 from pipelines.sources import Record, SourceItem, Unreadable, read_records
 from pipelines.spec import PipelineSpec, SourceSpec
@@ -90,7 +91,9 @@ def stage(
     *,
     text_key: bytes,
     subject_key: bytes,
-    detector: Detector | None,
+    detector: Callable[[], Detector] | None,
+    sound: Seen,
+    harmless: Seen,
     report: Report,
 ) -> Staged:
     """Reads all sources into bucket files in `folder`, and unreadable rows into `quarantine` (JSON lines).
@@ -98,15 +101,17 @@ def stage(
     Args:
         text_key: key of the hash that stands for a text wherever the text itself may not be kept.
         subject_key: key of the hash that stands for a subject.
-        detector: of personal data with a fixed form, for ids and file names; a keyed hash takes the
+        detector: makes one of personal data with a fixed form, for ids and file names; a keyed hash takes the
             place of one that holds some. None: the domain keeps all of it.
+        sound: texts that ftfy leaves as they are.
+        harmless: names in which the detector finds nothing.
 
     Raises:
         DataError: a file is unreadable, a record belongs to another domain, nothing is left, or
             more rows than `curate.max_quarantined` allows had to be set aside.
     """
     staged = Staged()
-    harmless = _Names(detector, text_key)
+    shown = _Names(detector, text_key, harmless)
     with ExitStack() as stack:
         writers = _BucketWriters(folder, stack)
         quarantine_file = stack.enter_context(quarantine.open("w", encoding="utf-8"))
@@ -115,19 +120,19 @@ def stage(
             if isinstance(record, Unreadable):
                 _set_aside(record, staged, quarantine_file)
                 continue
-            text = repair_record(record.text) if spec.curate.repair else record.text
+            text = _repaired(record.text, text_key, sound) if spec.curate.repair else record.text
             parts = split_parts(text)
             if not all(content.strip() for name, content in parts.items() if name != "spans"):
                 staged.dropped["empty"] += 1
                 continue
-            if "label" in parts:
+            if "label" in parts and len(staged.labels) <= _MOST_LABELS:
                 staged.labels.add(_keyed(text_key, parts["label"]))
             if "spans" in parts:
                 staged.types.update(span.type for span in read_spans(parts["spans"]))
             key = _keyed(text_key, text)
-            record_id = harmless(record.id) if record.id is not None else key.hex()
+            record_id = shown(record.id) if record.id is not None else key.hex()
             subject = None if record.subject is None else _keyed(subject_key, record.subject).hex()
-            writers.add((record_id, text, key, subject, harmless(record.file), record.row, source))
+            writers.add((record_id, text, key, subject, shown(record.file), record.row, source))
             staged.records += 1
             if number % 1000 == 0:
                 report("read", staged.rows, 0)
@@ -136,20 +141,32 @@ def stage(
     return staged
 
 
+def _repaired(text: str, key: bytes, sound: Seen) -> str:
+    keyed = _keyed(key, text)
+    repaired = repair_record(text, sound=keyed in sound)
+    if repaired.sound:
+        sound.note(keyed)
+    return repaired.record
+
+
 class _Names:
     """Ids and file names as a dataset version may have them: an e-mail address as an id stays outside."""
 
-    def __init__(self, detector: Detector | None, key: bytes) -> None:
-        self._detector = detector
+    def __init__(self, detector: Callable[[], Detector] | None, key: bytes, harmless: Seen) -> None:
+        self._detector = None if detector is None else functools.cache(detector)  # to load it takes seconds
         self._key = key
+        self._harmless = harmless
         self._of = functools.lru_cache(maxsize=256)(self._examined)  # a file's name comes with each row
 
     def __call__(self, name: str) -> str:
         return name if self._detector is None else self._of(name)
 
     def _examined(self, name: str) -> str:
-        found = self._detector is not None and self._detector.find([name])[0]
-        return _keyed(self._key, name).hex() if found else name
+        keyed = _keyed(self._key, name)
+        if keyed not in self._harmless and self._detector is not None and self._detector().find([name])[0]:
+            return keyed.hex()
+        self._harmless.note(keyed)
+        return name
 
 
 def _read_all(

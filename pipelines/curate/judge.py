@@ -60,8 +60,9 @@ def judge_buckets(staged: Path, cache: Path, spec: CurateSpec, *, runner: Runner
     report("judge", 0, BUCKETS)
     todo = [bucket for bucket in range(BUCKETS) if not _is_judged(staged, cache, bucket)]
     size = sum(bucket_path(staged, bucket, "arrow").stat().st_size for bucket in todo)
-    turns = runner.run(JudgeTask(staged, cache, spec), todo, small=size < _SERIAL_CHARACTERS)
-    for done, _ in enumerate(turns, 1 + BUCKETS - len(todo)):
+    done = BUCKETS - len(todo)
+    for buckets in runner.run(JudgeTask(staged, cache, spec), todo, small=size < _SERIAL_CHARACTERS):
+        done += buckets
         report("judge", done, BUCKETS)
 
 

@@ -58,8 +58,9 @@ def sign_buckets(selected: Path, cache: Path, *, runner: Runner, report: Report)
     report("sign", 0, BUCKETS)
     todo = [bucket for bucket in range(BUCKETS) if _keys(selected, bucket) != _keys(cache, bucket)]
     size = sum(bucket_path(selected, bucket, "arrow").stat().st_size for bucket in todo)
-    turns = runner.run(SignTask(selected, cache), todo, small=size < _SERIAL_BYTES)
-    for done, _ in enumerate(turns, 1 + BUCKETS - len(todo)):
+    done = BUCKETS - len(todo)
+    for buckets in runner.run(SignTask(selected, cache), todo, small=size < _SERIAL_BYTES):
+        done += buckets
         report("sign", done, BUCKETS)
 
 

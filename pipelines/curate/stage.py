@@ -59,7 +59,7 @@ class _BucketWriters:
         self._writers = []
         for bucket in range(BUCKETS):
             sink = stack.enter_context(pa.OSFile(str(bucket_path(folder, bucket, "arrow")), "wb"))
-            self._writers.append(stack.enter_context(pa.ipc.new_file(sink, self._schema)))
+            self._writers.append(stack.enter_context(pa.ipc.new_stream(sink, self._schema)))
 
     def add(self, row: tuple[Any, ...]) -> None:
         bucket = bucket_of(row[0])

@@ -2,9 +2,9 @@
 
     python benchmarks/memory.py --megabytes 400 800 --folder FOLDER
 
-Each corpus goes through repair, language, quality, exact and near duplicates and the search for personal data that has a
-fixed form; names are kept, since a model of language would take hours here. Every 0.2 s the proportional set sizes (PSS:
-a page that n processes share counts a share of 1 / n in each) of the building process and all below it are added up.
+Each corpus goes through repair, language, quality, exact and near duplicates and the search for personal data that has
+a fixed form; names are kept, since a model of language would take hours here. Every 0.2 s the proportional set sizes
+(PSS: a page that n processes share counts as 1 / n in each) of the building process and all below it are added up.
 Prints the highest sum of each stage and the curve; FOLDER/curve-400.csv has every point.
 """
 
@@ -14,6 +14,7 @@ import argparse
 import csv
 import json
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -36,14 +37,20 @@ PIPELINE = {
 }
 DOMAIN = {"owner": "o", "readers": ["r"], "purposes": ["assist"], "may_derive_from": ["tax"]}
 
-SHORT = "the of and to in that is for with as on by this be at from or not have it are was which an".split()
-LONG = """account amount annual answer benefit business calendar charge child claim company contract control cost
-credit customer date decision deduction dependent document dollar election employee estate evidence exchange expense
-family federal final general gross household income individual interest investment letter limit local loss member method
-month notice number office order partner payment penalty period person plan portion power price property provision public
-purpose question reason receipt record refund relation report request resident result return rule salary sale schedule
-section service share single source spouse state statement support surplus table taxable term total transfer treatment
-trust value wage water week work worker year young""".split()
+WORD = re.compile(r"\w+")
+SHORT = WORD.findall("the of and to in that is for with as on by this be at from or not have it are was which an")
+LONG = WORD.findall(
+    """
+    account amount annual answer benefit business calendar charge child claim company contract control cost
+    credit customer date decision deduction dependent document dollar election employee estate evidence exchange
+    expense family federal final general gross household income individual interest investment letter limit
+    local loss member method month notice number office order partner payment penalty period person plan portion
+    power price property provision public purpose question reason receipt record refund relation report request
+    resident result return rule salary sale schedule section service share single source spouse state statement
+    support surplus table taxable term total transfer treatment trust value wage water week work worker year
+    young
+    """
+)
 
 
 @dataclass(frozen=True)

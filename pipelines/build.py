@@ -22,27 +22,40 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from governance.erasure import TombstoneKey
 from governance.errors import DataError
 from governance.keys import Keys
 from governance.policy import Policy
 from pipelines.assemble import assemble
 from pipelines.atomic import write_json
 from pipelines.cards import Traces, describe, write_card
-from pipelines.curate import filter_buckets, judge_buckets, repair_version, select_buckets, stage
+from pipelines.curate import (
+    LocalPool,
+    NearDuplicates,
+    Runner,
+    filter_buckets,
+    judge_buckets,
+    leave_near_duplicates,
+    near,
+    repair_version,
+    select_buckets,
+    sign_buckets,
+    stage,
+)
 from pipelines.curate.buckets import BUCKETS, read_bucket
-from pipelines.curate.erased import ERASED, Barred, drop_erased
+from pipelines.curate.erased import ERASED, drop_erased
 from pipelines.curate.exclusions import write_exclusions
+from pipelines.curate.identify import Identifier, detector_of_names
 from pipelines.curate.judge import read_reasons
-from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.personal_data import FilterJob
-from pipelines.curate.retention import RETENTION, Retention, known_since, retain_buckets
-from pipelines.curate.stage import EMPTY_FILE, Report, Staged, detector_of_names
+from pipelines.curate.retention import RETENTION, retain_buckets
+from pipelines.curate.seen import KEYS_FILE, seen
+from pipelines.curate.stage import EMPTY_FILE, Report, Staged
 from pipelines.curate.steps import judges, versions
 from pipelines.erasure.store import read_tombstones
+from pipelines.inputs import InForce, Inputs, check_unchanged, find_inputs
+from pipelines.latest import latest_of, point_latest
 from pipelines.place import Place, keep_quarantine, locked, remove_leftovers, remove_superseded, work_folder
-from pipelines.sources import SourceFile, SourceItem, list_items, reader_version, source_digest
-from pipelines.spec import PipelineSpec, SourceSpec
+from pipelines.spec import PipelineSpec
 from pipelines.versions import DatasetVersion, changed_records
 
 
@@ -80,36 +93,6 @@ class BuildResult:
         }
 
 
-@dataclass(frozen=True)
-class InForce:
-    """The retention of the domain's records.
-
-    Attributes:
-        note: says how long the result of these inputs holds.
-        since: the day whose result holds today; today, where no result does.
-    """
-
-    rule: Retention
-    note: Path
-    since: datetime.date
-
-    @classmethod
-    def of(cls, rule: Retention, note: Path) -> InForce:
-        return cls(rule, note, known_since(note, rule.today))
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Everything that a build depends on, listed and checked before any record is read."""
-
-    sources: list[tuple[SourceSpec, SourceItem]]
-    digest: str
-    filter_fingerprint: str
-    steps: str
-    barred: Barred
-    retention: InForce | None
-
-
 def build(
     spec: PipelineSpec,
     *,
@@ -117,6 +100,7 @@ def build(
     keys: Keys,
     storage: Path,
     processes: int | None = None,
+    runner: Runner | None = None,
     report: Report = lambda stage, done, total: None,
     today: datetime.date | None = None,
 ) -> BuildResult:
@@ -124,7 +108,8 @@ def build(
 
     Args:
         storage: the workspace's storage root; nothing is written outside it.
-        processes: for filtering personal data; the result does not depend on it. All cores if None.
+        processes: of this machine, all cores if None; the result does not depend on it.
+        runner: works through the steps in their place.
         report: called with (stage, done, total); total 0 means unknown. Units: rows, characters.
         today: from which the domain's retention counts; the date in UTC if None.
 
@@ -140,83 +125,10 @@ def build(
         return known
     with locked(place):
         if read_tombstones(storage, spec.domain) != inputs.barred.tombstones:  # erased while this build waited
-            inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage)
+            inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage, today=today)
         if (known := _known_result(place, inputs)) is not None:
             return known
-        return _build(spec, inputs, policy, keys, place, processes or os.cpu_count() or 1, report)
-
-
-def find_inputs(
-    spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path, today: datetime.date | None = None
-) -> Inputs:
-    """Lists the sources and fingerprints all inputs of a build. Reads changed files once, for hashing.
-
-    Where the domain has a retention, the day is an input too, and changes whenever a record passes its time.
-    """
-    from governance.pii import check_rules, filter_fingerprint
-
-    rules = policy.domains[spec.domain].pii
-    check_rules(rules, where=f"zoo.yaml: domains.{spec.domain}.pii")
-    place = Place(storage, spec.name)
-    sources = [(source, file) for source in spec.sources for file in list_items(source, spec.folder)]
-    content = source_digest([file for _, file in sources], place.stamps)
-    fingerprint = parts_fingerprint(filter_fingerprint(rules, keys.derive(spec.domain, "pseudonyms")))
-    steps = versions(judges(spec.curate))
-    formats = sorted({file.format for _, file in sources if isinstance(file, SourceFile)})
-    readers = "".join(map(reader_version, formats))
-    parts = ["4", repair_version(), readers, steps, content, spec.digest, fingerprint]
-    tombstones = read_tombstones(storage, spec.domain)
-    if tombstones:
-        parts.append(tombstones.digest)
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    barred = Barred.of(spec, tombstones, TombstoneKey(keys.derive(spec.domain, "tombstones")))
-    if (days := policy.domains[spec.domain].retention_days) is None:
-        return Inputs(sources, digest, fingerprint, steps, barred, None)
-    rule = Retention(days, today or _utc_date(), keys.derive(spec.domain, "first-seen"), place.first_seen)
-    digest = hashlib.sha256(f"{digest}\0{days}".encode()).hexdigest()
-    retention = InForce.of(rule, place.inputs / f"{digest[:32]}.retention.json")
-    digest = hashlib.sha256(f"{digest}\0{retention.since}".encode()).hexdigest()
-    return Inputs(sources, digest, fingerprint, steps, barred, retention)
-
-
-def _utc_date() -> datetime.date:
-    return datetime.datetime.now(datetime.UTC).date()
-
-
-def latest(spec: PipelineSpec, storage: Path) -> DatasetVersion | None:
-    """The version that the pipeline's last build gave; None before the first, or when it was removed.
-
-    Raises:
-        DataError: it is damaged.
-    """
-    return _latest(Place(storage, spec.name))
-
-
-def latest_card(spec: PipelineSpec, storage: Path) -> Path | None:
-    """The data card (JSON) of the pipeline's last build; None before the first, or when it was removed.
-
-    Raises:
-        DataError: what the last build left is damaged.
-    """
-    place = Place(storage, spec.name)
-    card = place.card(str(_last_build(place).get("build", "")))
-    return card if card.is_file() else None
-
-
-def _latest(place: Place) -> DatasetVersion | None:
-    digest = _last_build(place).get("digest")
-    folder = place.datasets / str(digest)[:16]
-    return DatasetVersion.open(folder) if digest is not None and folder.is_dir() else None
-
-
-def _last_build(place: Place) -> dict[str, str]:
-    try:
-        content = json.loads(place.latest.read_text(encoding="utf-8"))
-        return {"digest": content["digest"], **content}
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"unreadable ({type(error).__name__})", where=str(place.latest), fix="remove it") from None
+        return _build(spec, inputs, policy, keys, place, runner or LocalPool(processes or os.cpu_count() or 1), report)
 
 
 def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
@@ -234,7 +146,7 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     excluded, card = known.get("exclusions"), place.card(inputs.digest)
     if not card.is_file() or (excluded is not None and not Path(excluded).is_file()):
         return None
-    previous = _latest(place)
+    previous = latest_of(place)
     point_latest(place, version, inputs.digest)
     return BuildResult(
         version,
@@ -254,45 +166,54 @@ def _build(
     policy: Policy,
     keys: Keys,
     place: Place,
-    processes: int,
+    runner: Runner,
     report: Report,
 ) -> BuildResult:
-    previous = _latest(place)
+    previous = latest_of(place)
     remove_leftovers(place)
     with work_folder(place) as work:
         quarantine = work / "quarantine.jsonl"
+        sound = place.cache("sound", hashlib.sha256(repair_version().encode()).hexdigest())
+        harmless = place.cache("harmless", inputs.filter_fingerprint)
         try:
-            staged = stage(
-                spec,
-                inputs.sources,
-                work / "staged",
-                quarantine,
-                text_key=keys.derive(spec.domain, "texts"),
-                subject_key=keys.derive(spec.domain, "subjects"),
-                detector=detector_of_names(policy, spec.domain),
-                barred=inputs.barred,
-                report=report,
-            )
+            with seen(sound / KEYS_FILE) as sound_texts, seen(harmless / KEYS_FILE) as harmless_names:
+                identify = Identifier(
+                    spec,
+                    text_key=keys.derive(spec.domain, "texts"),
+                    subject_key=keys.derive(spec.domain, "subjects"),
+                    detector=detector_of_names(policy, spec.domain),
+                    sound=sound_texts,
+                    harmless=harmless_names,
+                )
+                staged = stage(
+                    spec,
+                    inputs.sources,
+                    work / "staged",
+                    quarantine,
+                    identify=identify,
+                    barred=inputs.barred,
+                    report=report,
+                )
         finally:
             kept = keep_quarantine(quarantine, place.quarantine(inputs.digest))
-        _check_unchanged(spec, inputs)
+        check_unchanged(spec, inputs)
         if erased := drop_erased(work / "staged", inputs.barred):
             staged.dropped[ERASED] += erased
         until = _retain(spec, work / "staged", inputs.retention, staged)
-        dropped = staged.dropped + _select(spec, place, work, processes, report)
-        _check_unchanged(spec, inputs)
+        dropped = staged.dropped + _select(spec, place, work, runner, report)
+        check_unchanged(spec, inputs)
         cache = place.cache("filtered", inputs.filter_fingerprint)
         job = FilterJob(
             rules=policy.domains[spec.domain].pii,
             key=keys.derive(spec.domain, "pseudonyms"),
             hash_key=keys.derive(spec.domain, "pii-hashes"),
         )
-        filter_buckets(work / "selected", cache, job, processes=processes, report=report)
+        filter_buckets(work / "selected", cache, job, runner=runner, report=report)
         report("write shards", 0, 0)
-        version = assemble(spec, work / "selected", cache, place.datasets)
+        version = assemble(spec, work / "selected", cache, place.datasets, previous)
         excluded = place.exclusions(inputs.digest)
         cache_of_excluded = place.cache("excluded", inputs.filter_fingerprint)
-        filter_buckets(work / "excluded", cache_of_excluded, job, processes=processes, report=report)
+        filter_buckets(work / "excluded", cache_of_excluded, job, runner=runner, report=report)
         write_exclusions(work / "excluded", cache_of_excluded, work / "staged" / EMPTY_FILE, excluded, version.label)
     traces = Traces(inputs.digest, excluded, place.quarantine(inputs.digest) if kept else None)
     write_card(describe(spec, version, traces), place.card(inputs.digest))
@@ -314,8 +235,8 @@ def _build(
     if inputs.retention is not None:
         write_json(inputs.retention.note, {"since": str(inputs.retention.since), "until": str(until)})
     point_latest(place, version, inputs.digest)
-    remove_superseded(cache)
-    remove_superseded(cache_of_excluded)
+    for step in (cache, cache_of_excluded, sound, harmless):
+        remove_superseded(step)
     return result
 
 
@@ -335,21 +256,30 @@ def _retain(spec: PipelineSpec, folder: Path, retention: InForce | None, staged:
     return retained.until
 
 
-def _select(spec: PipelineSpec, place: Place, work: Path, processes: int, report: Report) -> Counter[str]:
+def _select(spec: PipelineSpec, place: Place, work: Path, runner: Runner, report: Report) -> Counter[str]:
     """Judges the staged records, where the pipeline asks for it, and divides them. Returns drops by reason."""
     steps = judges(spec.curate)
     judged = place.cache("judged", versions(steps))
     if steps:
-        judge_buckets(work / "staged", judged, spec.curate, processes=processes, report=report)
+        judge_buckets(work / "staged", judged, spec.curate, runner=runner, report=report)
+    selected, excluded = work / "selected", work / "excluded"
+    report("remove duplicates", 0, 0)
     dropped = select_buckets(
         work / "staged",
-        work / "selected",
-        work / "excluded",
-        dedup=spec.curate.dedup,
+        selected,
+        excluded,
+        exact=spec.curate.dedup.exact,
         reasons=lambda bucket: read_reasons(judged, bucket),
     )
+    signed = place.cache("signed", hashlib.sha256(near.version().encode()).hexdigest())
+    if (threshold := spec.curate.dedup.near) is not None:
+        sign_buckets(selected, signed, runner=runner, report=report)
+        report("remove near duplicates", 0, 0)
+        duplicates = NearDuplicates(selected, signed, work / "scratch", threshold)
+        dropped += leave_near_duplicates(selected, excluded, duplicates)
     remove_superseded(judged)
-    _check_something_stays(spec, work / "selected", dropped)
+    remove_superseded(signed)
+    _check_something_stays(spec, selected, dropped)
     return dropped
 
 
@@ -362,28 +292,3 @@ def _check_something_stays(spec: PipelineSpec, selected: Path, dropped: Counter[
         where=spec.name,
         fix="loosen them, see docs/pipelines.md",
     )
-
-
-def point_latest(place: Place, version: DatasetVersion, build: str | None) -> None:
-    """Makes a version the pipeline's present one.
-
-    Args:
-        build: digest of the inputs that it was built from; None for one that was made from another version.
-    """
-    content = {"digest": version.digest} | ({} if build is None else {"build": build})
-    try:
-        if json.loads(place.latest.read_text(encoding="utf-8")) == content:
-            return
-    except (FileNotFoundError, ValueError):
-        pass
-    write_json(place.latest, content)
-
-
-def _check_unchanged(spec: PipelineSpec, inputs: Inputs) -> None:
-    """A file that changes while it is read would give a version that no source ever had."""
-    for _, file in inputs.sources:
-        if not file.unchanged():
-            raise DataError("the file changed while it was read", where=file.name, fix="run the same command again")
-    if versions(judges(spec.curate)) != inputs.steps:
-        suites = "the evaluation suites changed while the build used them"
-        raise DataError(suites, where=spec.name, fix="run the same command again")

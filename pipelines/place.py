@@ -101,7 +101,7 @@ def work_folder(place: Place) -> Iterator[Path]:
     work = place.work
     try:
         shutil.rmtree(work, ignore_errors=True)  # what a killed build left
-        for name in ("staged", "selected", "excluded"):
+        for name in ("staged", "selected", "excluded", "scratch"):
             (work / name).mkdir(parents=True, mode=0o700)
         yield work
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines import BuildResult, PipelineSpec, build
+from pipelines.curate import Runner
 from zoo.openlineage import dataset_version, observed, sources_of
 from zoo.recording import record_build, record_grants
 from zoo.screen import Screen
@@ -10,12 +11,12 @@ from zoo.workspace import Workspace
 
 
 def build_data(
-    spec: PipelineSpec, workspace: Workspace, screen: Screen, *, processes: int | None = None
+    spec: PipelineSpec, workspace: Workspace, screen: Screen, *, runner: Runner | None = None
 ) -> BuildResult:
     """`pipelines.build` in a workspace.
 
     Args:
-        processes: for filtering personal data; all cores if None.
+        runner: works through the steps; all cores of this machine if None.
 
     Raises:
         PolicyRefused: the domain is not in the policy.
@@ -30,7 +31,7 @@ def build_data(
             policy=workspace.policy,
             keys=workspace.keys,
             storage=workspace.storage,
-            processes=processes,
+            runner=runner,
             report=screen.progress,
         )
         record_build(workspace, result)

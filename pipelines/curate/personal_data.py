@@ -7,19 +7,22 @@ filtered text only.
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Iterator
-from concurrent.futures import as_completed
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from governance.policy import PiiRules
 from pipelines.atomic import atomic_path
 from pipelines.curate.buckets import BUCKETS, bucket_path, filtered_schema, read_bucket
 from pipelines.curate.parts_filter import filter_records
+from pipelines.curate.runners import DoesBucket, Runner
 from pipelines.curate.stage import Report
-from pipelines.workers import Workers
+
+if TYPE_CHECKING:
+    from governance.pii import PiiFilter
 
 #: Texts of one call of the filter, and the least that is worth a second process: characters.
 _BATCH_CHARACTERS = 100_000
@@ -37,7 +40,21 @@ class FilterJob:
     hash_key: bytes
 
 
-def filter_buckets(selected: Path, cache: Path, job: FilterJob, *, processes: int, report: Report) -> None:
+@dataclass(frozen=True)
+class FilterTask:
+    """Brings a bucket of `cache` up to date with the same one of `selected`."""
+
+    selected: Path
+    cache: Path
+    job: FilterJob
+    purpose = "filters personal data"
+
+    def start(self) -> DoesBucket:
+        pii_filter = functools.cache(lambda: _make_filter(self.job))  # a bucket that only lost texts needs none
+        return lambda bucket: filter_bucket(bucket, self.selected, self.cache, pii_filter, self.job.hash_key)
+
+
+def filter_buckets(selected: Path, cache: Path, job: FilterJob, *, runner: Runner, report: Report) -> None:
     """Brings `cache` up to date with the records in `selected`.
 
     Args:
@@ -52,47 +69,21 @@ def filter_buckets(selected: Path, cache: Path, job: FilterJob, *, processes: in
     total = sum(work[bucket] or 0 for bucket in buckets)
     done = 0
     report("filter personal data", 0, total)
-    for characters in _run(buckets, selected, cache, job, 1 if total < _SERIAL_CHARACTERS else processes):
+    for characters in runner.run(FilterTask(selected, cache, job), buckets, small=total < _SERIAL_CHARACTERS):
         done += characters
         report("filter personal data", done, total)
 
 
-def _run(buckets: list[int], selected: Path, cache: Path, job: FilterJob, processes: int) -> Iterator[int]:
-    if processes == 1:
-        worker = _make_filter(job) if buckets else None
-        for bucket in buckets:
-            yield filter_bucket(bucket, selected, cache, worker, job.hash_key)
-        return
-    workers = Workers(processes, "filters personal data", _start_worker, job)
-    try:
-        for future in as_completed([workers.submit(_work, bucket, selected, cache) for bucket in buckets]):
-            yield workers.result(future)
-    finally:
-        workers.close()
-
-
-_worker: tuple[Any, bytes] | None = None
-
-
-def _start_worker(job: FilterJob) -> None:
-    global _worker
-    _worker = (_make_filter(job), job.hash_key)
-
-
-def _work(bucket: int, selected: Path, cache: Path) -> int:
-    if _worker is None:
-        raise RuntimeError("the worker was not started by filter_buckets")
-    return filter_bucket(bucket, selected, cache, *_worker)
-
-
-def _make_filter(job: FilterJob) -> Any:
+def _make_filter(job: FilterJob) -> PiiFilter:
     from governance.pii import Detector, PiiFilter, entities_to_find
 
     detector = Detector.create(entities=entities_to_find(job.rules))
     return PiiFilter(job.rules, detector, job.key)
 
 
-def filter_bucket(bucket: int, selected: Path, cache: Path, pii_filter: Any, hash_key: bytes) -> int:
+def filter_bucket(
+    bucket: int, selected: Path, cache: Path, make_filter: Callable[[], PiiFilter], hash_key: bytes
+) -> int:
     """Filters the texts of a bucket that the cache lacks. Returns their number of characters."""
     texts = _texts_by_key(selected, bucket)
     path = bucket_path(cache, bucket, "parquet")
@@ -101,7 +92,7 @@ def filter_bucket(bucket: int, selected: Path, cache: Path, pii_filter: Any, has
     characters = 0
     saved = time.monotonic()
     for batch in _batches(missing, texts):
-        for key, row in zip(batch, _filter(batch, texts, pii_filter, hash_key), strict=True):
+        for key, row in zip(batch, _filter(batch, texts, make_filter(), hash_key), strict=True):
             known[key] = row
             characters += len(texts[key])
         if time.monotonic() - saved > _SAVE_SECONDS:
@@ -111,7 +102,9 @@ def filter_bucket(bucket: int, selected: Path, cache: Path, pii_filter: Any, has
     return characters
 
 
-def _filter(batch: list[bytes], texts: dict[bytes, str], pii_filter: Any, hash_key: bytes) -> Iterator[dict[str, Any]]:
+def _filter(
+    batch: list[bytes], texts: dict[bytes, str], pii_filter: PiiFilter, hash_key: bytes
+) -> Iterator[dict[str, Any]]:
     from governance.pii import pii_hash
 
     originals = [texts[key] for key in batch]
@@ -144,12 +137,15 @@ def _texts_by_key(selected: Path, bucket: int) -> dict[bytes, str]:
 
 def _characters_to_do(selected: Path, cache: Path, bucket: int) -> int | None:
     """Characters that are not filtered yet; None when the cached bucket holds just what is needed."""
-    texts = _texts_by_key(selected, bucket)
-    path = bucket_path(cache, bucket, "parquet")
-    known = {row["text_key"] for row in _read_cached(path, columns=["text_key"])}
-    if known == set(texts):
+    import pyarrow.compute as pc
+
+    table = read_bucket(selected, bucket, ["text_key", "text"])
+    lengths = pc.utf8_length(table.column("text")).to_pylist()
+    characters = dict(zip(table.column("text_key").to_pylist(), lengths, strict=True))
+    known = {row["text_key"] for row in _read_cached(bucket_path(cache, bucket, "parquet"), columns=["text_key"])}
+    if known == set(characters):
         return None
-    return sum(len(text) for key, text in texts.items() if key not in known)
+    return sum(count for key, count in characters.items() if key not in known)
 
 
 def _read_cached(path: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:

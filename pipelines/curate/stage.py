@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from governance.errors import DataError
-from governance.keys import keyed_hash
-from governance.policy import Policy
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
 from pipelines.curate.erased import ERASED, Barred
-from pipelines.curate.repair import repair_record
+from pipelines.curate.identify import Identifier, read_all
 from pipelines.parts import read_spans, split_parts
-from pipelines.sources import Record, SourceItem, Unreadable, read_records
+from pipelines.sources import SourceItem, Unreadable
 from pipelines.spec import PipelineSpec, SourceSpec
-
-if TYPE_CHECKING:
-    from governance.pii import Detector
 
 _FLUSH_BYTES = 1 << 19
 
@@ -62,7 +56,7 @@ class _BucketWriters:
         self._writers = []
         for bucket in range(BUCKETS):
             sink = stack.enter_context(pa.OSFile(str(bucket_path(folder, bucket, "arrow")), "wb"))
-            self._writers.append(stack.enter_context(pa.ipc.new_file(sink, self._schema)))
+            self._writers.append(stack.enter_context(pa.ipc.new_stream(sink, self._schema)))
 
     def add(self, row: tuple[Any, ...]) -> None:
         bucket = bucket_of(row[0])
@@ -92,9 +86,7 @@ def stage(
     folder: Path,
     quarantine: Path,
     *,
-    text_key: bytes,
-    subject_key: bytes,
-    detector: Detector | None,
+    identify: Identifier,
     barred: Barred,
     report: Report,
 ) -> Staged:
@@ -104,7 +96,7 @@ def stage(
     Args:
         text_key: key of the hash that stands for a text wherever the text itself may not be kept.
         subject_key: key of the hash that stands for a subject.
-        detector: of personal data with a fixed form, for ids and file names; a keyed hash takes the
+        detector: makes one of personal data with a fixed form, for ids and file names; a keyed hash takes the
             place of one that holds some. None: the domain keeps all of it.
         barred: what was erased; nothing is noted of it, not even that it was empty.
 
@@ -113,7 +105,6 @@ def stage(
             more rows than `curate.max_quarantined` allows had to be set aside.
     """
     staged = Staged()
-    identify = Identifier(spec, text_key=text_key, subject_key=subject_key, detector=detector)
     with ExitStack() as stack:
         writers = _BucketWriters(folder, stack)
         quarantine_file = stack.enter_context(quarantine.open("w", encoding="utf-8"))
@@ -132,8 +123,8 @@ def stage(
                 staged.dropped["empty"] += 1
                 _note_empty(named.id, identify.harmless(record.file), record.row, source, empty_file)
                 continue
-            if "label" in parts:
-                staged.labels.add(keyed_hash(text_key, parts["label"]))
+            if "label" in parts and len(staged.labels) <= _MOST_LABELS:
+                staged.labels.add(identify.key_of(parts["label"]))
             if "spans" in parts:
                 staged.types.update(span.type for span in read_spans(parts["spans"]))
             what = (named.id, named.text, named.text_key, named.subject)
@@ -144,74 +135,6 @@ def stage(
         writers.flush()
     _check_counts(staged, spec)
     return staged
-
-
-@dataclass(frozen=True)
-class Identified:
-    """A record under the names that a dataset version has for it.
-
-    Attributes:
-        text: repaired.
-        text_key: keyed hash that stands for the text.
-        subject: keyed hash (hex) that stands for who it is about.
-    """
-
-    id: str
-    text: str
-    text_key: bytes
-    subject: str | None
-
-
-class Identifier:
-    """Names records of a pipeline; an e-mail address as an id stays outside.
-
-    Args: those of `stage`.
-    """
-
-    def __init__(self, spec: PipelineSpec, *, text_key: bytes, subject_key: bytes, detector: Detector | None) -> None:
-        self._repair = spec.curate.repair
-        self._text_key = text_key
-        self._subject_key = subject_key
-        self._detector = detector
-        self._of = functools.lru_cache(maxsize=256)(self._examined)  # a file's name comes with each row
-
-    def __call__(self, record: Record) -> Identified:
-        text = repair_record(record.text) if self._repair else record.text
-        key = keyed_hash(self._text_key, text)
-        record_id = self.harmless(record.id) if record.id is not None else key.hex()
-        return Identified(record_id, text, key, None if record.subject is None else self.subject(record.subject))
-
-    def subject(self, subject: str) -> str:
-        """The hash that stands for a subject."""
-        return keyed_hash(self._subject_key, subject).hex()
-
-    def harmless(self, name: str) -> str:
-        """An id or a file's name, or a hash in place of one that holds personal data."""
-        return name if self._detector is None else self._of(name)
-
-    def _examined(self, name: str) -> str:
-        found = self._detector is not None and self._detector.find([name])[0]
-        return keyed_hash(self._text_key, name).hex() if found else name
-
-
-def detector_of_names(policy: Policy, domain: str) -> Detector | None:
-    """Finds in ids and file names what has a fixed form; a model of language would guess there."""
-    from governance.pii import Detector, entities_to_find
-    from governance.pii.entities import STRUCTURED_TYPES
-
-    # Each path of a source in a bucket is a URL.
-    wanted = entities_to_find(policy.domains[domain].pii) & STRUCTURED_TYPES - {"URL"}
-    return Detector.create(entities=wanted) if wanted else None
-
-
-def read_all(
-    spec: PipelineSpec, sources: Sequence[tuple[SourceSpec, SourceItem]]
-) -> Iterator[tuple[int, Record | Unreadable]]:
-    """Records with the numbers of their sources in the pipeline."""
-    for source, file in sources:
-        number = spec.sources.index(source)
-        for record in read_records(file, source, domain=spec.domain, max_bytes=spec.curate.max_record_bytes):
-            yield number, record
 
 
 def _set_aside(record: Unreadable, staged: Staged, quarantine: Any) -> None:

@@ -21,8 +21,8 @@ from governance.errors import ConfigError, DataError
 from governance.keys import Keys, keyed_hash
 from governance.policy import Policy
 from pipelines.curate.erased import threshold_of
+from pipelines.curate.identify import Identifier, detector_of_names, read_all
 from pipelines.curate.likeness import THRESHOLD, alike, keyed, pack, plain_signatures
-from pipelines.curate.stage import Identifier, detector_of_names, read_all
 from pipelines.parts import plain_text
 from pipelines.sources import Record, list_items
 from pipelines.spec import PipelineSpec

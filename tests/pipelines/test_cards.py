@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from governance import DataError
 from pipelines import BuildResult, build
-from pipelines.build import latest_card
 from pipelines.cards import DataCard, Traces, describe, page, read_card, with_tokens
 from pipelines.cards.describe import lengths
+from pipelines.latest import latest_card
 from tests.support.workspace import PIPELINE, bundled_rows, make_workspace, run_zoo, write_jsonl
 from zoo.workspace import Workspace
 

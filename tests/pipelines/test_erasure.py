@@ -15,9 +15,10 @@ from governance.erasure import TombstoneKey, Tombstones
 from governance.errors import DataError
 from governance.keys import Keys
 from governance.policy import Domain, Policy
-from pipelines.build import build, detector_of_names
+from pipelines.build import build
 from pipelines.curate.buckets import BUCKETS, read_bucket
 from pipelines.curate.erased import Barred, drop_erased
+from pipelines.curate.identify import Identifier, detector_of_names
 from pipelines.curate.likeness import _siphash, alike, keyed_signatures, pack, unpack
 from pipelines.curate.stage import stage
 from pipelines.erasure.find import Searched, Target, find_records
@@ -62,18 +63,16 @@ def staged_after_erasure(spec: PipelineSpec, folder: Path, stones: Tombstones) -
     """Ids that are left when a build stages the present source, and how many left."""
     (folder / "staged").mkdir(parents=True)
     sources = [(source, item) for source in spec.sources for item in list_items(source, spec.folder)]
-    stage(
+    identify = Identifier(
         spec,
-        sources,
-        folder / "staged",
-        folder / "quarantine",
         text_key=KEYS.derive("notes", "texts"),
         subject_key=KEYS.derive("notes", "subjects"),
         detector=detector_of_names(POLICY, "notes"),
-        report=lambda *_: None,
     )
-    key = TombstoneKey(KEYS.derive("notes", "tombstones"))
-    dropped = drop_erased(folder / "staged", Barred.of(spec, stones, key))
+    barred = Barred.of(spec, stones, TombstoneKey(KEYS.derive("notes", "tombstones")))
+    names = {"identify": identify, "barred": barred, "report": lambda *_: None}
+    stage(spec, sources, folder / "staged", folder / "quarantine", **names)
+    dropped = drop_erased(folder / "staged", barred)
     left = [read_bucket(folder / "staged", bucket, ["id"]).column("id").to_pylist() for bucket in range(BUCKETS)]
     return {record_id for ids in left for record_id in ids}, dropped
 

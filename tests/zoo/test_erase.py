@@ -136,7 +136,9 @@ def test_who_saw_the_subject_leaves_service_and_nothing_of_it_stays(workspace: W
 
     receipt = json.loads(Path(erased.receipt or "").read_text())
     assert workspace.ledger.verify(receipt=receipt).ok
-    assert receipt["payload"] == erased.journal.payload() and receipt["payload"]["models"] == list(planned.journal.models)
+    assert receipt["payload"] == erased.journal.payload() and receipt["payload"]["models"] == list(
+        planned.journal.models
+    )
     with sqlite3.connect(storage / "ledger.db") as ledger:
         ledger.execute("UPDATE ledger SET body = replace(body, 'near_duplicates\":1', 'near_duplicates\":0')")
     assert not workspace.ledger.verify(receipt=receipt).ok, "an edited entry is found"

@@ -115,15 +115,17 @@ def export(
 @data_app.command("build")
 def data_build(
     pipeline: Annotated[str, typer.Argument(help="Name of a pipelines/*.yaml file.")],
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="For filtering personal data; all cores if absent.")
-    ] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Of this machine; all cores if absent.")] = None,
+    runner: Annotated[str, typer.Option(help="Who works through the steps: local or beam.")] = "local",
+    beam_options: Annotated[
+        str, typer.Option(help='Of Apache Beam: "--runner=FlinkRunner --flink_master=…"; in this process if absent.')
+    ] = "",
     json: Json = False,
 ) -> None:
     """Build the dataset version of a pipeline's present sources."""
     from zoo.cli.data import run_data_build
 
-    run_data_build(pipeline, processes, json)
+    run_data_build(pipeline, processes, runner, beam_options, json)
 
 
 @data_app.command("show")

@@ -4,31 +4,56 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import os
+import shlex
 from collections import Counter
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from governance.errors import DataError
+from governance.errors import ConfigError, DataError, did_you_mean
 from zoo.cli.output import print_facts, print_json
 from zoo.screen import terminal_screen
 from zoo.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipelines import DatasetVersion
+    from pipelines.curate import Runner
 
 
-def run_data_build(pipeline: str, processes: int | None, as_json: bool) -> None:
+def run_data_build(pipeline: str, processes: int | None, runner: str, beam_options: str, as_json: bool) -> None:
+    """Args: `beam_options` as one would write them on Beam's own command line."""
     from zoo.data import build_data
 
+    chosen = _runner(runner, processes, beam_options)
     workspace = Workspace.current()
     spec = workspace.pipeline(pipeline)
     with terminal_screen() as screen:
-        result = build_data(spec, workspace, screen, processes=processes)
+        result = build_data(spec, workspace, screen, runner=chosen)
     content = result.to_json()
     if as_json:
         print_json(content)
         return
     print("nothing to do: the sources are unchanged" if result.reused else "built")
     print_facts(content)
+
+
+def _runner(name: str, processes: int | None, beam_options: str) -> Runner:
+    """Raises ConfigError: no such runner, options of another one, or Beam is not installed."""
+    from pipelines.curate import LocalPool
+
+    if name not in ("local", "beam"):
+        raise ConfigError(f'no runner "{name}"{did_you_mean(name, ("local", "beam"))}', fix="use local or beam")
+    if name == "local":
+        if beam_options:
+            raise ConfigError("--beam-options are for --runner beam", fix="add --runner beam")
+        return LocalPool(processes or os.cpu_count() or 1)
+    if processes is not None:
+        raise ConfigError("--processes is for --runner local", fix="say how many workers with --beam-options")
+    if find_spec("apache_beam") is None:
+        raise ConfigError("Apache Beam is not installed", fix='run `pip install "domain-zoo[beam]"`')
+    from pipelines.beam import BeamRunner
+
+    return BeamRunner(tuple(shlex.split(beam_options)))
 
 
 def run_data_show(pipeline: str, records: int, as_json: bool) -> None:
@@ -54,8 +79,8 @@ def run_data_show(pipeline: str, records: int, as_json: bool) -> None:
 
 
 def run_data_card(pipeline: str, as_json: bool) -> None:
-    from pipelines.build import latest_card
     from pipelines.cards import read_card
+    from pipelines.latest import latest_card
 
     workspace = Workspace.current()
     path = latest_card(workspace.pipeline(pipeline), workspace.storage)

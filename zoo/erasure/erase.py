@@ -18,7 +18,6 @@ from typing import Any
 from governance.erasure import Journal, TombstoneKey, Tombstones
 from governance.erasure.journal import Found
 from governance.errors import BusyError, ConfigError, DataError, did_you_mean
-from pipelines.build import find_inputs, latest, point_latest
 from pipelines.erasure.find import Searched, Target, find_records
 from pipelines.erasure.remove import (
     holds_erased,
@@ -31,6 +30,8 @@ from pipelines.erasure.remove import (
 from pipelines.erasure.rewrite import rewrite
 from pipelines.erasure.store import Place as ErasurePlace
 from pipelines.erasure.store import add_tombstones, read_journal, read_tombstones, write_journal
+from pipelines.inputs import find_inputs
+from pipelines.latest import latest, point_latest
 from pipelines.place import Place, locked
 from pipelines.spec import PipelineSpec
 from pipelines.versions import DatasetVersion

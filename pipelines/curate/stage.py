@@ -24,7 +24,7 @@ from pipelines.spec import PipelineSpec, SourceSpec
 if TYPE_CHECKING:
     from governance.pii import Detector
 
-_FLUSH_BYTES = 1 << 19
+_FLUSH_BYTES = 1 << 17
 
 #: Classes that a pipeline may have. In a closed set of names for classes no person hides.
 _MOST_LABELS = 1_000

@@ -17,7 +17,6 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -222,9 +221,9 @@ def _build(
                     quarantine,
                     text_key=keys.derive(spec.domain, "texts"),
                     subject_key=keys.derive(spec.domain, "subjects"),
-                    detector=_detector_of_names(policy, spec.domain),
-                    sound=sound_texts,
-                    harmless=harmless_names,
+                    detector=lambda: _detector_of_names(policy, spec.domain),
+                    sound_texts=sound_texts,
+                    harmless_names=harmless_names,
                     report=report,
                 )
         finally:
@@ -304,14 +303,14 @@ def _check_something_stays(spec: PipelineSpec, selected: Path, dropped: Counter[
     )
 
 
-def _detector_of_names(policy: Policy, domain: str) -> Callable[[], Detector] | None:
-    """Makes what finds in ids and file names what has a fixed form; a model of language would guess there."""
+def _detector_of_names(policy: Policy, domain: str) -> Detector | None:
+    """Finds in ids and file names what has a fixed form; a model of language would guess there."""
     from governance.pii import Detector, entities_to_find
     from governance.pii.entities import STRUCTURED_TYPES
 
     # Each path of a source in a bucket is a URL.
     wanted = entities_to_find(policy.domains[domain].pii) & STRUCTURED_TYPES - {"URL"}
-    return (lambda: Detector.create(entities=wanted)) if wanted else None
+    return Detector.create(entities=wanted) if wanted else None
 
 
 def _point_latest(place: Place, version: DatasetVersion) -> None:

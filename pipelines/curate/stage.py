@@ -91,9 +91,9 @@ def stage(
     *,
     text_key: bytes,
     subject_key: bytes,
-    detector: Callable[[], Detector] | None,
-    sound: Seen,
-    harmless: Seen,
+    detector: Callable[[], Detector | None],
+    sound_texts: Seen,
+    harmless_names: Seen,
     report: Report,
 ) -> Staged:
     """Reads all sources into bucket files in `folder`, and unreadable rows into `quarantine` (JSON lines).
@@ -102,16 +102,16 @@ def stage(
         text_key: key of the hash that stands for a text wherever the text itself may not be kept.
         subject_key: key of the hash that stands for a subject.
         detector: makes one of personal data with a fixed form, for ids and file names; a keyed hash takes the
-            place of one that holds some. None: the domain keeps all of it.
-        sound: texts that ftfy leaves as they are.
-        harmless: names in which the detector finds nothing.
+            place of one that holds some. It gives None where the domain keeps all of it.
+        sound_texts: those that ftfy leaves as they are.
+        harmless_names: those in which the detector finds nothing.
 
     Raises:
         DataError: a file is unreadable, a record belongs to another domain, nothing is left, or
             more rows than `curate.max_quarantined` allows had to be set aside.
     """
     staged = Staged()
-    shown = _Names(detector, text_key, harmless)
+    harmless = _Names(detector, text_key, harmless_names)
     with ExitStack() as stack:
         writers = _BucketWriters(folder, stack)
         quarantine_file = stack.enter_context(quarantine.open("w", encoding="utf-8"))
@@ -120,7 +120,7 @@ def stage(
             if isinstance(record, Unreadable):
                 _set_aside(record, staged, quarantine_file)
                 continue
-            text = _repaired(record.text, text_key, sound) if spec.curate.repair else record.text
+            text = _repaired(record.text, text_key, sound_texts) if spec.curate.repair else record.text
             parts = split_parts(text)
             if not all(content.strip() for name, content in parts.items() if name != "spans"):
                 staged.dropped["empty"] += 1
@@ -130,9 +130,9 @@ def stage(
             if "spans" in parts:
                 staged.types.update(span.type for span in read_spans(parts["spans"]))
             key = _keyed(text_key, text)
-            record_id = shown(record.id) if record.id is not None else key.hex()
+            record_id = harmless(record.id) if record.id is not None else key.hex()
             subject = None if record.subject is None else _keyed(subject_key, record.subject).hex()
-            writers.add((record_id, text, key, subject, shown(record.file), record.row, source))
+            writers.add((record_id, text, key, subject, harmless(record.file), record.row, source))
             staged.records += 1
             if number % 1000 == 0:
                 report("read", staged.rows, 0)
@@ -152,20 +152,20 @@ def _repaired(text: str, key: bytes, sound: Seen) -> str:
 class _Names:
     """Ids and file names as a dataset version may have them: an e-mail address as an id stays outside."""
 
-    def __init__(self, detector: Callable[[], Detector] | None, key: bytes, harmless: Seen) -> None:
-        self._detector = None if detector is None else functools.cache(detector)  # to load it takes seconds
+    def __init__(self, detector: Callable[[], Detector | None], key: bytes, known: Seen) -> None:
+        self._detector = functools.cache(detector)  # to load it takes seconds
         self._key = key
-        self._harmless = harmless
+        self._known = known
         self._of = functools.lru_cache(maxsize=256)(self._examined)  # a file's name comes with each row
 
     def __call__(self, name: str) -> str:
-        return name if self._detector is None else self._of(name)
+        return self._of(name)
 
     def _examined(self, name: str) -> str:
         keyed = _keyed(self._key, name)
-        if keyed not in self._harmless and self._detector is not None and self._detector().find([name])[0]:
+        if keyed not in self._known and (detector := self._detector()) is not None and detector.find([name])[0]:
             return keyed.hex()
-        self._harmless.note(keyed)
+        self._known.note(keyed)
         return name
 
 

@@ -116,17 +116,22 @@ def _remove_tree(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def final_records(bucket: int, selected: Path, cache: Path) -> Iterator[FinalRecord]:
-    """Joins a bucket's records with their filtered texts, in the order of ids."""
+def final_records(bucket: int, selected: Path, cache: Path, wanted: Callable[[str], bool]) -> Iterator[FinalRecord]:
+    """Joins records of a bucket with their filtered texts, in the order of ids. Args: `wanted` says of which ids."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     rows = read_bucket(selected, bucket, ["id", "text_key", "subject", "file", "row", "source"]).to_pylist()
+    rows = [row for row in rows if wanted(row["id"])]
     if not rows:
         return
-    filtered = pq.read_table(bucket_path(cache, bucket, "parquet")).to_pylist()
-    by_key = {row["text_key"]: row for row in filtered}
-    for row in rows:
-        content = by_key[row["text_key"]]
+    filtered = pq.read_table(bucket_path(cache, bucket, "parquet"))
+    keys = pa.array([row["text_key"] for row in rows], pa.binary(16))
+    contents = filtered.take(pc.index_in(keys, value_set=filtered.column("text_key"))).to_pylist()
+    for row, content in zip(rows, contents, strict=True):
+        if content["text_key"] != row["text_key"]:
+            raise RuntimeError(f"the text of a record of bucket {bucket} was not filtered")
         yield FinalRecord(
             id=row["id"],
             text=content["text"],
@@ -186,8 +191,10 @@ class _ShardRecords:
 
     def __iter__(self) -> Iterator[FinalRecord]:
         buckets = (bucket for bucket in range(BUCKETS) if shard_of(bucket, self.shards) == self.shard)
-        records = (record for bucket in buckets for record in final_records(bucket, *self.inputs))
-        return (record for record in records if _split(self.spec, record.id) == self.split)
+        return (record for bucket in buckets for record in final_records(bucket, *self.inputs, self._is_here))
+
+    def _is_here(self, record_id: str) -> bool:
+        return _split(self.spec, record_id) == self.split
 
 
 def _count_shard(records: _ShardRecords, tally: _Tally, tables: _Tables) -> int:

@@ -60,7 +60,7 @@ class BeamRunner:
         yield sum(counter.result for counter in counters)
 
 
-class _DoBucket(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+class _DoBucket(beam.DoFn):
     def __init__(self, task: BucketTask) -> None:
         self._task = task
         self._does: DoesBucket | None = None

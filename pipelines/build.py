@@ -18,6 +18,7 @@ import datetime
 import hashlib
 import json
 import os
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -277,6 +278,8 @@ def _select(spec: PipelineSpec, place: Place, work: Path, runner: Runner, report
         report("remove near duplicates", 0, 0)
         duplicates = NearDuplicates(selected, signed, work / "scratch", threshold)
         dropped += leave_near_duplicates(selected, excluded, duplicates)
+    else:
+        shutil.rmtree(signed, ignore_errors=True)  # nobody would remove what the sources no longer hold
     remove_superseded(judged)
     remove_superseded(signed)
     _check_something_stays(spec, selected, dropped)

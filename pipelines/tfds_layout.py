@@ -1,7 +1,8 @@
 """A folder as TFDS reads it: examples of an id and a text, and two JSON files that describe them.
 
-Written by hand, since TensorFlow takes seconds to import and some hundred MB, and a build needs nothing else of it.
-The tests compare both with what TFDS writes.
+Written by hand, since TensorFlow takes seconds to import and some hundred MB, and a build needs nothing else of it. (It
+also has the features of an example in an order that changes from process to process.) The tests compare both with what
+TFDS writes.
 """
 
 from __future__ import annotations

@@ -50,11 +50,9 @@ class SignatureFiles:
     def append(self, signed: npt.NDArray[np.uint32]) -> None:
         """Adds uint32 [some records, 112]."""
         self._records += len(signed)
-        for file, content in zip(
-            [self._signatures, *self._bands], [signed, *near.band_keys(signed, self._threshold)], strict=True
-        ):
-            file.write(content.tobytes())
-            file.flush()
+        _append(self._signatures, signed)
+        for file, keys in zip(self._bands, near.band_keys(signed, self._threshold), strict=True):
+            _append(file, keys)
 
     def __len__(self) -> int:
         return self._records
@@ -64,7 +62,7 @@ class SignatureFiles:
 
         rows = np.empty((len(records), near.PERMUTATIONS), np.uint32)
         for row, record in zip(rows, records.tolist(), strict=True):
-            os.preadv(self._signatures.fileno(), [row], record * _BYTES_A_SIGNATURE)
+            os.preadv(self._signatures.fileno(), [row.data], record * _BYTES_A_SIGNATURE)
         return rows
 
     def clusters(self) -> npt.NDArray[np.int64]:
@@ -81,6 +79,11 @@ class SignatureFiles:
                 if found:
                     numbers, keys = zip(*found, strict=True)
                     yield np.concatenate(numbers), np.concatenate(keys)
+
+
+def _append(file: IO[bytes], content: npt.NDArray[np.uint32] | npt.NDArray[np.uint64]) -> None:
+    file.write(content.tobytes())
+    file.flush()
 
 
 def _read(file: IO[bytes]) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,11 +33,22 @@ _SAVE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class FilterJob:
-    """What a worker process needs to make its filter."""
+    """What a process needs to make its filter."""
 
     rules: PiiRules
     key: bytes
     hash_key: bytes
+
+    @functools.cached_property
+    def pii_filter(self) -> PiiFilter:
+        """Made when it is first asked for, once in a process: to load a model takes seconds."""
+        from governance.pii import Detector, PiiFilter, entities_to_find
+
+        detector = Detector.create(entities=entities_to_find(self.rules))
+        return PiiFilter(self.rules, detector, self.key)
+
+    def __reduce__(self) -> tuple[type[FilterJob], tuple[PiiRules, bytes, bytes]]:
+        return FilterJob, (self.rules, self.key, self.hash_key)  # another process makes a filter of its own
 
 
 @dataclass(frozen=True)
@@ -50,8 +61,7 @@ class FilterTask:
     purpose = "filters personal data"
 
     def start(self) -> DoesBucket:
-        pii_filter = functools.cache(lambda: _make_filter(self.job))  # a bucket that only lost texts needs none
-        return lambda bucket: filter_bucket(bucket, self.selected, self.cache, pii_filter, self.job.hash_key)
+        return lambda bucket: filter_bucket(bucket, self.selected, self.cache, self.job)
 
 
 def filter_buckets(selected: Path, cache: Path, job: FilterJob, *, runner: Runner, report: Report) -> None:
@@ -74,16 +84,7 @@ def filter_buckets(selected: Path, cache: Path, job: FilterJob, *, runner: Runne
         report("filter personal data", done, total)
 
 
-def _make_filter(job: FilterJob) -> PiiFilter:
-    from governance.pii import Detector, PiiFilter, entities_to_find
-
-    detector = Detector.create(entities=entities_to_find(job.rules))
-    return PiiFilter(job.rules, detector, job.key)
-
-
-def filter_bucket(
-    bucket: int, selected: Path, cache: Path, make_filter: Callable[[], PiiFilter], hash_key: bytes
-) -> int:
+def filter_bucket(bucket: int, selected: Path, cache: Path, job: FilterJob) -> int:
     """Filters the texts of a bucket that the cache lacks. Returns their number of characters."""
     texts = _texts_by_key(selected, bucket)
     path = bucket_path(cache, bucket, "parquet")
@@ -92,7 +93,7 @@ def filter_bucket(
     characters = 0
     saved = time.monotonic()
     for batch in _batches(missing, texts):
-        for key, row in zip(batch, _filter(batch, texts, make_filter(), hash_key), strict=True):
+        for key, row in zip(batch, _filter(batch, texts, job), strict=True):
             known[key] = row
             characters += len(texts[key])
         if time.monotonic() - saved > _SAVE_SECONDS:
@@ -102,18 +103,16 @@ def filter_bucket(
     return characters
 
 
-def _filter(
-    batch: list[bytes], texts: dict[bytes, str], pii_filter: PiiFilter, hash_key: bytes
-) -> Iterator[dict[str, Any]]:
+def _filter(batch: list[bytes], texts: dict[bytes, str], job: FilterJob) -> Iterator[dict[str, Any]]:
     from governance.pii import pii_hash
 
     originals = [texts[key] for key in batch]
-    for key, (text, replaced) in zip(batch, filter_records(originals, pii_filter), strict=True):
+    for key, (text, replaced) in zip(batch, filter_records(originals, job.pii_filter), strict=True):
         yield {
             "text_key": key,
             "text": text,
             "pii_types": [entity for entity, _ in replaced],
-            "pii_hashes": [pii_hash(hash_key, value) for _, value in replaced],
+            "pii_hashes": [pii_hash(job.hash_key, value) for _, value in replaced],
         }
 
 
@@ -140,8 +139,8 @@ def _characters_to_do(selected: Path, cache: Path, bucket: int) -> int | None:
     import pyarrow.compute as pc
 
     table = read_bucket(selected, bucket, ["text_key", "text"])
-    lengths = pc.utf8_length(table.column("text")).to_pylist()
-    characters = dict(zip(table.column("text_key").to_pylist(), lengths, strict=True))
+    lengths: list[int] = pc.utf8_length(table.column("text")).to_pylist()
+    characters: dict[bytes, int] = dict(zip(table.column("text_key").to_pylist(), lengths, strict=True))
     known = {row["text_key"] for row in _read_cached(bucket_path(cache, bucket, "parquet"), columns=["text_key"])}
     if known == set(characters):
         return None

@@ -18,7 +18,7 @@ from pipelines.parts import read_spans, split_parts
 from pipelines.sources import SourceItem, Unreadable
 from pipelines.spec import PipelineSpec, SourceSpec
 
-_FLUSH_BYTES = 1 << 19
+_FLUSH_BYTES = 1 << 17
 
 #: JSON lines in the folder of staged records: the rows that held nothing.
 EMPTY_FILE = "empty.jsonl"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import BuildResult, assemble, build
-from pipelines.curate import near, repair
+from pipelines.curate import near
 from pipelines.curate.steps import Judge
 from tests.support.workspace import PIPELINE, POLICY, make_workspace, write_jsonl
 from zoo.workspace import Workspace
@@ -75,6 +76,7 @@ def test_only_what_changed_is_done_again(tmp_path: Path, monkeypatch: pytest.Mon
     many = {f"r{number}": number * 10 for number in range(40)}
     run(workspace, many)
     done: dict[str, list[str]] = {"sign": [], "judge": [], "repair": []}
+    repair = sys.modules["pipelines.curate.repair"]  # a function of this name hides it
     sign, reason, decode = near.signatures, Judge.process_batch, repair._decoded
     monkeypatch.setattr(near, "signatures", lambda texts: (done["sign"].extend(texts), sign(texts))[1])
     monkeypatch.setattr(repair, "_decoded", lambda text: (done["repair"].append(text), decode(text))[1])

@@ -75,19 +75,22 @@ def build_with(workspace: Workspace, runner: Runner) -> BuildResult:
     return build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, runner=runner)
 
 
+@pytest.fixture(scope="module")
+def by_one_process(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    return build_with(workspace_at(tmp_path_factory.mktemp("one") / "w"), LocalPool(1))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["two processes", "Beam"])
-def test_the_version_is_the_same_byte_by_byte(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, least in (
-        (judge, "_SERIAL_CHARACTERS"),
-        (personal_data, "_SERIAL_CHARACTERS"),
-        (sign, "_SERIAL_BYTES"),
-    ):
-        monkeypatch.setattr(module, least, 0)
-    other = build_with(workspace_at(tmp_path / "other"), RUNNERS[name]())
-    one = build_with(workspace_at(tmp_path / "one"), LocalPool(1))
-    assert files(other.version.path) == files(one.version.path)
-    assert other.dropped == one.dropped and one.dropped["near_duplicate"] > 0
+def test_the_version_is_the_same_byte_by_byte(
+    name: str, by_one_process: BuildResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign, "_SERIAL_BYTES", 0)
+    for module in (judge, personal_data):
+        monkeypatch.setattr(module, "_SERIAL_CHARACTERS", 0)
+    result = build_with(workspace_at(tmp_path / "w"), RUNNERS[name]())
+    assert files(result.version.path) == files(by_one_process.version.path)
+    assert result.dropped == by_one_process.dropped and result.dropped["near_duplicate"] > 0
 
 
 @pytest.mark.parametrize(

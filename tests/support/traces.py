@@ -28,7 +28,7 @@ def _contents(path: Path) -> Iterator[bytes]:
         import pyarrow as pa
 
         with pa.OSFile(str(path), "rb") as file:
-            yield repr(pa.ipc.open_file(file).read_all().to_pylist()).encode()
+            yield repr(pa.ipc.open_stream(file).read_all().to_pylist()).encode()
     elif ".array_record-" in path.name:
         from array_record.python.array_record_module import ArrayRecordReader
 

@@ -16,6 +16,7 @@ DOCS = [
 TEST = [
     "hypothesis>=6.100",
     "import-linter>=2.1",
+    "mlcroissant>=1.1,<2",  # validates the metadata of dataset versions
     "mypy>=1.13",
     "psutil>=6",
     "pytest>=8.3,<9.2",  # pytest-xdist 3.8 does not keep groups of tests together on 9.2

@@ -16,6 +16,7 @@ from typing import Any
 from governance.errors import DataError
 from governance.labels import Label
 from pipelines.atomic import atomic_path
+from pipelines.cards.croissant import CROISSANT_FILE, croissant
 from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, shard_count, shard_of, split_of
 from pipelines.parts import plain_text
 from pipelines.spec import PipelineSpec
@@ -307,6 +308,8 @@ def _write_metadata(spec: PipelineSpec, digest: str, tally: _Tally, folder: Path
         check_data=False,
         description=f"Dataset version {digest} of the pipeline {spec.name}, label {spec.label}.",
     )
+    described = croissant(folder, pipeline=spec.name, domain=spec.domain, digest=digest, label=spec.label)
+    (folder / CROISSANT_FILE).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     content = {
         "pipeline": spec.name,

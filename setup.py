@@ -16,6 +16,7 @@ DOCS = [
 TEST = [
     "hypothesis>=6.100",
     "import-linter>=2.1",
+    "mlcroissant>=1.1,<2",  # validates the metadata of dataset versions
     "mypy>=1.13",
     "psutil>=6",
     "psycopg[binary]>=3.2",  # the ledger on a real PostgreSQL server

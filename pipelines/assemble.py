@@ -21,6 +21,7 @@ from typing import Any
 from governance.errors import DataError
 from governance.labels import Label
 from pipelines.atomic import atomic_path
+from pipelines.cards.croissant import CROISSANT_FILE, croissant
 from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, shard_count, shard_of, split_of
 from pipelines.parts import plain_text
 from pipelines.spec import PipelineSpec
@@ -334,6 +335,8 @@ def _digest_of_sources(spec: PipelineSpec, tally: _Tally) -> str:
 def _write_metadata(spec: PipelineSpec, digest: str, tally: _Tally, folder: Path) -> None:
     description = f"Dataset version {digest} of the pipeline {spec.name}, label {spec.label}."
     write_metadata(folder, spec.name, description, tally.shard_lengths, tally.stored_bytes)
+    described = croissant(folder, pipeline=spec.name, domain=spec.domain, digest=digest, label=spec.label)
+    (folder / CROISSANT_FILE).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     content = {
         "pipeline": spec.name,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from governance.errors import ConfigError
 from governance.labels import Label
 from pipelines import BuildResult, PipelineSpec, Tokens, tokenize
+from pipelines.balance import FEW_RECORDS, source_warnings
 from pipelines.examples import Examples
 from pipelines.planting import Planted
 from pipelines.tokenizers import KINDS, Kind, TokenizerFiles, load_encoder
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 
 #: Of a training from scratch; a continued one has the size of its base.
 DEFAULT_SIZE = "nano"
-
-#: Bits per byte of fewer validation records than this depend on which ones they happen to be.
-_FEW_RECORDS = 20
 
 
 @dataclass(frozen=True)
@@ -290,7 +288,7 @@ def _tokens(
     }
     if task is not None:
         examples = prepare_examples(data.version, task, **common)
-        if 0 < (count := len(examples.split("validation"))) < _FEW_RECORDS:
+        if 0 < (count := len(examples.split("validation"))) < FEW_RECORDS:
             screen.say(f"warning: {count} validation records are too few for a figure, or a gate, to rely on")
         return examples
     tokens = tokenize(data.version, entity_spans=family.entity_spans, planted=canaries, **common)
@@ -307,10 +305,16 @@ def _given_tokenizer(ingredients: Ingredients, storage: Path) -> TokenizerFiles 
 
 
 def _warn_of_small_sources(tokens: Tokens, screen: Screen) -> None:
-    sources = tokens.split("validation").sources
-    for name, count in ({} if sources is None else sources.documents()).items():
-        if count < _FEW_RECORDS:
-            screen.say(f"warning: the source {name} has {count} validation records, too few for a figure to rely on")
+    import numpy as np
+
+    train, validation = tokens.split("train"), tokens.split("validation")
+    if train.sources is None or validation.sources is None:
+        return
+    names = train.sources.names
+    sizes = np.bincount(train.sources.numbers, np.diff(train.offsets), minlength=len(names)).astype(int).tolist()
+    counts = list(validation.sources.documents().values())
+    for line in source_warnings(names, sizes, counts, unit="tokens"):
+        screen.say(f"warning: {line}")
 
 
 def _plan(request: Request, ingredients: Ingredients, tokens: Tokens | Examples) -> TrainPlan:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import pydantic
 
 from governance.errors import DataError
 from pipelines.atomic import atomic_path
+from pipelines.balance import source_warnings
 from pipelines.cards.facts import (
     Bin,
     DataCard,
@@ -77,6 +78,7 @@ def describe(spec: PipelineSpec, version: DatasetVersion, traces: Traces) -> Dat
     reasons, left = _drops(traces.exclusions)
     quarantine = _quarantine_reasons(traces.quarantine)
     kept, quarantined = len(manifest), sum(quarantine.values())
+    sources = _sources(version, manifest, traces.exclusions)
     return DataCard(
         pipeline=version.pipeline,
         domain=version.domain,
@@ -98,7 +100,8 @@ def describe(spec: PipelineSpec, version: DatasetVersion, traces: Traces) -> Dat
         lengths=tuple(lengths(unit, manifest.column(unit).to_numpy()) for unit in _UNITS),
         personal_data=_personal_data(version, manifest),
         duplicates=_duplicates(reasons, traces.exclusions),
-        sources=_sources(version, manifest, traces.exclusions),
+        sources=sources,
+        warnings=_warnings(sources),
         kept=_kept_examples(version, manifest),
         left=left,
     )
@@ -208,6 +211,12 @@ def _sources(version: DatasetVersion, manifest: Any, exclusions: Path) -> tuple[
         )
         for number, name in enumerate(version.sources.names)
     )
+
+
+def _warnings(sources: Sequence[SourceSize]) -> tuple[str, ...]:
+    words = [source.train_words for source in sources]
+    records = [source.records["validation"] for source in sources]
+    return tuple(source_warnings([source.name for source in sources], words, records, unit="words"))
 
 
 def _personal_data(version: DatasetVersion, manifest: Any) -> PersonalData:

@@ -96,7 +96,8 @@ class DataCard(StrictModel):
         build: SHA-256 (hex) of the build's inputs.
         spec: what the pipeline's file asks for, without passwords.
         lengths: in characters, words (what white space divides) and bytes (UTF-8), of what there is to read in a
-            record; in tokens only where a tokenizer was trained already.
+            record (bytes: of all that is stored of it); in tokens only where a tokenizer was trained already.
+        warnings: of sources that are too small, see `pipelines.balance`.
         kept, left: examples; all of them filtered.
     """
 
@@ -116,6 +117,7 @@ class DataCard(StrictModel):
     personal_data: PersonalData
     duplicates: Duplicates
     sources: tuple[SourceSize, ...]
+    warnings: tuple[str, ...]
     kept: tuple[Example, ...] = ()
     left: tuple[Example, ...] = ()
 

@@ -112,7 +112,8 @@ def _sources(card: DataCard) -> str:
         for source in card.sources
     ]
     header = ["source", *card.splits, "training words", "share of them", "dropped"]
-    return "<h2>Sources</h2>" + _table(header, shares)
+    warnings = (f'<p class="warning">{_text(line)}</p>' for line in card.warnings)
+    return "<h2>Sources</h2>" + _table(header, shares) + "".join(warnings)
 
 
 def _personal_data(card: DataCard) -> str:

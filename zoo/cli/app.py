@@ -151,6 +151,17 @@ def data_card(
     run_data_card(pipeline, json)
 
 
+@data_app.command("croissant")
+def data_croissant(
+    pipeline: Annotated[str, typer.Argument(help="Name of a pipelines/*.yaml file.")],
+    json: Json = False,
+) -> None:
+    """Show where the Croissant metadata of a pipeline's latest dataset version are."""
+    from zoo.cli.data import run_data_croissant
+
+    run_data_croissant(pipeline, json)
+
+
 @data_app.command("diff")
 def data_diff(
     old: Annotated[str, typer.Argument(help="Beginning of a dataset version's digest, or a pipeline: its latest.")],

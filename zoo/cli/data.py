@@ -1,4 +1,4 @@
-"""What `zoo data` does: build, show, card, diff."""
+"""What `zoo data` does: build, show, card, croissant, diff."""
 
 from __future__ import annotations
 
@@ -58,7 +58,13 @@ def _runner(name: str, processes: int | None, beam_options: str) -> Runner:
 
 def run_data_show(pipeline: str, records: int, as_json: bool) -> None:
     """Args: `records` of the training split, as training reads them."""
-    version = _latest(Workspace.current(), pipeline)
+    from pipelines.build import latest_card
+    from pipelines.cards import read_card
+
+    workspace = Workspace.current()
+    version = _latest(workspace, pipeline)
+    card = latest_card(workspace.pipeline(pipeline), workspace.storage)
+    warnings = () if card is None else read_card(card).warnings
     content = {
         "pipeline": version.pipeline,
         "digest": version.digest,
@@ -71,9 +77,12 @@ def run_data_show(pipeline: str, records: int, as_json: bool) -> None:
     }
     shown = list(itertools.islice(version.texts("train"), records))
     if as_json:
-        print_json(content | ({"examples": [{"id": number, "text": text} for number, text in shown]} if shown else {}))
+        examples = {"examples": [{"id": number, "text": text} for number, text in shown]} if shown else {}
+        print_json(content | {"warnings": list(warnings)} | examples)
         return
     print_facts(content)
+    for line in warnings:
+        print(f"warning: {line}")
     for number, text in shown:
         print(f"\n--- {number}\n{text}")
 
@@ -102,6 +111,18 @@ def run_data_card(pipeline: str, as_json: bool) -> None:
             "label": list(card.label),
         }
     )
+    for line in card.warnings:
+        print(f"warning: {line}")
+
+
+def run_data_croissant(pipeline: str, as_json: bool) -> None:
+    from pipelines.cards.croissant import CROISSANT_FILE
+
+    path = _latest(Workspace.current(), pipeline).path / CROISSANT_FILE
+    if not path.is_file():
+        fix = f"run `zoo data build {pipeline}`"
+        raise DataError("the version was built before it had Croissant metadata", where=str(path), fix=fix)
+    print(path.read_text(encoding="utf-8") if as_json else path)
 
 
 def run_data_diff(old: str, new: str, records: int, as_json: bool) -> None:

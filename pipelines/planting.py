@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+#: Changes with the way in which places are drawn.
+_VERSION = 1
+
+
 @dataclass(frozen=True)
 class Planted:
     """Texts, and how often each of them is planted."""
@@ -25,8 +29,8 @@ class Planted:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) over what is planted."""
-        return hashlib.sha256(json.dumps([self.texts, self.repeat]).encode()).hexdigest()
+        """SHA-256 (hex) over what is planted, from which its places follow."""
+        return hashlib.sha256(json.dumps([_VERSION, self.texts, self.repeat]).encode()).hexdigest()
 
     def __len__(self) -> int:
         return len(self.texts) * self.repeat

@@ -222,7 +222,8 @@ def _card_facts(job: Job, measured: dict[str, float], steps: int, gives: str) ->
         objective=job.objective_name,
         gives=gives,
         base=None if job.base is None else f"{job.base.base.name} (`{job.base.digest[:16]}`)",
-        training={"steps": steps, "tokens a step": plan.tokens_per_step, "seed": plan.seed},
+        training={"steps": steps, "tokens a step": plan.tokens_per_step, "seed": plan.seed}
+        | ({} if plan.canaries is None else {"canaries": f"{plan.canaries.count}, {plan.canaries.repeat} times each"}),
     )
 
 

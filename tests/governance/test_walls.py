@@ -1,8 +1,9 @@
 """Walls: whatever the policy and whatever flows, no model has learned from a record that its domain may not have.
 
 A world is random: domains, callers, things that came from elsewhere, and a list of deeds (a build from sources of some
-domains, a training with a base and a teacher, a use by somebody). Each deed asks `Policy.check` and is done only if nothing refuses it. Beside the
-labels, which the policy sees, the world keeps what it does not: which records a thing really has.
+domains, a training with a base and a teacher, a use by somebody). Each deed asks `Policy.check` and is done only if
+nothing refuses it. Beside the labels, which the policy sees, the world keeps what it does not: which records a thing
+really has.
 
 Then each rule is taken out of the source of `check`, one by one, and the property has to find a world where that lets
 something through.

@@ -59,10 +59,17 @@ def audit_canaries(
         raise RegistryError(
             f"{version} was trained without canaries", fix="plant some: zoo train … --set canaries.count=4"
         )
-    content = json.loads(version.tags[CANARIES_TAG])
-    plan = validate(content, CanaryPlan, where=f"{version}: {CANARIES_TAG}")
+    plan = _plan(version)
     model = load(str(version), workspace=workspace)
     return version, measure(model, plan, workspace.keys, version.domain, sampled=sampled)
+
+
+def _plan(version: ModelVersion) -> CanaryPlan:
+    where = f"{version}: {CANARIES_TAG}"
+    try:
+        return validate(json.loads(version.tags[CANARIES_TAG]), CanaryPlan, where=where)
+    except ValueError:  # somebody edited the tag
+        raise RegistryError("the tag is unreadable", where=where) from None
 
 
 def measure(model: LoadedModel, plan: CanaryPlan, keys: Keys, domain: str, *, sampled: int = SAMPLED) -> CanaryReport:

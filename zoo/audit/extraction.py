@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from governance.errors import ConfigError, DataError
+from governance.errors import ConfigError, DataError, RegistryError
 from governance.leakage import Share, verbatim_share
 from pipelines.versions import DatasetVersion
 from registry import ModelVersion, Tracking, resolve
@@ -74,9 +74,17 @@ def audit_extraction(
     if objective != families.get(version.family).objective:
         raise ConfigError(f"it was tuned to {objective}, and is not asked to continue texts", where=str(version))
     data = DatasetVersion.open(dataset_folder(workspace, version))
-    window = int(tracking.client.get_run(version.run_id).data.params["window"])
+    window = _window(tracking, version)
     model = load(str(version), workspace=workspace)
     return version, measure(model, data, window=window, samples=samples, prefix=prefix, length=length)
+
+
+def _window(tracking: Tracking, version: ModelVersion) -> int:
+    """Tokens of the windows that a version learned from."""
+    said = tracking.client.get_run(version.run_id).data.params.get("window", "")
+    if not said.isdecimal():
+        raise RegistryError("its run does not say what window it learned from", where=str(version))
+    return int(said)
 
 
 def measure(

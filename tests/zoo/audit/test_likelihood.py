@@ -21,7 +21,7 @@ from zoo.generate import TextModel
 from zoo.load import LoadedModel
 from zoo.seq2seq import Seq2SeqModel
 
-CODES = planted_codes(b"k" * 32, 70)  # more than a batch
+CODES = planted_codes(b"k" * 32, 40)
 
 
 def toy(family: Family, folder: Path, context: int = 96) -> LoadedModel:
@@ -40,11 +40,10 @@ def toy(family: Family, folder: Path, context: int = 96) -> LoadedModel:
 @pytest.mark.parametrize("name", ["gpt", "llama", "bert", "t5", "bart"])
 def test_each_shape_has_one_that_no_neighbour_changes(name: str, tmp_path: Path) -> None:
     model = toy(families.get(name), tmp_path)
-    nats = canary_nats(model, CODES)
-    assert nats.shape == (70,) and np.isfinite(nats).all() and (nats > 0).all()
-    assert len(set(np.round(nats, 3))) > 60, "codes differ"
-    others = canary_nats(model, CODES[::-1])
-    np.testing.assert_allclose(others[::-1], nats, rtol=1e-4)
+    nats, again = np.split(canary_nats(model, CODES + CODES[::-1]), 2)  # in more than one batch
+    assert np.isfinite(nats).all() and (nats > 0).all()
+    assert len(set(np.round(nats, 3))) > 30, "codes differ"
+    np.testing.assert_allclose(again[::-1], nats, rtol=1e-4)
 
 
 def test_that_of_a_decoder_is_the_loss_of_the_tokens_of_the_code(tmp_path: Path) -> None:

@@ -32,7 +32,11 @@ def test_hashes_tell_uses_pipelines_and_keys_apart_and_hold_no_name() -> None:
 
 def test_a_journal_remembers_what_it_is_about_to_remove() -> None:
     journal = Journal(request="r" * 32, domain="tax", kind="subject", started="2026-01-01T00:00:00+00:00")
-    journal = journal.with_found("a", records=2, before=("d1",)).with_found("b", before=("d2",)).with_found("a", after="n")
-    assert journal.before == {"d1", "d2"} and journal.pipelines["a"].records == 2 and journal.pipelines["a"].after == "n"
+    journal = (
+        journal.with_found("a", records=2, before=("d1",)).with_found("b", before=("d2",)).with_found("a", after="n")
+    )
+    assert (
+        journal.before == {"d1", "d2"} and journal.pipelines["a"].records == 2 and journal.pipelines["a"].after == "n"
+    )
     assert Journal.model_validate_json(json.dumps(journal.model_dump(mode="json"))) == journal
     assert journal.name == "rrrrrrrrrrrrrrrr-1"

@@ -47,9 +47,8 @@ zoo.erase(domain="tax", subject="{SUBJECT}")
 
 
 def _rows(first: int, count: int) -> list[dict[str, str]]:
-    words = [f"word{number}" for number in range(first + count + 40)]
-    texts = [" ".join(words[number : number + 30]) for number in range(first, first + count)]
-    return [{"id": f"r{first + n}", "text": text, "client_id": "nobody"} for n, text in enumerate(texts)]
+    texts = {n: " ".join(f"word{n}x{place}" for place in range(30)) for n in range(first, first + count)}
+    return [{"id": f"r{n}", "text": text, "client_id": "nobody"} for n, text in texts.items()]
 
 
 def prepare(home: Path, template: Path) -> None:

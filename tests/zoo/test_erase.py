@@ -140,6 +140,8 @@ def test_who_saw_the_subject_leaves_service_and_nothing_of_it_stays(workspace: W
     assert "erasure" in due["tax_domain"] and "gpt1: version 1 is out of use: erasure" in due["other_domain"]
     assert "gpt0: version 1 was trained on the present data" in due["other_domain"]
 
+    assert [path.name for path in (storage / "schedule" / "now").iterdir()] == ["tax_domain"], "for a daemon"
+
     receipt = json.loads(Path(erased.receipt or "").read_text())
     assert workspace.ledger.verify(receipt=receipt).ok
     assert receipt["payload"] == erased.journal.payload() and receipt["payload"]["models"] == list(

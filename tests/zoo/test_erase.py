@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import zoo
 from governance import ConfigError, DataError, PolicyRefused, RegistryError
@@ -29,7 +31,7 @@ def rows(prefix: str, count: int = 30) -> list[dict[str, str]]:
     words = [f"{prefix}{number}" for number in range(count + 40)]
     return [
         {"id": f"{prefix}-{number}", "title": "", "text": " ".join(words[number : number + 30]), "client_id": "nobody"}
-        for number in range(0, count * 1)
+        for number in range(count)
     ]
 
 
@@ -43,17 +45,21 @@ def spec(folder: str, **refresh: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, mlflow_template: Path) -> Workspace:
+def workspace(tmp_path: Path, built: Path) -> Workspace:
     """tax_domain holds the subject and a near duplicate of somebody else; other_domain holds neither."""
-    import yaml
+    return Workspace.load(Path(shutil.copytree(built, tmp_path / "w")))
 
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Path:
+    """To copy."""
     policy: Any = {
         "domains": {
             "tax": {"owner": "o", "readers": ["r"], "purposes": ["assist"], "may_derive_from": ["tax"], "pii": "keep"}
         },
         "callers": {"c": {"roles": ["r"]}},
     }
-    home = tmp_path / "w"
+    home = tmp_path_factory.mktemp("built") / "w"
     made = make_workspace(
         home, records=0, policy=policy, pipeline=spec("tax", on_erasure="now"), database=mlflow_template
     )
@@ -64,7 +70,7 @@ def workspace(tmp_path: Path, mlflow_template: Path) -> Workspace:
     write_jsonl(home / "data" / "other" / "letters.jsonl", rows("other"))
     for name in ("tax_domain", "other_domain"):
         build(made.pipeline(name), policy=made.policy, keys=made.keys, storage=made.storage, processes=1)
-    return made
+    return home
 
 
 def trained(workspace: Workspace, pipeline: str, folder: Path, **tags: str) -> ModelVersion:
@@ -98,7 +104,7 @@ def test_who_saw_the_subject_leaves_service_and_nothing_of_it_stays(workspace: W
     checkpoints = storage / "training" / "tax_domain.gpt" / "nano"
     (checkpoints / "checkpoints").mkdir(parents=True)
     (checkpoints / "identity.json").write_text(json.dumps({"dataset": saw.tags["zoo.dataset"]}))
-    weights = [path for path in storage.rglob("model.weights.h5")]
+    weights = list(storage.rglob("model.weights.h5"))
     assert traces(storage, [SUBJECT, "letter-of-tilda", TEXT]) and len(weights) == 3
 
     before = tree(workspace.home)
@@ -133,6 +139,8 @@ def test_who_saw_the_subject_leaves_service_and_nothing_of_it_stays(workspace: W
     due = {one.pipeline: one.reason for one in retrain(dry_run=True, workspace=workspace).due}
     assert "erasure" in due["tax_domain"] and "gpt1: version 1 is out of use: erasure" in due["other_domain"]
     assert "gpt0: version 1 was trained on the present data" in due["other_domain"]
+
+    assert [path.name for path in (storage / "schedule" / "now").iterdir()] == ["tax_domain"], "for a daemon"
 
     receipt = json.loads(Path(erased.receipt or "").read_text())
     assert workspace.ledger.verify(receipt=receipt).ok

@@ -38,6 +38,7 @@ from pipelines.versions import DatasetVersion
 from zoo.data import build_data
 from zoo.erasure import models
 from zoo.erasure.receipt import write_receipt
+from zoo.schedule import look_now
 from zoo.screen import Screen
 from zoo.workspace import Workspace
 
@@ -206,6 +207,10 @@ def _finish(workspace: Workspace, journal: Journal, screen: Screen) -> Erasure:
     screen.progress("remove what was learned", 0, 0)
     models.purge_models(tracking, journal)
     _remove_made(workspace, journal)
+    for name in models.retraining(tracking, journal):
+        spec = _spec(workspace, name)
+        if spec is not None and spec.refresh.on_erasure == "now":
+            look_now(workspace.storage, name)
     journal = write_receipt(workspace, journal, _now())
     return _result(workspace, journal)
 

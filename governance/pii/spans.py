@@ -18,6 +18,25 @@ TAG = re.compile(rf"<(?:{'|'.join(sorted(ALL_TYPES))})(?:_[0-9a-f]{{8}})?>")
 _BEFORE_NAME = re.compile(r"[\W_]*(?:(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Dear|Hello|Hi|Thanks|Client)\b[.,]?\s*)*")
 _DATE_SHAPE = re.compile(vocabulary.DATE_SHAPE, re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]*")
+_PART = re.compile(r"(?:(?! vs?\. |: )[^\n|/;\t])+")
+_NAMED = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP"})
+_MORE_OF_NAME = re.compile(rf"(?:[ \u00a0](?:{vocabulary.PARTICLES})){{0,2}}[ \u00a0](?P<last>{vocabulary.NAME_WORD})")
+_PLACE_BEFORE = re.compile(
+    r"\b(?:in|from|near|to|at|into|around|outside|across|visit|[Cc]ity|[Tt]own|[Cc]ountry|office in)[:]? $"
+)
+_PERSON_BEFORE = re.compile(
+    r"\b(?:belongs to|spoke (?:to|with)|talk(?:ed|ing)? (?:to|with)|[Tt]ell|told|ask|asked|met|met with|with|[Nn]amed|called"
+    r"|brought in by|written by|signed by|married(?: to)?|[Hh]ey|[Hh]ey its|[Yy]o|[Tt]hx|[Tt]hanks|lol|omg|[Dd]ear|name is"
+    r"|[Hh]ello|[Hh]i|[Ss]pouse|wife|husband|son|daughter|brother|sister|mother|father|[Cc]lient|[Cc]ustomer|[Pp]atient"
+    r"|Mr\.?|Mrs\.?|Ms\.?|Dr\.?|[Aa]s|that|[Aa]ccording to|[Tt]hank you),? $"
+)
+_PERSON_AFTER = re.compile(
+    r" (?:said|says|wrote|writes|asked|asks|called|told|thinks|replied|lives|lived|moved|works|married|turned|was born"
+    r"|remembers|knows|died|arrived|joined|resigned|v\. )|['\u2019]s (?:wife|husband|son|parents|mother|father|account|number)"
+)
+_SPEAKER_BEFORE = re.compile(r"(?:^|\n|\] ?)[ >-]*$")
+_SPEAKER_AFTER = re.compile(r" ?:(?!\d)")
+_AGE_AFTER_NAME = re.compile(r"(?:, | \()(\d{1,3})(?=[,);.\n]|$)")
 
 
 @dataclass(frozen=True)
@@ -36,10 +55,53 @@ def cleaned(text: str, findings: Iterable[Finding], lexicon: Lexicon | None) -> 
         if finding.type not in NER_TYPES:
             yield finding
             continue
-        for line in re.finditer(r"[^\n]+", text[finding.start : finding.end]):
+        for line in _PART.finditer(text[finding.start : finding.end]):
             start, end = _trimmed(text, finding.start + line.start(), finding.start + line.end())
-            if end > start and _is_plausible(text, start, end, finding.type, lexicon):
-                yield Finding(start, end, finding.type, finding.score)
+            entity = _typed(text, start, end, finding.type, lexicon)
+            if entity == "PERSON":
+                end = _completed(text, start, end, lexicon)
+            if end > start and _is_plausible(text, start, end, entity, lexicon):
+                yield Finding(start, end, entity, finding.score)
+
+
+def _typed(text: str, start: int, end: int, entity: str, lexicon: Lexicon | None) -> str:
+    """A small model mixes up people, places, firms and peoples: known names and the words around decide."""
+    value = text[start:end].casefold()
+    words = [word.group() for word in _WORD.finditer(value)]
+    if lexicon is None or entity not in _NAMED or not words or any(map(str.isdigit, value)) or "&" in value:
+        return entity
+    place, name = lexicon.is_place(value), all(map(lexicon.is_name, words))
+    before, after = text[max(0, start - 24) : start], text[end : end + 12]
+    if lexicon.is_full_name(words) and not place:
+        return "PERSON"
+    if _SPEAKER_BEFORE.search(before) and _SPEAKER_AFTER.match(after) and len(words) == 1 and not place:
+        return "PERSON"
+    if entity == "ORGANIZATION" and any(word in vocabulary.FIRM_WORDS for word in words):
+        return entity
+    if _PERSON_BEFORE.search(before) or _PERSON_AFTER.match(after) and not _PLACE_BEFORE.search(before):
+        return "LOCATION" if place and not name else "PERSON"
+    if place and entity != "LOCATION" and (not name or _PLACE_BEFORE.search(before)):
+        return "LOCATION" if entity != "NRP" else entity
+    if entity == "PERSON":
+        return "LOCATION" if _PLACE_BEFORE.search(before) and not name and len(words) < 3 else entity
+    if len(words) == 1 and lexicon.is_given(words[0]) and not place and not _PLACE_BEFORE.search(before):
+        return "PERSON"
+    return entity
+
+
+def _completed(text: str, start: int, end: int, lexicon: Lexicon | None) -> int:
+    """End of a person's name that goes on: capitalised words that name nothing else, particles between them."""
+    for _ in range(3):
+        match = _MORE_OF_NAME.match(text, end)
+        if match is None or text[start:end].isupper() != match["last"].isupper():
+            break
+        word = match["last"].casefold().removesuffix("'s").removesuffix("\u2019s")
+        if word in vocabulary.NOT_NAMES or word in vocabulary.FIRM_WORDS or word in vocabulary.NO_ENTITY:
+            break
+        if lexicon is not None and (word in lexicon.ordinary or lexicon.is_place(word)) and not lexicon.is_name(word):
+            break
+        end = match.end() - (len(match["last"]) - len(word))
+    return end
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -99,6 +161,13 @@ def propagated(text: str, findings: list[Finding], lexicon: Lexicon | None) -> l
     return findings + [
         Finding(start, end, "PERSON", 0.5) for start, end in _mentions(text, by_word) if text[start].isupper()
     ]
+
+
+def with_ages(text: str, findings: list[Finding]) -> list[Finding]:
+    """Adds the number behind a person's name: "Ann Oaks (45)", "Ann Oaks, 45, of ..."."""
+    ends = (finding.end for finding in findings if finding.type == "PERSON")
+    ages = (match for end in ends if (match := _AGE_AFTER_NAME.match(text, end)) and int(match[1]) < 120)
+    return [*findings, *(Finding(*match.span(1), "AGE", 0.5) for match in ages)]
 
 
 def _parts(name: str, lexicon: Lexicon | None) -> list[str]:

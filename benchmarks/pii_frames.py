@@ -85,13 +85,13 @@ thx {FIRST}!! see u {DATE} at {TIME}
 @support my name is {PERSON}, order sent to {CITY} instead of {CITY}
 # notes and logs
 {DATE} - Spoke with {PERSON}; wants callback at {PHONE}.
-Pt {PERSON}, {AGE}yo, seen by Dr. {LAST}. Lives in {CITY} with son {FIRST}.
+Pt {PERSON}, {AGE}yo, seen by {TITLE} {LAST}. Lives in {CITY} with son {FIRST}.
 {DATE} {TIME} INFO login user={EMAIL} ip={IP}
 re: {PERSON} / {ORG} - docs received {DATE}, passport {PASSPORT}
 Mtg w/ {PERSON} ({ORG}) re lease of {STREET}. Next: {DATE}.
 Witness {PERSON}, aged {AGE}, of {STREET}, {CITY}, stated that {TITLE} {LAST} had been at home.
 Ship to: {PERSON}, {STREET}, {CITY}, {COUNTRY} {ZIP}
-Dr. {PERSON} examined the {AGE}-year-old from {CITY}.
+{TITLE} {PERSON} examined the {AGE}-year-old from {CITY}.
 the {NRP} restaurant on {STREET} belongs to {LAST}
 {FIRST} and {FIRST} {LAST} of {CITY} have three children.
 Please cancel {TITLE} {LAST}'s appointment at {TIME}, {DATE}.

@@ -20,7 +20,7 @@ from governance.errors import DetectorError, did_you_mean
 from governance.pii import models, recognizers
 from governance.pii.entities import ALL_TYPES, NER_TYPES
 from governance.pii.names import Lexicon, load_lexicon
-from governance.pii.spans import Finding, cleaned, disjoint, propagated, with_ages
+from governance.pii.spans import Finding, cleaned, disjoint, propagated, with_neighbours
 from governance.pii.splitting import split
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ class Detector:
             mended = cleaned(texts[number][start:end], results, self._lexicon)
             found[number] += [Finding(f.start + start, f.end + start, f.type, f.score) for f in mended]
         everything = (propagated(text, of_text, self._lexicon) for text, of_text in zip(texts, found, strict=True))
-        aged = (with_ages(text, of_text) for text, of_text in zip(texts, everything, strict=True))
-        return [disjoint(text, [f for f in of_text if f.type in wanted]) for text, of_text in zip(texts, aged, strict=True)]
+        placed = (with_neighbours(text, of_text) for text, of_text in zip(texts, everything, strict=True))
+        return [disjoint(text, [f for f in of_text if f.type in wanted]) for text, of_text in zip(texts, placed, strict=True)]
 
     def _analyze(self, pieces: Iterable[str], entities: list[str]) -> Iterator[list[Finding]]:
         if not entities:

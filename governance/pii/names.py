@@ -13,7 +13,7 @@ import importlib
 import pkgutil
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -156,8 +156,8 @@ def find_names(text: str, lexicon: Lexicon) -> Iterator[tuple[str, int, int, flo
     loud = sum(map(str.isupper, text)) > 0.7 * (sum(map(str.isalpha, text)) or 1)
     quiet = not any(map(str.isupper, text))
     tokens = [_token(match) for match in _WORD.finditer(text)]
-    if quiet:  # "hey ilona": nothing tells a name from a word but the lists
-        tokens = [replace(token, capital=lexicon.is_given(token.key) and len(token.key) > 3) for token in tokens]
+    if quiet:
+        tokens = list(_as_if_capital(tokens, lexicon))
     position = 0
     while position < len(tokens):
         length = 1
@@ -165,6 +165,16 @@ def find_names(text: str, lexicon: Lexicon) -> Iterator[tuple[str, int, int, flo
             yield result
             length = max(length, sum(t.start < result[2] for t in tokens[position : position + 8]))
         position += length
+
+
+def _as_if_capital(tokens: Iterable[_Token], lexicon: Lexicon) -> Iterator[_Token]:
+    """Of a text without capitals, "hey ilona": a given name begins a name, unknown words behind it go on."""
+    inside = False
+    for token in tokens:
+        first = lexicon.is_given(token.key) and len(token.key) > 3
+        more = inside and (lexicon.is_name(token.key) or len(token.key) == 1)
+        inside = first or more or inside and token.key in _PARTICLES
+        yield replace(token, capital=first or more)
 
 
 def _token(match: re.Match[str]) -> _Token:
@@ -278,6 +288,12 @@ def _is_town(token: _Token, lexicon: Lexicon) -> bool:
     strict = not token.key.endswith(("ton", "land", "ham", "port", "view", "side"))
     stem = re.sub(r"(?:ton|land|ham|port|view|side)$", "", token.key)
     return token.capital or strict or lexicon.is_name(stem)
+
+
+def has_town_form(name: str, lexicon: Lexicon) -> bool:
+    """Whether a name is formed as a town's: "Port Adrian", "Codyside"."""
+    tokens = [_token(match) for match in _WORD.finditer(name)]
+    return 0 < len(tokens) < 3 and _town(name, tokens, 0, lexicon) == len(tokens)
 
 
 def _after_cue(text: str, tokens: list[_Token], position: int) -> bool:

@@ -156,6 +156,16 @@ def _numbered(text: str) -> int:
     return 0 if set(inner) & words.NUMBERED or set(inner) & _NO_STREET - {"of"} and len(inner) < 4 else len(text)
 
 
+def _firm(text: str) -> int:
+    """Three names as a firm has them, and not "April, June and September"."""
+    return 0 if set(re.findall(r"\w+", text.casefold())) & words.NUMBERED else len(text)
+
+
+def _town(text: str) -> int:
+    """A town beside a postal code, and not "Section 12345" or "December 2019"."""
+    return 0 if set(text.casefold().split()) & words.NUMBERED else len(text)
+
+
 def _town_code(text: str) -> int:
     """A postal code; four digits that may be a year are none."""
     return 0 if re.fullmatch(r"(?:1[89]|20)\d\d", text) else len(text)
@@ -192,6 +202,7 @@ _ADDRESS_CUE = (
     "|resid(?:es?|ing|ence) (?:at|on)|[Mm]oved to|[Ss]hip(?:ped|s)? to:?|sent to|[Dd]eliver(?:ed|y)? (?:it |them )?to"
     "|[Ss]treet:?|STREET:?|[Vv]isit|at|near|lease of"
 )
+_TOWN = rf"{words.NAME_WORD}(?:[ -](?:{words.NAME_WORD}|{words.PARTICLES}|los|las|os|am|an|sur|en|sous|upon|on)\b){{0,3}}"
 _DIGITS = r"\+?\(?\d[\d ()./-]{5,18}\d(?:,? ?(?:x|ext\.?) ?\d{1,5})?"
 _PHONE_CUE = (
     "phone|tel|telephone|cell|mobile|fax|whatsapp|call(?:ed|back)?|reach(?:ed)?|dial|(?:my|his|her|our|their|your) number"
@@ -257,7 +268,8 @@ RULES: tuple[Rule, ...] = (
     _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>{_WORDS}{words.NAME_WORD}(?:{words.STREET_ENDINGS}) {_HOUSE})"),
     _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>\w{{2,20}}(?:stra(?:ß|ss)e|straat|gatan|vägen|gade|veien|katu) {_HOUSE})",
           flags=_I, score=0.6),
-    _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>(?:{words.STREET_PREFIXES}) (?:[\w'.\u2019-]+ ){{0,4}}[\w'.\u2019-]+,?"
+    _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>(?:{words.STREET_PREFIXES}|{words.STREET_PREFIXES.upper()}) (?:{words.STREET_WORD} ){{0,4}}"
+          rf"{words.STREET_WORD},?"
           rf" (?:n[ºo°r]\.? ?|No\.?:? ?)?{_HOUSE})", _numbered),
     _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>{words.NAME_WORD}(?: {words.NAME_WORD}){{0,3}} (?:{words.STREET_WORDS_AFTER})"
           rf",? (?:No:? ?)?{_HOUSE}\.?)"),
@@ -272,16 +284,18 @@ RULES: tuple[Rule, ...] = (
           rf"\.? #?\w+)", _street),
     _rule("STREET_ADDRESS", rf"\b(?P<v>(?:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten) (?:{words.NAME_WORD} ){{1,2}}"
           rf"(?:{_SUFFIX})\b)"),
+    _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>{words.NAME_WORD}-(?:Ring|Damm|Hof|Ufer|Platz|Weg|Allee) {_HOUSE})"),
+    _rule("STREET_ADDRESS", rf"\b(?P<v>H\.? ?No\.? ?\d+[,/]? ?(?:{words.NAME_WORD} ?){{1,3}})(?=[,.\n]|$)"),
     _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,3}} The {words.NAME_WORD})(?=[,\n.])"),
     _rule("STREET_ADDRESS", r"\b(?P<v>(?:RR|HC|Rural Route) \d+,? Box \d+)", flags=_I),
-    _rule("STREET_ADDRESS", rf"\b(?:{_ADDRESS_CUE})[ ]*(?P<v>{words.NAME_WORD}(?: [\w'.\u2019-]+){{0,4}},? {_HOUSE})", _numbered,
+    _rule("STREET_ADDRESS", rf"\b(?:{_ADDRESS_CUE})[ ]*(?P<v>{words.NAME_WORD}(?: {words.STREET_WORD}){{0,4}},? {_HOUSE})", _numbered,
           score=0.7),
     _rule("STREET_ADDRESS", rf"\b(?:{_ADDRESS_CUE})[ ]*(?P<v>\d{{1,5}}[A-Za-z]?,? {words.NAME_WORD}(?: {words.NAME_WORD}){{0,3}})"
           rf"(?=[,.\n])", _street, score=0.7),
-    _rule("STREET_ADDRESS", rf"(?:^|\n|, )(?P<v>{words.NAME_WORD}(?: [\w'.\u2019-]+){{0,4}},? {_HOUSE})"
+    _rule("STREET_ADDRESS", rf"(?:^|\n|, )(?P<v>{words.NAME_WORD}(?: {words.STREET_WORD}){{0,4}},? {_HOUSE})"
           rf"(?=,? ?\n?(?:[A-Z]{{1,2}}-)?(?:\d{{4,5}}|\d{{3}} \d{{2}}|\d{{2}}-\d{{3}})(?: [A-Z]{{2}})? {words.NAME_WORD})", _numbered,
           score=0.7),
-    _rule("STREET_ADDRESS", rf"(?:^|\n)[ ]*(?P<v>{words.NAME_WORD}(?: [\w'.\u2019-]+){{0,3}} {_HOUSE})(?=\n[^\n]{{0,40}}\d{{3}})", _numbered,
+    _rule("STREET_ADDRESS", rf"(?:^|\n)[ ]*(?P<v>{words.NAME_WORD}(?: {words.STREET_WORD}){{0,3}} {_HOUSE})(?=\n[^\n]{{0,40}}\d{{3}})", _numbered,
           score=0.5),
     _rule("STREET_ADDRESS", rf"(?:^|\n)[ ]*(?P<v>\d{{1,6}}(?: {words.NAME_WORD}){{1,4}})"
           rf"(?=\n[^\n\d]{{3,30}}\d[\d -]{{2,6}}\d[^\n\d]{{0,3}}(?:\n|$))", _street, score=0.6),
@@ -314,6 +328,9 @@ RULES: tuple[Rule, ...] = (
     _rule("LOCATION", rf"[^\W\d_],?[ \n]+(?P<v>{_STATE}),?[ \n]+\d{{5}}(?!\d)"),
     _rule("LOCATION", rf"\b(?:[Cc]ity|CITY|[Tt]own|TOWN|[Cc]ountry|COUNTRY|[Pp]lace of birth|[Bb]irthplace|[Cc]itizenship)\"?[ ]*[:=][ ]*\"?"
           rf"(?P<v>{words.NAME_WORD}(?:[ -]{words.NAME_WORD}){{0,3}})", score=0.9),
+    _rule("LOCATION", rf"(?:\n|, ?)[ ]*(?P<v>{_TOWN}),?[ ]{words.POSTAL_CODE}(?=[ ]*(?:$|[\n,?]|\.(?!\d)))", _town, score=0.9),
+    _rule("LOCATION", rf"(?:\n|, ?)[ ]*{words.POSTAL_CODE} (?P<v>{_TOWN})(?=[ ]*(?:$|[\n,.?]))", _town, score=0.9),
+    _rule("LOCATION", rf"\b(?:zip|postal|post)[ -]?code of (?P<v>{_TOWN})"),
     _rule("NRP", rf"\b(?:[Nn]ationality|[Ee]thnicity|[Rr]eligion|NATIONALITY)[ ]*[:=][ ]*(?P<v>{words.NAME_WORD})"),
     _rule("TITLE", rf"(?<![\w.])(?P<v>(?i:{words.HONORIFICS})\b\.?)(?=[ \u00a0]{words.NAME_WORD}|[ \u00a0][A-Z]\.)"),
     _rule("TITLE", r"(?<![\w.])(?P<v>(?:mr|mrs|ms|mx|dr|prof)\b\.?)(?= [a-z]{2})"),
@@ -325,9 +342,16 @@ RULES: tuple[Rule, ...] = (
           rf"|spoke (?:to|with))[ ]+(?P<v>{_NAME})", _name),
     _rule("PERSON", rf"\b(?:[Nn]ame|[Tt]axpayer|[Cc]lient|[Cc]ustomer|[Ss]pouse|[Dd]ependents?"
           rf"|[Aa]ccount holder|[Cc]ardholder|[Pp]atient|[Cc]ontact|[Ff]rom|[Tt]o|[Aa]ttn|ATTN|NAME|TAXPAYER"
-          rf"|CLIENT|CUSTOMER|Agent)[ ]*:[ ]*(?P<v>{_NAME}(?:, {_NAME})?)", _name),
+          rf"|CLIENT|CUSTOMER|Agent|customer|name|user|client|patient|contact)\"?[ ]*:[ ]*\"?(?P<v>{_NAME}(?:, {_NAME})?)", _name),
     _rule("PERSON", rf"\b(?:{words.RELATIVES})\b,?[ ](?P<v>{_NAME})", _name),
     _rule("PERSON", rf"\b(?:{words.RELATIVES})\b,?[ ]{_NAME} and (?P<v>{_NAME})", _name),
+    _rule("PERSON", rf"(?:^|\n)[-*\u2022 ]*(?P<v>{words.NAME_WORD}(?: (?:{words.NAME_WORD}|{words.PARTICLES}|[A-Z]\.?)){{1,3}})"
+          rf"(?=, ?[\d(+]|\t| <|,[\w.]+@)", _name, score=0.7),
+    _rule("PERSON", rf"(?:^|\n)\[?\d{{1,2}}(?::\d{{2}})?(?: ?[AaPp]\.?[Mm])?\]? (?P<v>{_NAME})(?=: )", _name, score=0.7),
+    _rule("PERSON", rf"\b(?:[Hh]ey|[Yy]o|[Tt]hx|[Tt]hanks|[Hh]i|[Oo]mg|[Hh]ello),? (?:its |it's |this is )?(?P<v>{words.NAME_WORD})(?=[ ,.!\n])",
+          _name, score=0.6),
+    _rule("PERSON", rf"\b(?:belongs to|spoke (?:to|with)|[Tt]ell|told|[Aa]sk|asked|met|[Nn]amed|brought in by|written by|signed by"
+          rf"|married(?: to)?|[Ss]till with|[Ss]urname:?|[Ll]ast name:?|[Ff]irst name:?|given name:?) (?P<v>{_NAME})", _name, score=0.7),
     _rule("PERSON", rf"(?:^|\n)To (?P<v>{_NAME})(?=,)", _name),
     _rule("PERSON", rf"{_CLOSING}(?P<v>{_NAME})[ ]*(?=$|\n|[,(]| and )", _name),
     _rule("PERSON", rf"{_CLOSING}{_NAME} and (?P<v>{_NAME})(?=$|\n|[,(])", _name),
@@ -341,10 +365,11 @@ RULES: tuple[Rule, ...] = (
           rf"(?:{words.FIRM})\b)", score=0.88),
     _rule("ORGANIZATION", rf"(?<!\w)(?P<v>(?:Bureau|Office|Department|Ministry|University|Bank|Institute|Board) of"
           rf"(?: (?:the |and )?{words.NAME_WORD}){{1,3}})", score=0.88),
-    _rule("ORGANIZATION", rf"(?<!\w)(?P<v>{words.NAME_WORD}, {words.NAME_WORD},? and {words.NAME_WORD})", score=0.7),
+    _rule("ORGANIZATION", rf"(?<!\w)(?P<v>{words.NAME_WORD}, {words.NAME_WORD},? (?:and|AND) {words.NAME_WORD})", _firm, score=0.87),
     _rule("DATE_TIME", rf"(?<![\w/.-])(?P<v>{words.DATE})(?![/-]\d)", _date, flags=_I, score=0.8),
     _rule("DATE_TIME", r"(?<![\w:])(?P<v>\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]\.?m\b)?|\d{1,2} ?[ap]\.?m\b)(?![\w:])",
           flags=_I, score=0.7),
+    _rule("DATE_TIME", r"\b(?P<v>noon|midnight)\b", flags=_I, score=0.7),
     _rule("AGE", r"(?<![\d.,$-])(?P<v>\d{1,3})(?=[ -]?(?:years?|yrs?|months?|weeks?)(?:[ -]old\b| of age\b))", flags=_I),
     _rule("AGE", r"(?<![\d.,$-])(?P<v>\d{1,3})(?= ?(?:yo|y/o|y\.o\.|yrs?)(?![\w/]))", flags=_I),
     _rule("AGE", r"\b(?:aged|age(?: of)?|turned|turning|turns)\b[ ]?[:=]?[ ]?(?P<v>\d{1,3})(?![\d%-]|[.,]\d)", flags=_I, score=0.6),

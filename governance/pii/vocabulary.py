@@ -63,7 +63,7 @@ STREET_ENDINGS = (
     "väylä|raitti|rinne|kaari"
 )
 STREET_PREFIXES = (
-    "Calle|C/|Avenida|Avda\\.?|Av\\.|Plaza|Paseo|Camino|Carretera|Ronda|Travesía|Urbanización|Cuesta|Glorieta|Rambla"
+    "Calle|C/|C\\.|Avenida|Avda\\.?|Av\\.|Plaza|Paseo|Camino|Carretera|Ronda|Travesía|Urbanización|Cuesta|Glorieta|Rambla"
     "|Pasaje|Callejón|Alameda|Acceso|Cañada|Vial|Privada|Cerrada|Calzada|Periférico|Prolongación|Andador|Boulevard"
     "|Via|Viale|Piazza|Piazzale|Corso|Vicolo|Largo|Strada|Borgo|Contrada|Rotonda|Canale|Stretto|Incrocio"
     "|Rua|Travessa|Praça|Rodovia|Estrada|Ladeira|Viela|Vila|Jardim|Chácara|Quadra"
@@ -75,8 +75,10 @@ STREET_WORDS_AFTER = (
     "utca|út|u\\.|tér|körút|krt\\.|sétány|köz|sor|útja|fasor|tere|park|ulice|ulica|ul\\.|Gasse|Stra(?:ß|ss)e|Str\\."
     "|Weg|Platz|Allee|Ring|Damm|Ufer|Chaussee|Gade|Vej|Gate|Vei|Cad\\.|Caddesi|Cd\\.|Sok\\.|Sokak|Sokağı|Sk\\.|Bulvarı"
 )
+#: Words of a street's name behind the first: capitalised ones and short ones ("de la", "na", "i").
+STREET_WORD = rf"(?:{NAME_WORD}|[a-z]{{1,3}}|{_CAPITAL}\.)"
 #: A house number: "12", "12a", "24/3", "61."
-HOUSE = r"\d{1,4}(?:[ ]?[A-Za-z]\b)?(?:[-/]\d{1,4}[a-z]?)?"
+HOUSE = r"\d{1,4}(?!\d)(?:[ ]?[A-Za-z]\b)?(?:[-/]\d{1,4}[a-z]?)?"
 #: Words with a number behind them that are no streets: "Section 12", "December 31".
 NUMBERED = frozenset(
     split(
@@ -86,7 +88,7 @@ NUMBERED = frozenset(
     oct nov dec notice publication pub. pub order invoice ticket account item question rule act law code clause exhibit
     box suite apt unit floor call tel phone fax vol volume issue model class group chromosome track platform terminal
     monday tuesday wednesday thursday friday saturday sunday spring summer autumn fall winter about around over under
-    than exactly only nearly almost usd eur us$ least most"""
+    iban swift bic than exactly only nearly almost usd eur us$ least most"""
     )
 )
 #: A postal code of some country that stands beside a town: "62704-1234", "711 81", "15-206", "8409 SS", "H-3207".
@@ -131,7 +133,7 @@ DATE = (
 #: What makes a model's DATE_TIME a date or a time of day: no durations, no bare years, no "taxable year".
 DATE_SHAPE = (
     rf"\d[/.-]\d{{1,2}}[/.-]\d|\b{_MONTH}|\b\d{{1,2}}:\d{{2}}|\b\d{{1,2}} ?[ap]\.?m\b"
-    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+    r"|\b(?:noon|midnight)\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 )
 
 #: Words at the end of a firm's name.
@@ -164,7 +166,8 @@ Eswatini|Micronesia|United States|United States of America|Europe|Asia|Africa|So
 NO_ENTITY = frozenset(
     split(
         """ssn itin ein tin iban pin aba dob ip url id po box swift bic cvv atm agi irs ira pdf faq api sms otp e-mail
-    email credit premiums premium notice address code act state title irc"""
+    email credit premiums premium notice address code act state title irc phone profile date tel age customer care social
+    security taxpayer schedule dependents dependent no number apt piso depto edif dob sc s.c ap nr"""
     )
 )
 
@@ -181,6 +184,7 @@ NOT_NAMES = frozenset(
     whom yes you your form line part schedule title subtitle chapter act irs ira sole everyone both neither here
     today tomorrow yesterday question answer note notice letter adviser advisers advisor enrolled partner services
     mx ssn itin ein iban pin id atm social security number accounting accountant support agent team help desk
-    llc inc preparer senior reference tell gifts coins"""
+    llc inc preparer senior reference tell gifts coins good can date mtg w re omg lol thx yo p.s ps born by with via pt
+    dependents dependent profile phone witness guest applicant beneficiary holder gentlemen ladies everybody nobody somebody surname"""
     )
 )

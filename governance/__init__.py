@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from governance.policy import Caller as Caller
     from governance.policy import Domain as Domain
     from governance.policy import Operator as Operator
+    from governance.policy import PiiFloors as PiiFloors
     from governance.policy import PiiRules as PiiRules
     from governance.policy import Policy as Policy
 
@@ -40,7 +41,7 @@ _HOMES = {
     ),
     "keys": ("Keys",),
     "labels": ("Label",),
-    "policy": ("Caller", "Domain", "Operator", "PiiRules", "Policy"),
+    "policy": ("Caller", "Domain", "Operator", "PiiFloors", "PiiRules", "Policy"),
 }
 _MODULES = {name: f"governance.{module}" for module, names in _HOMES.items() for name in names}
 
@@ -55,6 +56,7 @@ __all__ = [
     "Keys",
     "Label",
     "Operator",
+    "PiiFloors",
     "PiiRules",
     "Policy",
     "PolicyRefused",

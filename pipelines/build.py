@@ -33,6 +33,7 @@ from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.personal_data import FilterJob
 from pipelines.curate.stage import Report
 from pipelines.curate.steps import judges, versions
+from pipelines.measured import check_measured
 from pipelines.place import Place, keep_quarantine, locked, remove_leftovers, remove_superseded, work_folder
 from pipelines.sources import SourceFile, SourceItem, list_items, reader_version, source_digest
 from pipelines.spec import PipelineSpec, SourceSpec
@@ -100,7 +101,7 @@ def build(
         report: called with (stage, done, total); total 0 means unknown. Units: rows, characters.
 
     Raises:
-        PolicyRefused: the domain is not in the policy.
+        PolicyRefused: the domain is not in the policy, or has floors that the detectors have not passed.
         DetectorError: a detector that the domain's privacy rules need is missing.
         DataError: the sources are unreadable, misfiled or empty, or the disk is full.
     """
@@ -119,8 +120,9 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
     """Lists the sources and fingerprints all inputs of a build. Reads changed files once, for hashing."""
     from governance.pii import check_rules, filter_fingerprint
 
-    rules = policy.domains[spec.domain].pii
-    check_rules(rules, where=f"zoo.yaml: domains.{spec.domain}.pii")
+    rules, floors = policy.domains[spec.domain].pii, policy.domains[spec.domain].pii_floors
+    check_rules(rules, where=f"zoo.yaml: domains.{spec.domain}.pii", floors=floors)
+    check_measured(policy, spec.domain, storage)
     place = Place(storage, spec.name)
     sources = [(source, file) for source in spec.sources for file in list_items(source, spec.folder)]
     content = source_digest([file for _, file in sources], place.stamps)

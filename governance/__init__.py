@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from governance.policy import Caller as Caller
     from governance.policy import Domain as Domain
     from governance.policy import Operator as Operator
+    from governance.policy import PiiFloors as PiiFloors
     from governance.policy import PiiRules as PiiRules
     from governance.policy import Policy as Policy
 
@@ -42,7 +43,7 @@ _HOMES = {
     ),
     "keys": ("Keys",),
     "labels": ("Label",),
-    "policy": ("Caller", "Domain", "Operator", "PiiRules", "Policy"),
+    "policy": ("Caller", "Domain", "Operator", "PiiFloors", "PiiRules", "Policy"),
 }
 _MODULES = {name: f"governance.{module}" for module, names in _HOMES.items() for name in names}
 
@@ -58,6 +59,7 @@ __all__ = [
     "Label",
     "LedgerError",
     "Operator",
+    "PiiFloors",
     "PiiRules",
     "Policy",
     "PolicyRefused",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,7 +15,7 @@ from governance.config import StrictModel
 from governance.errors import PolicyRefused
 from governance.labels import Label
 
-Operator = Literal["redact", "mask", "pseudonymize", "keep"]
+Operator = Literal["redact", "mask", "pseudonymize", "surrogate", "keep"]
 
 #: Things that the owner of a domain does with it inside the workspace. They need no entry under
 #: `purposes`, which lists what models of the domain may be *used* for.
@@ -41,7 +41,7 @@ class PiiRules(StrictModel):
             return {"default": value}
         if not isinstance(value, dict) or set(value) <= {"default", "rules"}:
             return value
-        known = ("redact", "mask", "pseudonymize", "keep")
+        known = get_args(Operator)
         for entity, operator in value.items():
             if operator not in known:
                 raise ValueError(f'{entity}: "{operator}" is no operator; use one of {", ".join(known)}')
@@ -64,6 +64,34 @@ class LeakageRules(StrictModel):
         return self != LeakageRules()
 
 
+_Share = Annotated[float, Field(ge=0, le=1)]
+_SHARES = ("default", "span_recall", "char_precision")
+
+
+class PiiFloors(StrictModel):
+    """What the detectors must reach on labelled text before a domain is built: recall by type, and totals.
+
+    Written in YAML as one mapping: ``{default: 0.90, PERSON: 0.95, span_recall: 0.97, char_precision: 0.90}``.
+    `default` holds for each filtered type that the labelled file has; a type with a floor of its own must be in it.
+    """
+
+    default: _Share = 0.0
+    span_recall: _Share = 0.0
+    char_precision: _Share = 0.0
+    types: dict[str, _Share] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_mapping(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or set(value) <= {*_SHARES, "types"}:
+            return value
+        for name in value:
+            if name not in _SHARES and not str(name).isupper():
+                raise ValueError(f"{name}: a floor is of a type of personal data or one of {', '.join(_SHARES)}")
+        types = {str(name): share for name, share in value.items() if name not in _SHARES}
+        return {name: value[name] for name in _SHARES if name in value} | {"types": types}
+
+
 class Domain(StrictModel):
     """A walled body of data with an owner, readers, purposes and privacy rules."""
 
@@ -72,6 +100,7 @@ class Domain(StrictModel):
     purposes: list[str] = Field(default_factory=list)
     may_derive_from: list[Name] = Field(default_factory=list)
     pii: PiiRules = Field(default_factory=PiiRules)
+    pii_floors: PiiFloors | None = None
     retention_days: int | None = Field(default=None, ge=1)
     regions: list[Name] = Field(default_factory=list, description="where its data may be; anywhere if empty")
     leakage: LeakageRules = LeakageRules()

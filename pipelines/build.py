@@ -115,7 +115,7 @@ def build(
         today: from which the domain's retention counts; the date in UTC if None.
 
     Raises:
-        PolicyRefused: the domain is not in the policy.
+        PolicyRefused: the domain is not in the policy, or has floors that the detectors have not passed.
         DetectorError: a detector that the domain's privacy rules need is missing.
         DataError: the sources are unreadable, misfiled or empty, or the disk is full.
     """

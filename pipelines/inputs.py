@@ -17,6 +17,7 @@ from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.retention import Retention, known_since
 from pipelines.curate.steps import judges, versions
 from pipelines.erasure.store import read_tombstones
+from pipelines.measured import check_measured
 from pipelines.place import Place
 from pipelines.sources import SourceFile, SourceItem, list_items, reader_version, source_digest
 from pipelines.spec import PipelineSpec, SourceSpec
@@ -61,8 +62,9 @@ def find_inputs(
     """
     from governance.pii import check_rules, filter_fingerprint
 
-    rules = policy.domains[spec.domain].pii
-    check_rules(rules, where=f"zoo.yaml: domains.{spec.domain}.pii")
+    rules, floors = policy.domains[spec.domain].pii, policy.domains[spec.domain].pii_floors
+    check_rules(rules, where=f"zoo.yaml: domains.{spec.domain}.pii", floors=floors)
+    check_measured(policy, spec.domain, storage)
     place = Place(storage, spec.name)
     sources = [(source, file) for source in spec.sources for file in list_items(source, spec.folder)]
     content = source_digest([file for _, file in sources], place.stamps)

@@ -20,7 +20,7 @@ from governance.errors import DetectorError, did_you_mean
 from governance.pii import models, recognizers
 from governance.pii.entities import ALL_TYPES, NER_TYPES
 from governance.pii.names import Lexicon, load_lexicon
-from governance.pii.spans import Finding, cleaned, disjoint, propagated
+from governance.pii.spans import Finding, cleaned, disjoint, propagated, with_neighbours
 from governance.pii.splitting import split
 
 if TYPE_CHECKING:
@@ -72,12 +72,14 @@ class Detector:
         pieces = [(number, part) for number, text in enumerate(texts) for part in split(text, PIECE)]
         found: list[list[Finding]] = [[] for _ in texts]
         cut = (texts[number][start:end] for number, (start, end) in pieces)
-        for (number, (start, end)), results in zip(pieces, self._analyze(cut, sorted(wanted)), strict=True):
+        # What the model takes for a firm may turn out to be a person: all that it knows is looked at, then chosen from.
+        searched = wanted | NER_TYPES if wanted & NER_TYPES else wanted
+        for (number, (start, end)), results in zip(pieces, self._analyze(cut, sorted(searched)), strict=True):
             mended = cleaned(texts[number][start:end], results, self._lexicon)
             found[number] += [Finding(f.start + start, f.end + start, f.type, f.score) for f in mended]
-        return [
-            disjoint(text, propagated(text, of_text, self._lexicon)) for text, of_text in zip(texts, found, strict=True)
-        ]
+        everything = (propagated(text, of_text, self._lexicon) for text, of_text in zip(texts, found, strict=True))
+        placed = (with_neighbours(text, of_text) for text, of_text in zip(texts, everything, strict=True))
+        return [disjoint(text, [f for f in of_text if f.type in wanted]) for text, of_text in zip(texts, placed, strict=True)]
 
     def _analyze(self, pieces: Iterable[str], entities: list[str]) -> Iterator[list[Finding]]:
         if not entities:

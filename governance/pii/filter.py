@@ -24,7 +24,7 @@ from governance.pii import models
 from governance.pii.detect import Detector, fingerprint, known_entities
 from governance.pii.entities import ALL_TYPES, NER_TYPES
 from governance.pii.spans import Finding
-from governance.policy import Operator, PiiRules
+from governance.policy import Operator, PiiFloors, PiiRules
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ def filter_fingerprint(rules: PiiRules, key: bytes) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def check_rules(rules: PiiRules, *, where: str) -> None:
-    """Checks, before any data is read, that everything the rules name can be found.
+def check_rules(rules: PiiRules, *, where: str, floors: PiiFloors | None = None) -> None:
+    """Checks, before any data is read, that everything the rules and floors name can be found.
 
     Raises:
-        ConfigError: a rule names a type that no active detector finds.
+        ConfigError: a rule or floor names a type that no active detector finds, or a floor one that is kept.
         DetectorError: the spaCy model that the rules need is missing or not the verified one.
     """
     for entity in rules.rules:
@@ -134,5 +134,9 @@ def check_rules(rules: PiiRules, *, where: str) -> None:
             raise ConfigError(
                 f"no active detector finds {entity}{hint}", where=f"{where}.{entity}", fix=known_entities()
             )
+    for entity in floors.types if floors is not None else ():
+        if entity not in entities_to_find(rules):
+            problem = "is kept, so it needs no floor" if entity in ALL_TYPES else "is found by no active detector"
+            raise ConfigError(f"{entity} {problem}", where=f"{where}_floors.{entity}", fix=known_entities())
     if entities_to_find(rules) & NER_TYPES:
         models.verify(models.find_model())

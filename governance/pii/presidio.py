@@ -106,11 +106,10 @@ def make_analyzer(nlp: Any | None, entities: Collection[str], lexicon: Lexicon |
     registry = RecognizerRegistry(supported_languages=["en"])
     for recognizer in recognizers(entities):
         registry.add_recognizer(recognizer)
-    wanted = sorted(NER_TYPES & set(entities))
-    if nlp is not None and wanted:
-        registry.add_recognizer(SpacyRecognizer(supported_language="en", supported_entities=wanted))
-    named = {"PERSON", "ORGANIZATION", "LOCATION"} & set(entities)
-    if lexicon is not None and named:
+    if nlp is not None and NER_TYPES & set(entities):  # all of them: what a name is comes out when they are cleaned
+        registry.add_recognizer(SpacyRecognizer(supported_language="en", supported_entities=sorted(NER_TYPES)))
+    named = {"PERSON", "ORGANIZATION", "LOCATION"}
+    if lexicon is not None and NER_TYPES & set(entities):
         registry.add_recognizer(NameRecognizer(named, lexicon))
     engine = LoadedSpacy(nlp if nlp is not None else _blank())
     return AnalyzerEngine(

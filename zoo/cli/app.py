@@ -388,11 +388,15 @@ def doctor(json: Json = False) -> None:
 
 
 @audit_app.command("pii")
-def audit_pii(file: Path, json: Json = False) -> None:
+def audit_pii(
+    file: Path,
+    domain: Annotated[str | None, typer.Option(help="Hold the figures against this domain's rules and floors.")] = None,
+    json: Json = False,
+) -> None:
     """Measure recall and precision of the PII detectors on a labelled JSON Lines file."""
-    from zoo.cli.commands import run_audit_pii
+    from zoo.cli.audits import run_audit_pii
 
-    run_audit_pii(file, json)
+    run_audit_pii(file, domain, json)
 
 
 @audit_app.command("canaries")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -106,6 +107,21 @@ def test_an_edit_is_found_and_named(tmp_path: Path, statements: list[str], numbe
     edit(tmp_path, *statements)
     found = ledger.verify()
     assert found.problem is not None and found.problem.number == number
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE ledger SET body = '{}' WHERE number = 2", "^edited, moved or added"),
+        ("DELETE FROM ledger WHERE number IN (2, 3)", "^removed: entry 4 follows"),
+        ("DELETE FROM ledger WHERE number > 3", "^cut off: the ledger ends here, but entry 6 was written"),
+    ],
+)
+def test_the_finding_says_what_was_done(tmp_path: Path, statement: str, words: str) -> None:
+    ledger = filled(tmp_path)
+    edit(tmp_path, statement)
+    problem = ledger.verify().problem
+    assert problem is not None and re.search(words, problem.what)
 
 
 cell = st.one_of(st.text(max_size=70), st.binary(max_size=5), st.integers(-(2**40), 2**40), st.floats(allow_nan=False))

@@ -203,7 +203,7 @@ def test_what_a_head_kept_elsewhere_shows_that_the_file_does_not(tmp_path: Path)
 def test_processes_that_append_at_once_make_one_chain(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, url, "15", name]) for name in "abc"]
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(240) for writer in writers] == [0, 0, 0]
     ledger = ledger_at(tmp_path)
     assert ledger.verify().entries == 45
     found = [(entry.content["by"], entry.content["n"]) for entry in ledger.entries()]

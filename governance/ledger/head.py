@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,9 +66,9 @@ class HeadFile:
             raise LedgerError(f"the head of the ledger cannot be written: {error}", where=str(self.path)) from None
 
     def _write(self, head: Head) -> None:
-        descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        temporary = self.path.with_name(f".{self.path.name}.tmp")  # one name: the lock is held, a kill leaves one file
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump({"number": head.number, "hash": head.hash}, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, self.path)
+        os.replace(temporary, self.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -108,6 +109,21 @@ def test_an_edit_is_found_and_named(tmp_path: Path, statements: list[str], numbe
     assert found.problem is not None and found.problem.number == number
 
 
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE ledger SET body = '{}' WHERE number = 2", "^edited, moved or added"),
+        ("DELETE FROM ledger WHERE number IN (2, 3)", "^removed: entry 4 follows"),
+        ("DELETE FROM ledger WHERE number > 3", "^cut off: the ledger ends here, but entry 6 was written"),
+    ],
+)
+def test_the_finding_says_what_was_done(tmp_path: Path, statement: str, words: str) -> None:
+    ledger = filled(tmp_path)
+    edit(tmp_path, statement)
+    problem = ledger.verify().problem
+    assert problem is not None and re.search(words, problem.what)
+
+
 cell = st.one_of(st.text(max_size=70), st.binary(max_size=5), st.integers(-(2**40), 2**40), st.floats(allow_nan=False))
 
 
@@ -187,7 +203,7 @@ def test_what_a_head_kept_elsewhere_shows_that_the_file_does_not(tmp_path: Path)
 def test_processes_that_append_at_once_make_one_chain(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, url, "15", name]) for name in "abc"]
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(240) for writer in writers] == [0, 0, 0]
     ledger = ledger_at(tmp_path)
     assert ledger.verify().entries == 45
     found = [(entry.content["by"], entry.content["n"]) for entry in ledger.entries()]

@@ -34,8 +34,26 @@ from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.personal_data import FilterJob
 from pipelines.curate.stage import EMPTY_FILE, Report
 from pipelines.curate.steps import judges, versions
-from pipelines.place import Place, keep_quarantine, locked, remove_leftovers, remove_superseded, work_folder
-from pipelines.sources import SourceFile, SourceItem, list_items, reader_version, source_digest
+from pipelines.place import (
+    Place,
+    is_ours,
+    keep_quarantine,
+    last_build,
+    latest_version,
+    locked,
+    remove_leftovers,
+    remove_superseded,
+    work_folder,
+)
+from pipelines.sources import (
+    OtherPipeline,
+    SourceFile,
+    SourceItem,
+    TfdsSource,
+    list_items,
+    reader_version,
+    source_digest,
+)
 from pipelines.spec import PipelineSpec, SourceSpec
 from pipelines.versions import DatasetVersion, changed_records
 
@@ -86,6 +104,13 @@ class Inputs:
     filter_fingerprint: str
     steps: str
 
+    def labelled(self, spec: PipelineSpec) -> PipelineSpec:
+        """The spec with the label and the origin of what it builds from other pipelines."""
+        others = [item for _, item in self.sources if isinstance(item, OtherPipeline)]
+        domains = sorted({domain for other in others for domain in other.label})
+        derived = {name: digest for other in others for name, digest in other.derived_from.items()}
+        return spec.model_copy(update={"joined": tuple(domains), "derived_from": derived})
+
 
 def build(
     spec: PipelineSpec,
@@ -126,7 +151,10 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
     rules = policy.domains[spec.domain].pii
     check_rules(rules, where=f"zoo.yaml: domains.{spec.domain}.pii")
     place = Place(storage, spec.name)
-    sources = [(source, file) for source in spec.sources for file in list_items(source, spec.folder)]
+    sources = [(source, item) for source in spec.sources for item in _items(spec, source, storage)]
+    for _, item in sources:
+        if isinstance(item, OtherPipeline):
+            policy.check(spec.label | item.label, sink=spec.domain, purpose="build")
     content = source_digest([file for _, file in sources], place.stamps)
     fingerprint = parts_fingerprint(filter_fingerprint(rules, keys.derive(spec.domain, "pseudonyms")))
     steps = versions(judges(spec.curate))
@@ -137,13 +165,28 @@ def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path
     return Inputs(sources, digest, fingerprint, steps)
 
 
+def _items(spec: PipelineSpec, source: SourceSpec, storage: Path) -> list[SourceItem]:
+    if source.pipeline is not None:
+        return [OtherPipeline.of(source.pipeline, storage, builds=spec.name)]
+    items = list_items(source, spec.folder)
+    for item in items:
+        path = item.folder if isinstance(item, TfdsSource) else getattr(item, "url", "").removeprefix("file://")
+        if is_ours(path, storage):
+            raise DataError(
+                "a build wrote this, and its label would be lost",
+                where=item.name,
+                fix="name the pipeline: `- pipeline: NAME`",
+            )
+    return items
+
+
 def latest(spec: PipelineSpec, storage: Path) -> DatasetVersion | None:
     """The version that the pipeline's last build gave; None before the first, or when it was removed.
 
     Raises:
         DataError: it is damaged.
     """
-    return _latest(Place(storage, spec.name))
+    return latest_version(Place(storage, spec.name))
 
 
 def latest_card(spec: PipelineSpec, storage: Path) -> Path | None:
@@ -153,24 +196,8 @@ def latest_card(spec: PipelineSpec, storage: Path) -> Path | None:
         DataError: what the last build left is damaged.
     """
     place = Place(storage, spec.name)
-    card = place.card(str(_last_build(place).get("build", "")))
+    card = place.card(str(last_build(place).get("build", "")))
     return card if card.is_file() else None
-
-
-def _latest(place: Place) -> DatasetVersion | None:
-    digest = _last_build(place).get("digest")
-    folder = place.datasets / str(digest)[:16]
-    return DatasetVersion.open(folder) if digest is not None and folder.is_dir() else None
-
-
-def _last_build(place: Place) -> dict[str, str]:
-    try:
-        content = json.loads(place.latest.read_text(encoding="utf-8"))
-        return {"digest": content["digest"], **content}
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"unreadable ({type(error).__name__})", where=str(place.latest), fix="remove it") from None
 
 
 def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
@@ -188,7 +215,7 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     excluded, card = known.get("exclusions"), place.card(inputs.digest)
     if not card.is_file() or (excluded is not None and not Path(excluded).is_file()):
         return None
-    previous = _latest(place)
+    previous = latest_version(place)
     _point_latest(place, version, inputs)
     return BuildResult(
         version,
@@ -211,7 +238,8 @@ def _build(
     processes: int,
     report: Report,
 ) -> BuildResult:
-    previous = _latest(place)
+    spec = inputs.labelled(spec)
+    previous = latest_version(place)
     remove_leftovers(place)
     with work_folder(place) as work:
         quarantine = work / "quarantine.jsonl"

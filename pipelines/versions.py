@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,11 @@ class SourceTable:
 
 @dataclass(frozen=True)
 class DatasetVersion:
-    """A dataset version on disk; opening one reads only its small `version.json`."""
+    """A dataset version on disk; opening one reads only its small `version.json`.
+
+    Attributes:
+        derived_from: digests of the versions of other pipelines that are in it, by pipeline, also through others.
+    """
 
     pipeline: str
     domain: str
@@ -72,6 +76,7 @@ class DatasetVersion:
     text_bytes: dict[str, int]
     pii: dict[str, int]
     sources: SourceTable = SourceTable()
+    derived_from: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path) -> DatasetVersion:
@@ -93,6 +98,7 @@ class DatasetVersion:
                 text_bytes=content["bytes"],
                 pii=content["personal_data"],
                 sources=_source_table(content.get("sources")),
+                derived_from=dict(content.get("derived_from", {})),
             )
             files = content["files"]
         except FileNotFoundError:
@@ -119,11 +125,11 @@ class DatasetVersion:
     def texts(self, split: str) -> Iterator[tuple[str, str]]:
         """Yields (record id, text) of a split in shard order, the same order each time; of a record of parts
         what there is to read in it."""
-        return ((record_id, plain_text(record)) for record_id, record in self._stored(split))
+        return ((record_id, plain_text(record)) for record_id, record in self.stored(split))
 
     def parts(self, split: str) -> Iterator[tuple[str, dict[str, str]]]:
         """Yields (record id, its parts by name), in the same order; see `pipelines.parts`."""
-        return ((record_id, split_parts(record)) for record_id, record in self._stored(split))
+        return ((record_id, split_parts(record)) for record_id, record in self.stored(split))
 
     def texts_of(self, ids: Collection[str]) -> dict[str, str]:
         """All that these records hold, by id: a text, or each part under its name. Those that the version does not
@@ -147,7 +153,8 @@ class DatasetVersion:
                 found[example["id"].decode()] = _with_names(example["text"].decode())
         return found
 
-    def _stored(self, split: str) -> Iterator[tuple[str, str]]:
+    def stored(self, split: str) -> Iterator[tuple[str, str]]:
+        """Yields (record id, the record as `pipelines.parts` writes it), in the same order."""
         if not self.records.get(split):
             return
         import tensorflow_datasets as tfds
@@ -212,7 +219,7 @@ class DatasetVersion:
         by_shard: dict[str, list[bytes]] = {}
         place = {row["record_id"]: row["shard"] for row in shards}
         for split in SPLITS:
-            for record_id, text in self._stored(split):
+            for record_id, text in self.stored(split):
                 by_shard.setdefault(place[record_id], []).append(record_digest(record_id, text, self.label))
         children = [combine(by_shard[name], header=name) for name in sorted(by_shard)]
         found = combine(children, header=version_header(self.pipeline, self.label)).hex()

@@ -110,7 +110,8 @@ def assemble(
 
 
 def _equal(old: DatasetVersion, new: DatasetVersion) -> bool:
-    return old.sources == new.sources and old.columns == new.columns
+    same_origin = old.sources == new.sources and old.derived_from == new.derived_from
+    return same_origin and old.columns == new.columns
 
 
 def _remove_tree(folder: Path) -> None:
@@ -346,6 +347,7 @@ def _write_metadata(spec: PipelineSpec, digest: str, tally: _Tally, folder: Path
         "records": {split: tally.records[split] for split in SPLITS},
         "bytes": {split: tally.text_bytes[split] for split in SPLITS},
         "personal_data": dict(sorted(tally.pii.items())),
+        "derived_from": dict(sorted(spec.derived_from.items())),
         "sources": {"names": spec.source_names, "digest": _digest_of_sources(spec, tally)},
         "shards": {name: value.hex() for name, value in sorted(tally.shard_digests.items())},
         "shard_files": {name: asdict(file) for name, file in sorted(tally.shard_files.items())},

@@ -54,8 +54,16 @@ from pipelines.curate.stage import EMPTY_FILE, Report, Staged
 from pipelines.curate.steps import judges, versions
 from pipelines.erasure.store import read_tombstones
 from pipelines.inputs import InForce, Inputs, check_unchanged, find_inputs
-from pipelines.latest import latest_of, point_latest
-from pipelines.place import Place, keep_quarantine, locked, remove_leftovers, remove_superseded, work_folder
+from pipelines.latest import point_latest
+from pipelines.place import (
+    Place,
+    keep_quarantine,
+    latest_version,
+    locked,
+    remove_leftovers,
+    remove_superseded,
+    work_folder,
+)
 from pipelines.spec import PipelineSpec
 from pipelines.versions import DatasetVersion, changed_records
 
@@ -147,7 +155,7 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     excluded, card = known.get("exclusions"), place.card(inputs.digest)
     if not card.is_file() or (excluded is not None and not Path(excluded).is_file()):
         return None
-    previous = latest_of(place)
+    previous = latest_version(place)
     point_latest(place, version, inputs.digest)
     return BuildResult(
         version,
@@ -170,7 +178,8 @@ def _build(
     runner: Runner,
     report: Report,
 ) -> BuildResult:
-    previous = latest_of(place)
+    spec = inputs.labelled(spec)
+    previous = latest_version(place)
     remove_leftovers(place)
     with work_folder(place) as work:
         quarantine = work / "quarantine.jsonl"

@@ -18,8 +18,16 @@ from pipelines.curate.retention import Retention, known_since
 from pipelines.curate.steps import judges, versions
 from pipelines.erasure.store import read_tombstones
 from pipelines.measured import check_measured
-from pipelines.place import Place
-from pipelines.sources import SourceFile, SourceItem, list_items, reader_version, source_digest
+from pipelines.place import Place, is_ours
+from pipelines.sources import (
+    OtherPipeline,
+    SourceFile,
+    SourceItem,
+    TfdsSource,
+    list_items,
+    reader_version,
+    source_digest,
+)
 from pipelines.spec import PipelineSpec, SourceSpec
 
 
@@ -52,6 +60,13 @@ class Inputs:
     barred: Barred
     retention: InForce | None
 
+    def labelled(self, spec: PipelineSpec) -> PipelineSpec:
+        """The spec with the label and the origin of what it builds from other pipelines."""
+        others = [item for _, item in self.sources if isinstance(item, OtherPipeline)]
+        domains = sorted({domain for other in others for domain in other.label})
+        derived = {name: digest for other in others for name, digest in other.derived_from.items()}
+        return spec.model_copy(update={"joined": tuple(domains), "derived_from": derived})
+
 
 def find_inputs(
     spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path, today: datetime.date | None = None
@@ -66,7 +81,10 @@ def find_inputs(
     check_rules(rules, where=f"zoo.yaml: domains.{spec.domain}.pii", floors=floors)
     check_measured(policy, spec.domain, storage)
     place = Place(storage, spec.name)
-    sources = [(source, file) for source in spec.sources for file in list_items(source, spec.folder)]
+    sources = [(source, item) for source in spec.sources for item in _items(spec, source, storage)]
+    for _, item in sources:
+        if isinstance(item, OtherPipeline):
+            policy.check(spec.label | item.label, sink=spec.domain, purpose="build")
     content = source_digest([file for _, file in sources], place.stamps)
     fingerprint = parts_fingerprint(filter_fingerprint(rules, keys.derive(spec.domain, "pseudonyms")))
     steps = versions(judges(spec.curate))
@@ -85,6 +103,21 @@ def find_inputs(
     retention = InForce.of(rule, place.inputs / f"{digest[:32]}.retention.json")
     digest = hashlib.sha256(f"{digest}\0{retention.since}".encode()).hexdigest()
     return Inputs(sources, digest, fingerprint, steps, barred, retention)
+
+
+def _items(spec: PipelineSpec, source: SourceSpec, storage: Path) -> list[SourceItem]:
+    if source.pipeline is not None:
+        return [OtherPipeline.of(source.pipeline, storage, builds=spec.name)]
+    items = list_items(source, spec.folder)
+    for item in items:
+        path = item.folder if isinstance(item, TfdsSource) else getattr(item, "url", "").removeprefix("file://")
+        if is_ours(path, storage):
+            raise DataError(
+                "a build wrote this, and its label would be lost",
+                where=item.name,
+                fix="name the pipeline: `- pipeline: NAME`",
+            )
+    return items
 
 
 def _utc_date() -> datetime.date:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from governance.errors import BusyError, DataError
+from pipelines.versions import DatasetVersion
 
 _LOCK_SECONDS = 600
+#: Folders below the storage root with text.
+_TEXT = ("cache", "cards", "datasets", "exclusions", "tokens", "work")
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,38 @@ class Place:
     def exclusions(self, inputs_digest: str) -> Path:
         """Of the build of these inputs: what others dropped may leave the same version."""
         return self.storage / "exclusions" / self.pipeline / f"{inputs_digest[:16]}.parquet"
+
+
+def last_build(place: Place) -> dict[str, str]:
+    """`digest` of the version and `build`, the digest of the inputs; nothing before the first.
+
+    Raises:
+        DataError: the file that says so is damaged.
+    """
+    try:
+        content = json.loads(place.latest.read_text(encoding="utf-8"))
+        return {"digest": content["digest"], **content}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"unreadable ({type(error).__name__})", where=str(place.latest), fix="remove it") from None
+
+
+def latest_version(place: Place) -> DatasetVersion | None:
+    """That of the last build; None before the first, or when it was removed.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    digest = last_build(place).get("digest")
+    folder = place.datasets / str(digest)[:16]
+    return DatasetVersion.open(folder) if digest is not None and folder.is_dir() else None
+
+
+def is_ours(path: str, storage: Path) -> bool:
+    """Whether a path is among what builds write: there is text of any domain, under labels that a path does not say."""
+    inside = Path(os.path.realpath(path))
+    return any(inside.is_relative_to(os.path.realpath(storage / name)) for name in _TEXT)
 
 
 def remove_leftovers(place: Place) -> None:

@@ -77,7 +77,11 @@ class ShardFile:
 
 @dataclass(frozen=True)
 class DatasetVersion:
-    """A dataset version on disk; opening one reads only its small `version.json`."""
+    """A dataset version on disk; opening one reads only its small `version.json`.
+
+    Attributes:
+        derived_from: digests of the versions of other pipelines that are in it, by pipeline, also through others.
+    """
 
     pipeline: str
     domain: str
@@ -89,6 +93,7 @@ class DatasetVersion:
     pii: dict[str, int]
     sources: SourceTable = SourceTable()
     shard_files: dict[str, ShardFile] = field(default_factory=dict)
+    derived_from: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path) -> DatasetVersion:
@@ -111,6 +116,7 @@ class DatasetVersion:
                 pii=content["personal_data"],
                 sources=_source_table(content.get("sources")),
                 shard_files={name: ShardFile(**known) for name, known in content.get("shard_files", {}).items()},
+                derived_from=dict(content.get("derived_from", {})),
             )
             files = content["files"]
         except FileNotFoundError:
@@ -166,7 +172,7 @@ class DatasetVersion:
         return found
 
     def stored(self, split: str) -> Iterator[tuple[str, str]]:
-        """Yields (record id, the record as it was written), in the same order."""
+        """Yields (record id, the record as `pipelines.parts` writes it), in the same order."""
         if not self.records.get(split):
             return
         import tensorflow_datasets as tfds

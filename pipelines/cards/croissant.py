@@ -150,7 +150,13 @@ def _records() -> dict[str, Any]:
 
 
 def _field(records: str, name: str, kind: str, meaning: str, source: dict[str, Any]) -> dict[str, Any]:
-    field = {"@type": "cr:Field", "@id": f"{records}/{name}", "name": name, "description": meaning, "dataType": kind}
+    field: dict[str, Any] = {
+        "@type": "cr:Field",
+        "@id": f"{records}/{name}",
+        "name": name,
+        "description": meaning,
+        "dataType": kind,
+    }
     if name == "label":
         field["repeated"] = True
     return field | {"source": source}

@@ -88,6 +88,7 @@ def describe(spec: PipelineSpec, version: DatasetVersion, traces: Traces) -> Dat
         spec_digest=spec.digest,
         build=traces.build,
         spec=_public_spec(spec),
+        derived_from=version.derived_from,
         rows=Rows(
             read=kept + quarantined + reasons.total(), quarantined=quarantined, dropped=reasons.total(), kept=kept
         ),

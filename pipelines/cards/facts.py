@@ -95,6 +95,7 @@ class DataCard(StrictModel):
     Attributes:
         build: SHA-256 (hex) of the build's inputs.
         spec: what the pipeline's file asks for, without passwords.
+        derived_from: digests of other pipelines' versions that are in it, by pipeline.
         lengths: in characters, words (what white space divides) and bytes (UTF-8), of what there is to read in a
             record (bytes: of all that is stored of it); in tokens only where a tokenizer was trained already.
         warnings: of sources that are too small, see `pipelines.balance`.
@@ -109,6 +110,7 @@ class DataCard(StrictModel):
     spec_digest: str
     build: str
     spec: dict[str, Any]
+    derived_from: dict[str, str]
     rows: Rows
     drops: tuple[Drop, ...]
     quarantine: dict[str, int]

@@ -59,6 +59,7 @@ def _about(card: DataCard) -> str:
         "Sources": card.sources_digest,
         "Spec": card.spec_digest,
         "Build": card.build,
+        **{f"Records of {name}": digest for name, digest in card.derived_from.items()},
     }
     rows = "".join(
         f"<tr><th>{_text(name)}</th><td><code>{_text(value)}</code></td></tr>" for name, value in facts.items()

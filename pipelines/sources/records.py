@@ -16,6 +16,7 @@ from governance.errors import DataError, did_you_mean
 from pipelines.parts import check_spans, join_parts, without_separators, write_spans
 from pipelines.sources.files import SourceFile, list_files
 from pipelines.sources.formats import READERS, BadRow, Row, Rows
+from pipelines.sources.other_pipeline import OtherPipeline
 from pipelines.sources.sql import SqlQuery
 from pipelines.sources.tfds_data import TfdsSource
 from pipelines.spec import SourceSpec, template_fields
@@ -25,11 +26,11 @@ _DOMAIN = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
 #: What a source consists of.
-SourceItem = SourceFile | SqlQuery | TfdsSource
+SourceItem = SourceFile | SqlQuery | TfdsSource | OtherPipeline
 
 
 def list_items(source: SourceSpec, folder: str) -> list[SourceItem]:
-    """What a source consists of, in a stable order.
+    """What a source of rows consists of, in a stable order.
 
     Args:
         folder: what relative paths start from.
@@ -69,7 +70,7 @@ class Unreadable:
     reason: str
 
 
-def _rows(listed: SourceItem, source: SourceSpec, max_bytes: int) -> Rows:
+def _rows(listed: SourceFile | SqlQuery | TfdsSource, source: SourceSpec, max_bytes: int) -> Rows:
     if isinstance(listed, SourceFile):
         return READERS[listed.format](listed, source, max_bytes)
     return listed.rows(source, max_bytes)
@@ -85,6 +86,9 @@ def read_records(file: SourceItem, source: SourceSpec, *, domain: str, max_bytes
         DataError: the file as a whole cannot be read, lacks a field in every row, or a row says
             that it belongs to another domain.
     """
+    if isinstance(file, OtherPipeline):
+        yield from _records_of(file, max_bytes)
+        return
     to_record = _record_maker(source, domain)
     missing = 0
     good = False
@@ -112,6 +116,14 @@ def read_records(file: SourceItem, source: SourceSpec, *, domain: str, max_bytes
             where=file.name,
             fix=f"fields of the first row: {', '.join(available)}",
         )
+
+
+def _records_of(other: OtherPipeline, max_bytes: int) -> Iterator[Record | Unreadable]:
+    for number, stored in enumerate(other.records(), 1):
+        if len(stored.text.encode()) > max_bytes:
+            yield Unreadable(other.name, number, f"the text is longer than {max_bytes:,} bytes")
+        else:
+            yield Record(stored.text, stored.id, stored.subject, other.name, number)
 
 
 def _record_maker(source: SourceSpec, domain: str) -> Callable[[Row], Record | Unreadable]:

@@ -154,8 +154,9 @@ def test_passwords_of_a_source_stay_outside(tmp_path: Path) -> None:
     from pipelines.cards.describe import _public_spec
     from pipelines.spec import PipelineSpec
 
-    url = "postgresql+psycopg://reader:hun@ter2/x@host/tax?password=hunter3"
-    sources = [{"sql": {"url": url, "query": "select 1"}}, {"path": "https://u:hunter4@host/a.jsonl?token=hunter5"}]
+    who = "reader:hun@ter2/x@"
+    url = f"postgresql+psycopg://{who}host/tax?password=hunter3"
+    sources = [{"sql": {"url": url, "query": "select 1"}}, {"path": f"https://{who}host/a.jsonl?token=hunter5"}]
     public = _public_spec(PipelineSpec.model_validate({"domain": "tax", "sources": sources}))
     assert public["sources"][0]["sql"]["url"] == "postgresql+psycopg://host/tax"
     assert public["sources"][1]["path"] == "https://host/a.jsonl"

@@ -154,7 +154,7 @@ def test_lost_or_damaged_tombstones_stop_a_build(tmp_path: Path) -> None:
     add_tombstones(tmp_path, "notes", Tombstones(records=frozenset({"b"})))
     assert read_tombstones(tmp_path, "notes").records == {"a", "b"}
     place = Place(tmp_path, "notes")
-    place.journal("request").write_text("{}")
+    place.journal("request", 1).write_text("{}")
     place.tombstones.unlink()
     with pytest.raises(DataError, match="tombstones are gone"):
         read_tombstones(tmp_path, "notes")

@@ -32,6 +32,11 @@ class Found(StrictModel):
     unread: str | None = None
     rewritten: bool = False
 
+    @property
+    def holds(self) -> bool:
+        """Whether something of the erased was found here; a source that could not be searched alone says nothing."""
+        return bool(self.records or self.near_duplicates or self.before)
+
 
 class Journal(StrictModel):
     """An erasure, without a name or an id of anybody.

@@ -1,7 +1,7 @@
 """Where a domain's tombstones and journals of erasures lie, and how they are read.
 
 storage/erasures/<domain>/tombstones.json
-storage/erasures/<domain>/<request>.json      a journal
+storage/erasures/<domain>/<request>-<turn>.json     a journal
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Place:
     def tombstones(self) -> Path:
         return self.folder / "tombstones.json"
 
-    def journal(self, request: str) -> Path:
-        return self.folder / f"{request}.json"
+    def journal(self, request: str, turn: int) -> Path:
+        return self.folder / f"{request}-{turn}.json"
 
     def receipt(self, name: str) -> Path:
         return self.storage / "receipts" / f"erasure-{name}.json"
@@ -67,12 +67,13 @@ def add_tombstones(storage: Path, domain: str, new: Tombstones) -> None:
 
 
 def read_journal(storage: Path, domain: str, request: str) -> Journal | None:
-    """The journal of a request; None if it was never made.
+    """The last journal of a request; None if it was never made.
 
     Raises:
         DataError: it is damaged.
     """
-    return _read(Place(storage, domain).journal(request), Journal)
+    mine = [journal for journal in read_journals(storage, domain) if journal.request == request]
+    return max(mine, key=lambda journal: journal.turn, default=None)
 
 
 def read_journals(storage: Path, domain: str) -> list[Journal]:
@@ -88,7 +89,7 @@ def read_journals(storage: Path, domain: str) -> list[Journal]:
 
 def write_journal(storage: Path, journal: Journal) -> None:
     """Writes it for good before what it notes is removed."""
-    write_json(Place(storage, journal.domain).journal(journal.request), journal.model_dump(mode="json"))
+    write_json(Place(storage, journal.domain).journal(journal.request, journal.turn), journal.model_dump(mode="json"))
 
 
 def _read(path: Path, model: type[ModelT]) -> ModelT | None:

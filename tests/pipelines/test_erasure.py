@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from governance.erasure import TombstoneKey, Tombstones
@@ -83,7 +83,7 @@ def search(spec: PipelineSpec, target: Target) -> tuple[set[str], set[str], Tomb
     return found.hits[spec.name].named, found.hits[spec.name].others, found.tombstones["notes"]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10_000), near=st.sampled_from([None, 0.7, 0.9]), subject=st.integers(0, 4))
 def test_neither_record_nor_near_duplicate_comes_back(
     tmp_path_factory: pytest.TempPathFactory, seed: int, near: float | None, subject: int
@@ -153,7 +153,7 @@ def test_lost_or_damaged_tombstones_stop_a_build(tmp_path: Path) -> None:
     add_tombstones(tmp_path, "notes", Tombstones(records=frozenset({"b"})))
     assert read_tombstones(tmp_path, "notes").records == {"a", "b"}
     place = Place(tmp_path, "notes")
-    place.journal("request").write_text("{}")
+    place.journal("request", 1).write_text("{}")
     place.tombstones.unlink()
     with pytest.raises(DataError, match="tombstones are gone"):
         read_tombstones(tmp_path, "notes")

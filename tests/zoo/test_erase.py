@@ -157,6 +157,7 @@ def test_again_there_is_nothing_to_do_and_the_source_brings_nothing_back(workspa
     after = tree(workspace.storage)
     second = zoo.erase(domain="tax", subject=SUBJECT, workspace=workspace)
     assert second.nothing_to_do and second.journal == first.journal and second.receipt == first.receipt
+    assert zoo.erase(domain="tax", subject=SUBJECT, workspace=workspace, dry_run=True).nothing_to_do
     assert tree(workspace.storage) == after
     rebuilt = build(
         workspace.pipeline("tax_domain"), policy=workspace.policy, keys=workspace.keys, storage=workspace.storage

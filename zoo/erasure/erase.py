@@ -101,12 +101,16 @@ def erase(
     """
     workspace, screen = workspace or Workspace.current(), screen or Screen()
     target = _target(workspace, domain, subject, record, pipeline)
+    request = _request(workspace, domain, target)
     if dry_run:
+        known = read_journal(workspace.storage, domain, request)
         journal, _ = _plan(workspace, domain, target, screen)
+        if known is not None and not journal.before:
+            return Erasure(known, (), None, nothing_to_do=known.finished is not None)
         _require(journal, target)
         return Erasure(journal, tuple(models.retraining(models.open_tracking(workspace), journal)), None)
     with _one_at_a_time(workspace.storage):
-        known = read_journal(workspace.storage, domain, _request(workspace, domain, target))
+        known = read_journal(workspace.storage, domain, request)
         if known is not None and known.finished is None:
             return _finish(workspace, known, screen)
         journal, stones = _plan(workspace, domain, target, screen)
@@ -197,7 +201,7 @@ def _finish(workspace: Workspace, journal: Journal, screen: Screen) -> Erasure:
     """All that follows the tombstones; each step may have been done before."""
     tracking = models.open_tracking(workspace)
     models.quarantine_models(workspace, tracking, journal)
-    for name in journal.pipelines:
+    for name in [name for name, found in journal.pipelines.items() if found.holds]:
         journal = _renew(workspace, journal, name, screen)
         journal = _remove_old(workspace, journal, name)
     models.clear_slots(workspace, tracking, journal)

@@ -1,8 +1,9 @@
 """The detector: texts to findings, with Presidio's analyzer over spaCy's entities and our rules.
 
 A text is cut into pieces of bounded size; what is found does not depend on which texts are analysed
-together. Of two findings that overlap, one is kept: what has a fixed form before what the model
-guesses, then the longer one, then the one with the higher score, then the earlier one.
+together. Of two findings that overlap, one is kept whole: what has a fixed form before what the model
+guesses (`entities.RANK`), then the longer one, then the one with the higher score, then the earlier one,
+then by the type's name. What sticks out of the other one stays a finding of its own type.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ _TOWN = re.compile(
 _AFTER_TOWN_WORD = frozenset(
     ("east", "west", "north", "south", "new", "lake", "port", "fort", "mount", "saint", "san", "santa")
 )
+_PLURALS = (("s", ""), ("es", ""), ("ies", "y"))
 _PARTICLES = frozenset(words.PARTICLES.split("|"))
 _PLACE_CUES = frozenset(("in", "from", "near", "to", "at"))
 
@@ -56,7 +57,10 @@ class Lexicon:
 
     def is_ordinary(self, word: str) -> bool:
         """Whether a word is an ordinary one and no name at all."""
-        return word in self.ordinary and word not in self.given and word not in self.family
+        if word in self.given or word in self.family:
+            return False
+        return word in self.ordinary or any(word.endswith(end) and word[: -len(end)] + y in self.ordinary
+                                            for end, y in _PLURALS)
 
     def is_given(self, word: str) -> bool:
         return word in self.given and word not in self.ordinary

@@ -22,6 +22,7 @@ _LINE = re.compile(r"[^\n]+")
 _PART = re.compile(r"(?:(?! vs?\. |: )[^\n|/;\t])+")
 _JOINT = re.compile(r", | and | from | on | at | as ")
 _STATES = f"{'|'.join(vocabulary.STATES)}|(?i:{'|'.join(vocabulary.STATES.values())})"
+_STATE_CODES = frozenset({*vocabulary.STATES, "AA", "AE", "AP", "NZ", "D.C"})
 _STATE_AFTER = re.compile(rf", (?:{_STATES})$")
 _STATE = re.compile(rf" (?:{_STATES})$")
 _ZIP_AFTER = re.compile(r",?\s+\d{5}")
@@ -45,6 +46,8 @@ _PERSON_AFTER = re.compile(
     r" (?:said|says|wrote|writes|asked|asks|called|told|thinks|replied|lives|lived|moved|works|married|turned|was born"
     r"|remembers|knows|died|arrived|joined|resigned|v\. )|['\u2019]s (?:wife|husband|son|parents|mother|father|account|number)"
 )
+_EPONYM = re.compile(vocabulary.EPONYM)
+_MEDICAL = re.compile(vocabulary.MEDICAL_ENDING)
 _SPEAKER_BEFORE = re.compile(r"(?:^|\n|\] ?)[ >-]*$")
 _SPEAKER_AFTER = re.compile(r" ?:(?!\d)")
 _AGE_AFTER_NAME = re.compile(r"(?:, | \()(\d{1,3})(?=[,);.\n]|$)")
@@ -179,11 +182,41 @@ def _is_plausible(text: str, start: int, end: int, entity: str, lexicon: Lexicon
         and _are_ordinary(words, lexicon)
     ):
         return False
+    if entity != "ORGANIZATION" and _is_term(text, start, end, words, lexicon):
+        return False
     if entity != "PERSON":
         return True
     if any(map(str.isdigit, value)) or all(word in vocabulary.NOT_NAMES for word in words):
         return False
     return not _are_ordinary(words, lexicon)
+
+
+def _is_term(text: str, start: int, end: int, words: list[str], lexicon: Lexicon | None) -> bool:
+    """Whether a word that no list knows as a name is a term: an eponym, an abbreviation, a word in lower case."""
+    value = text[start:end]
+    if _PERSON_BEFORE.search(text[max(0, start - 24) : start]) or lexicon is None:
+        return False
+    known = any(map(lexicon.is_name, words)) or lexicon.is_place(value.casefold()) or value in _STATE_CODES
+    if not known and value.islower() and not text.islower():
+        return True
+    if not known and len(words) == 1 and len(value) < 6 and sum(map(str.isupper, value)) > 1:
+        around = text[max(0, start - 40) : end + 40]
+        return not around.isupper() or len(value) < 3 and "." not in value
+    if not known and any(_MEDICAL.search(word) for word in words):
+        return True
+    if lexicon.is_full_name(words) and not _EPONYM.search(value):
+        return False
+    return _EPONYM.search(value) is not None or len(words) < 3 and _is_eponym(text, value)
+
+
+def _is_eponym(text: str, value: str) -> bool:
+    """Whether a disease or the like is called after this name somewhere in the text."""
+    position = text.find(value)
+    while position >= 0:
+        if _EPONYM.match(text, position + len(value)):
+            return True
+        position = text.find(value, position + 1)
+    return False
 
 
 def _are_ordinary(words: Iterable[str], lexicon: Lexicon | None) -> bool:

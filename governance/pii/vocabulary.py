@@ -188,3 +188,15 @@ NOT_NAMES = frozenset(
     dependents dependent profile phone witness guest applicant beneficiary holder gentlemen ladies everybody nobody somebody surname"""
     )
 )
+
+#: Words behind an eponym, and endings of medical terms: "Parkinson's disease", "splenomegaly" name nobody.
+EPONYM = (
+    r"(?:['\u2019]?s)?(?: (?:type|muscular|cell|body|bodies))? (?:syndromes?|diseases?|disorders?|anomal(?:y|ies)|malformations?"
+    r"|palsy|signs?|tests?|genes?|proteins?|tumou?rs?|lymphomas?|atrophy|ataxia|dystrophy|cells?|paralysis|fever|virus|procedure"
+    r"|reflex|phenomenon|lesions?|contracture|thyroiditis|encephalopathy|dementia|chorea|stain|bodies|scale|score|index)\b"
+)
+MEDICAL_ENDING = (
+    r"(?:itis|osis|[ae]emia|emia|opathy|opathia|algia|plasia|trophy|trophic|megaly|cephaly|uria|plegia|penia|phobia|ectomy|kinesia"
+    r"|esthesia|tonia|tonus|poiesis|gravis|lysis|dactyly|genesis|genic|rrhea|rrhagia|philia|toxin|mycin|cillin|azole"
+    r"|statin|olol|prazole|amine|idine|itine|sone|omas?|ketones?|chondria|plastic|pathic)s?$"
+)

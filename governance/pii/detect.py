@@ -80,7 +80,10 @@ class Detector:
             found[number] += [Finding(f.start + start, f.end + start, f.type, f.score) for f in mended]
         everything = (propagated(text, of_text, self._lexicon) for text, of_text in zip(texts, found, strict=True))
         placed = (with_neighbours(text, of_text) for text, of_text in zip(texts, everything, strict=True))
-        return [disjoint(text, [f for f in of_text if f.type in wanted]) for text, of_text in zip(texts, placed, strict=True)]
+        return [
+            disjoint(text, [f for f in of_text if f.type in wanted])
+            for text, of_text in zip(texts, placed, strict=True)
+        ]
 
     def _analyze(self, pieces: Iterable[str], entities: list[str]) -> Iterator[list[Finding]]:
         if not entities:

@@ -15,7 +15,10 @@ from governance.pii.names import Lexicon, has_town_form
 #: What a filter has written earlier: <PERSON_3fa2b1c4>, <US_SSN>.
 TAG = re.compile(rf"<(?:{'|'.join(sorted(ALL_TYPES))})(?:_[0-9a-f]{{8}})?>")
 
-_BEFORE_NAME = re.compile(r"[\W_]*(?:(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Dear|Hello|Hi|Thanks|Client|Surname|Patient|Pt|Customer|Mtg|Re|Attn|v|vs)\b[.,]?\s*)*")
+_BEFORE_NAME = re.compile(
+    r"[\W_]*(?:(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Dear|Hello|Hi|Thanks|Client|Surname|Patient|Pt|Customer|Mtg|Re|Attn|v"
+    r"|vs)\b[.,]?\s*)*"
+)
 _DATE_SHAPE = re.compile(vocabulary.DATE_SHAPE, re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]*")
 _LINE = re.compile(r"[^\n]+")
@@ -29,22 +32,28 @@ _ZIP_AFTER = re.compile(r",?\s+\d{5}")
 _NAMED = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP"})
 _MORE_OF_NAME = re.compile(rf"(?:[ \u00a0](?:{vocabulary.PARTICLES})){{0,2}}[ \u00a0](?P<last>{vocabulary.NAME_WORD})")
 _PLACE_BEFORE = re.compile(
-    r"\b(?:in|near|into|around|outside|across|visit|[Cc]ity|[Tt]own|[Cc]ountry|(?:old|is|are|was|were|people|someone|student"
+    r"\b(?:in|near|into|around|outside|across|visit|[Cc]ity|[Tt]own|[Cc]ountry|(?:old|is|are|was|were|people|someone"
+    r"|student"
     r"|man|woman|arrived|back|home) from|(?:mov|travel|fl[iye]|back|sent|shipp|driv)\w* to):? $"
 )
 _TRAVEL_BEFORE = re.compile(
-    r"\b(?:(?:moved|move|moving|travel|travels|traveled|travelled|flight|fly|flew|drive|trip|train|bus|return(?:ed)?) (?:to|from)"
-    r"|place of birth|order sent to|(?:born|lives?|lived|living|arrived?|stay(?:ed|ing)?|based|offices?|office|raised|grew up|are you|im|i'm|I'm) in|years old, from) $"
+    r"\b(?:(?:moved|move|moving|travel|travels|traveled|travelled|flight|fly|flew|drive|trip|train|bus|return(?:ed)?)"
+    r" (?:to|from)"
+    r"|place of birth|order sent to|(?:born|lives?|lived|living|arrived?|stay(?:ed|ing)?|based|offices?|office|raised"
+    r"|grew up|are you|im|i'm|I'm) in|years old, from) $"
 )
 _PERSON_BEFORE = re.compile(
-    r"\b(?:belongs to|spoke (?:to|with)|talk(?:ed|ing)? (?:to|with)|[Tt]ell|told|ask|asked|met|met with|with|[Nn]amed|called"
-    r"|brought in by|written by|signed by|married(?: to)?|[Hh]ey|[Hh]ey its|[Yy]o|[Tt]hx|[Tt]hanks|lol|omg|[Dd]ear|name is"
+    r"\b(?:belongs to|spoke (?:to|with)|talk(?:ed|ing)? (?:to|with)|[Tt]ell|told|ask|asked|met|met with|with|[Nn]amed"
+    r"|called"
+    r"|brought in by|written by|signed by|married(?: to)?|[Hh]ey|[Hh]ey its|[Yy]o|[Tt]hx|[Tt]hanks|lol|omg|[Dd]ear"
+    r"|name is"
     r"|[Hh]ello|[Hh]i|[Ss]pouse|wife|husband|son|daughter|brother|sister|mother|father|[Cc]lient|[Cc]ustomer|[Pp]atient"
     r"|Mr\.?|Mrs\.?|Ms\.?|Dr\.?|[Aa]s|that|[Aa]ccording to|[Tt]hank you),? $"
 )
 _PERSON_AFTER = re.compile(
     r" (?:said|says|wrote|writes|asked|asks|called|told|thinks|replied|lives|lived|moved|works|married|turned|was born"
-    r"|remembers|knows|died|arrived|joined|resigned|v\. )|['\u2019]s (?:wife|husband|son|parents|mother|father|account|number)"
+    r"|remembers|knows|died|arrived|joined|resigned|v\. )|['\u2019]s (?:wife|husband|son|parents|mother|father"
+    r"|account|number)"
 )
 _EPONYM = re.compile(vocabulary.EPONYM)
 _MEDICAL = re.compile(vocabulary.MEDICAL_ENDING)
@@ -92,7 +101,11 @@ def _divided(text: str, finding: Finding, lexicon: Lexicon | None) -> Iterator[t
             first = [word.group().casefold() for word in _WORD.finditer(text, start, comma.start())]
             rest = [word.group().casefold() for word in _WORD.finditer(text, comma.end(), end)]
             person = finding.type == "ORGANIZATION" and _are_a_person(first, rest, lexicon)
-            if not person and not (finding.type == "PERSON" and _are_ordinary(rest, lexicon)) and comma[0] in (", ", " and "):
+            if (
+                not person
+                and not (finding.type == "PERSON" and _are_ordinary(rest, lexicon))
+                and comma[0] in (", ", " and ")
+            ):
                 break
             yield start, comma.start()
             start = comma.end()
@@ -115,11 +128,17 @@ def _typed(text: str, start: int, end: int, entity: str, lexicon: Lexicon | None
         return entity
     if "&" in value or words[-1] in vocabulary.FIRM_WORDS and len(words) > 1:
         return "ORGANIZATION"
+    if _STATE_AFTER.search(text[start:end]) or _STATE.search(text[start:end]) and _ZIP_AFTER.match(text, end):
+        return "LOCATION"
+    return _by_context(text, start, end, entity, words, lexicon)
+
+
+def _by_context(text: str, start: int, end: int, entity: str, words: list[str], lexicon: Lexicon) -> str:
+    """The type that the lists and the words before and behind give."""
+    value = text[start:end].casefold()
     place, name = lexicon.is_place(value), all(map(lexicon.is_name, words))
     before, after = text[max(0, start - 24) : start], text[end : end + 12]
-    if _STATE_AFTER.search(text[start:end]) or _STATE.search(text[start:end]) and _ZIP_AFTER.match(after):
-        return "LOCATION"
-    if not name and entity != "LOCATION" and has_town_form(text[start:end], lexicon) and not _PERSON_BEFORE.search(before):
+    if not name and has_town_form(text[start:end], lexicon) and not _PERSON_BEFORE.search(before):
         return "LOCATION"
     if lexicon.is_full_name(words) and not place:
         return "PERSON"
@@ -253,8 +272,9 @@ def with_neighbours(text: str, findings: list[Finding]) -> list[Finding]:
             match = _AGE_AFTER_NAME.match(text, finding.end) or table and _AGE_IN_TABLE.match(text, finding.end) or None
             if match is not None and int(match[1]) < 120:
                 added.append(Finding(*match.span(1), "AGE", 0.5))
-        elif finding.type == "STREET_ADDRESS" and (match := _TOWN_AFTER_STREET.match(text, finding.end)):
-            if match[1].casefold() not in vocabulary.NOT_NAMES:
+        elif finding.type == "STREET_ADDRESS":
+            match = _TOWN_AFTER_STREET.match(text, finding.end)
+            if match is not None and match[1].casefold() not in vocabulary.NOT_NAMES:
                 added.append(Finding(*match.span(1), "LOCATION", 0.9))
     return findings + added
 

@@ -25,9 +25,40 @@ from governance.pii.recognizers import luhn
 
 _LOCALES = ("cs_CZ", "da_DK", "de_DE", "en_GB", "en_US", "es_ES", "fi_FI", "fr_FR", "hr_HR", "it_IT", "nl_NL", "pl_PL",
             "pt_BR", "ro_RO", "sv_SE")  # fmt: skip
-_ONSETS = "b br c ch d dr f fl g gr h j k kl l m n p pr qu r s sh st t th tr v w z".split()
-_VOWELS = "a e i o u ai ea ia io ou".split()
-_ENDINGS = "l ld m n nd r rd rn s st t x".split()
+_ONSETS = [
+    "b",
+    "br",
+    "c",
+    "ch",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "g",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kl",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pr",
+    "qu",
+    "r",
+    "s",
+    "sh",
+    "st",
+    "t",
+    "th",
+    "tr",
+    "v",
+    "w",
+    "z",
+]
+_VOWELS = ["a", "e", "i", "o", "u", "ai", "ea", "ia", "io", "ou"]
+_ENDINGS = ["l", "ld", "m", "n", "nd", "r", "rd", "rn", "s", "st", "t", "x"]
 _STREETS = ("Street", "Road", "Avenue", "Lane", "Drive", "Court")
 _TOWNS = ("ville", "burg", "ham", "field")
 _FIRMS = ("Group", "Ltd", "Inc", "Partners", "Holdings", "GmbH")

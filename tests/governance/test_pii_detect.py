@@ -166,7 +166,7 @@ TERMS = [
 
 @pytest.mark.parametrize("text", TERMS)
 def test_terms_of_medicine_are_nobodys_names(detector: Detector, text: str) -> None:
-    assert [f for f in detector.find([text], {"PERSON", "LOCATION"})[0]] == []
+    assert detector.find([text], {"PERSON", "LOCATION"}) == [[]]
 
 
 def test_a_name_is_found_whole_and_a_person_is_no_place(detector: Detector) -> None:

@@ -80,7 +80,17 @@ def test_two_persons_share_a_stand_in_as_rarely_as_a_tag() -> None:
     assert len({of("PERSON", f"Name{chr(97 + n % 26)}{n // 26 * 'x'}") for n in range(2000)}) == 2000
 
 
-FORMS = ["CREDIT_CARD", "EMAIL_ADDRESS", "IBAN_CODE", "IP_ADDRESS", "STREET_ADDRESS", "URL", "US_EIN", "US_ITIN", "US_SSN"]
+FORMS = [
+    "CREDIT_CARD",
+    "EMAIL_ADDRESS",
+    "IBAN_CODE",
+    "IP_ADDRESS",
+    "STREET_ADDRESS",
+    "URL",
+    "US_EIN",
+    "US_ITIN",
+    "US_SSN",
+]
 
 
 def test_a_form_stays_a_form() -> None:
@@ -111,5 +121,7 @@ def test_the_filter_writes_stand_ins_and_its_fingerprint_says_so() -> None:
 def test_a_name_without_words_to_replace_gets_a_tag() -> None:
     assert surrogate(KEY, "PERSON", "van der") is None
     rules = PiiRules(default="keep", rules={"US_SSN": "surrogate", "PERSON": "keep"})
-    no_digits = PiiFilter(rules, Detector.create(entities={"US_SSN"}), KEY).replacement(Finding(0, 3, "US_SSN", 1.0), "---")
+    no_digits = PiiFilter(rules, Detector.create(entities={"US_SSN"}), KEY).replacement(
+        Finding(0, 3, "US_SSN", 1.0), "---"
+    )
     assert no_digits.startswith("<US_SSN_")

@@ -1,7 +1,7 @@
 """Frames of the varied labelled text: what people write around personal data, {SLOT} for each piece of it.
 
-`TUNING` may be read when a rule is mended. `HELD_OUT` is for figures alone: nobody looks at what is missed there, and its
-names, firms and places come from other lists (`pii_values`). A line is one frame; "\\n" in it is a line break.
+`TUNING` may be read when a rule is mended. `HELD_OUT` is for figures alone: nobody looks at what is missed
+there. A line is one frame; "\\n" in it is a line break.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ my husband {FIRST} and my daughter {FIRST} ({AGE}) live with me at {STREET}
 Deposit the check to account {ACCOUNT}, routing {ROUTING}.
 our employer id is {EIN}, itin {ITIN}
 # letters
-Dear {TITLE} {LAST},\n\nthank you for your letter of {DATE}. We have changed your address to {STREET}, {CITY}.\n\nYours sincerely,\n{PERSON}\n{ORG}
-{PERSON}\n{STREET}\n{CITY} {ZIP}\n{COUNTRY}\n\n{DATE}\n\nDear {PERSON},\nplease find the contract attached.\n\nBest,\n{FIRST}
-{ORG}\n{STREET}\n{ZIP} {CITY}\n\nTo whom it may concern,\n{PERSON}, born {DOB}, has worked for us since {DATE}.\n\nRegards\n{TITLE} {PERSON}
+Dear {TITLE} {LAST},\n\nthanks. Your address is now {STREET}, {CITY}.\n\nYours truly,\n{PERSON}\n{ORG}
+{PERSON}\n{STREET}\n{CITY} {ZIP}\n{COUNTRY}\n\n{DATE}\n\nDear {PERSON},\nhere is the contract.\n\nBest,\n{FIRST}
+{ORG}\n{STREET}\n{ZIP} {CITY}\n\nTo whom it may concern,\n{PERSON}, born {DOB}, works here.\n\nRegards\n{TITLE} {PERSON}
 Hi {FIRST},\n\ncan you forward this to {PERSON}? Her new mail is {EMAIL}.\n\nCheers\n{FIRST}
 Hello {PERSON},\nYour order will be sent to:\n{PERSON}\n{STREET}\n{CITY}, {ZIP}\n{COUNTRY}\nQuestions? Call {PHONE}.
 # forms and tables
@@ -126,7 +126,7 @@ Nobody at {ORG} remembers {PERSON}.
 {PERSON} owes {PERSON} an apology.
 My grandmother {PERSON} died at the age of {AGE} in {CITY}.
 # letters
-{TITLE} {PERSON}\n{ORG}\n{STREET}\n{CITY}\n{ZIP}\n\nDear {TITLE} {LAST}:\n\nWe refer to your call of {DATE}.\n\nKind regards,\n{PERSON}
+{TITLE} {PERSON}\n{ORG}\n{STREET}\n{CITY}\n{ZIP}\n\nDear {TITLE} {LAST}:\n\nwe met on {DATE}.\n\nRegards,\n{PERSON}
 Hey {FIRST},\nquick one: what was {LAST}'s number again? I have {PHONE}.\nThanks, {FIRST}
 {DATE}\n\n{ORG}\nAttn: {PERSON}\n{STREET}, {CITY} {ZIP}\n\nGentlemen:\nour client {PERSON} demands payment.
 # forms and tables

@@ -88,7 +88,10 @@ def presidio() -> Find:
 
     def find(texts: Sequence[str]) -> list[list[Finding]]:
         results = batch.analyze_iterator(list(texts), language="en", batch_size=32)
-        return [[Finding(r.start, r.end, r.entity_type, r.score) for r in of if r.entity_type in ALL_TYPES] for of in results]
+        return [
+            [Finding(r.start, r.end, r.entity_type, r.score) for r in of if r.entity_type in ALL_TYPES]
+            for of in results
+        ]
 
     return find
 
@@ -98,7 +101,10 @@ def print_table(name: str, results: dict[str, PiiReport]) -> None:
     print(f"\n{name}: {first.documents} texts")
     print(f"{'type':20}{'gold':>6}" + "".join(f"{who + ' recall':>18}{'precision':>11}" for who in results))
     for entity in sorted({entity for result in results.values() for entity in result.types}):
-        rows = [result.types.get(entity, {"gold": 0, "found": 0, "recall": 0.0, "precision": 0.0}) for result in results.values()]
+        rows = [
+            result.types.get(entity, {"gold": 0, "found": 0, "recall": 0.0, "precision": 0.0})
+            for result in results.values()
+        ]
         gold = max(int(row["gold"]) for row in rows)
         figures = [(f"{r['recall']:.3f}" if gold else "", f"{r['precision']:.3f}" if r["found"] else "") for r in rows]
         print(f"{entity:20}{gold:6}" + "".join(f"{recall:>18}{precision:>11}" for recall, precision in figures))

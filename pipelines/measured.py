@@ -1,6 +1,6 @@
 """Measurements of the PII detectors below the storage root, and the check that a domain with floors has one.
 
-    audits/pii/<domain>/<fingerprint of the detectors>.json
+audits/pii/<domain>/<fingerprint of the detectors>.json
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The detector: texts to findings, with Presidio's analyzer over spaCy's entities and our rules.
 
 A text is cut into pieces of bounded size; what is found does not depend on which texts are analysed
-together. Of two findings that overlap, one is kept: what has a fixed form before what the model
-guesses, then the longer one, then the one with the higher score, then the earlier one.
+together. Of two findings that overlap, one is kept whole: what has a fixed form before what the model
+guesses (`entities.RANK`), then the longer one, then the one with the higher score, then the earlier one,
+then by the type's name. What sticks out of the other one stays a finding of its own type.
 """
 
 from __future__ import annotations
@@ -79,7 +80,10 @@ class Detector:
             found[number] += [Finding(f.start + start, f.end + start, f.type, f.score) for f in mended]
         everything = (propagated(text, of_text, self._lexicon) for text, of_text in zip(texts, found, strict=True))
         placed = (with_neighbours(text, of_text) for text, of_text in zip(texts, everything, strict=True))
-        return [disjoint(text, [f for f in of_text if f.type in wanted]) for text, of_text in zip(texts, placed, strict=True)]
+        return [
+            disjoint(text, [f for f in of_text if f.type in wanted])
+            for text, of_text in zip(texts, placed, strict=True)
+        ]
 
     def _analyze(self, pieces: Iterable[str], entities: list[str]) -> Iterator[list[Finding]]:
         if not entities:

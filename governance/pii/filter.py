@@ -3,6 +3,7 @@
     redact        <US_SSN>                 only the type stays
     mask          ***-**-****              letters and digits become stars
     pseudonymize  <PERSON_3fa2b1c4>        the same for the same person, in all documents and builds
+    surrogate     Novakbrelion Tamichoust  a value of the same type instead (`surrogates`), as consistent
     keep                                   the text stays
 
 Pseudonyms are HMAC-SHA256 over the normalised value with a key of the domain (RFC 2104): stable
@@ -18,12 +19,15 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 
 from governance.errors import ConfigError, DetectorError, did_you_mean
-from governance.pii import models
+from governance.pii import models, surrogates
 from governance.pii.detect import Detector, fingerprint, known_entities
 from governance.pii.entities import ALL_TYPES, NER_TYPES
 from governance.pii.spans import Finding
+from governance.pii.surrogates import surrogate
 from governance.policy import Operator, PiiFloors, PiiRules
 
 
@@ -92,6 +96,8 @@ class PiiFilter:
             return re.sub(r"[^\W_]", "*", value)
         if operator == "pseudonymize":
             return f"<{entity}_{pseudonym(self._key, entity, value)}>"
+        if operator == "surrogate":
+            return surrogate(self._key, entity, value) or f"<{entity}_{pseudonym(self._key, entity, value)}>"
         return f"<{entity}>"
 
 
@@ -118,6 +124,8 @@ def filter_fingerprint(rules: PiiRules, key: bytes) -> str:
         hashlib.sha256(b"key id\0" + key).hexdigest(),
         "1",
     ]
+    if any(rules.operator_for(entity) == "surrogate" for entity in ALL_TYPES):
+        parts += [hashlib.sha256(Path(surrogates.__file__).read_bytes()).hexdigest(), metadata.version("faker")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -28,6 +28,7 @@ _TOWN = re.compile(
 _AFTER_TOWN_WORD = frozenset(
     ("east", "west", "north", "south", "new", "lake", "port", "fort", "mount", "saint", "san", "santa")
 )
+_PLURALS = (("s", ""), ("es", ""), ("ies", "y"))
 _PARTICLES = frozenset(words.PARTICLES.split("|"))
 _PLACE_CUES = frozenset(("in", "from", "near", "to", "at"))
 
@@ -56,7 +57,11 @@ class Lexicon:
 
     def is_ordinary(self, word: str) -> bool:
         """Whether a word is an ordinary one and no name at all."""
-        return word in self.ordinary and word not in self.given and word not in self.family
+        if word in self.given or word in self.family:
+            return False
+        return word in self.ordinary or any(
+            word.endswith(end) and word[: -len(end)] + y in self.ordinary for end, y in _PLURALS
+        )
 
     def is_given(self, word: str) -> bool:
         return word in self.given and word not in self.ordinary
@@ -74,7 +79,7 @@ class Lexicon:
     def is_full_name(self, parts: Sequence[str]) -> bool:
         """Whether two words or more are a person's: one of them is known as a name, none as anything else."""
         long = [part for part in parts if len(part) > 1 and part not in _PARTICLES]
-        if len(long) < 2 or not {part for part in long if part in words.FIRM_WORDS or part in _AFTER_TOWN_WORD} == set():
+        if len(long) < 2 or not (words.FIRM_WORDS | _AFTER_TOWN_WORD).isdisjoint(long):
             return False
         known = [part in self.given or part in self.family for part in long]
         others = [part for part, name in zip(long, known, strict=True) if not name]

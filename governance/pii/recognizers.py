@@ -202,10 +202,13 @@ _ADDRESS_CUE = (
     "|resid(?:es?|ing|ence) (?:at|on)|[Mm]oved to|[Ss]hip(?:ped|s)? to:?|sent to|[Dd]eliver(?:ed|y)? (?:it |them )?to"
     "|[Ss]treet:?|STREET:?|[Vv]isit|at|near|lease of"
 )
-_TOWN = rf"{words.NAME_WORD}(?:[ -](?:{words.NAME_WORD}|{words.PARTICLES}|los|las|os|am|an|sur|en|sous|upon|on)\b){{0,3}}"
+_TOWN = (
+    rf"{words.NAME_WORD}(?:[ -](?:{words.NAME_WORD}|{words.PARTICLES}|los|las|os|am|an|sur|en|sous|upon|on)\b){{0,3}}"
+)
 _DIGITS = r"\+?\(?\d[\d ()./-]{5,18}\d(?:,? ?(?:x|ext\.?) ?\d{1,5})?"
 _PHONE_CUE = (
-    "phone|tel|telephone|cell|mobile|fax|whatsapp|call(?:ed|back)?|reach(?:ed)?|dial|(?:my|his|her|our|their|your) number"
+    "phone|tel|telephone|cell|mobile|fax|whatsapp|call(?:ed|back)?|reach(?:ed)?|dial|(?:my|his|her|our|their|your)"
+    " number"
     "|under"
 )
 _UNIT = r"(?:,?\s+(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|No\.|#)\.?\s*#?\s*[\w-]+)?"
@@ -247,7 +250,8 @@ RULES: tuple[Rule, ...] = (
           r"(?:(?:number|no\.?|is)[ :]*){0,2}(?P<v>\+?\(?\d[\d ().-]{5,16}\d)(?![\d,-])", flags=_I, score=0.7),
     _rule("PHONE_NUMBER", r"(?<![\w+])(?P<v>\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5})(?!\d)", _phone),
     _rule("PHONE_NUMBER", r"\b(?:call|phone|tel|telephone|cell|mobile|fax|text|reach|reached|number|dial)\b"
-          rf"{_GAP}(?<![\d$./-])(?<!\d,)(?P<v>(?:\+?1)?[2-9]\d{{9}}|\d{{3}}[ .-]\d{{4}})(?![\d-])", flags=_I, score=0.7),
+          rf"{_GAP}(?<![\d$./-])(?<!\d,)(?P<v>(?:\+?1)?[2-9]\d{{9}}|\d{{3}}[ .-]\d{{4}})"
+          rf"(?![\d-])", flags=_I, score=0.7),
     _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}}[A-Za-z]?(?:-\d+)? +(?:[NSEW]{{1,2}}\.? +)?"
           rf"(?:[A-Z0-9][\w'.-]* +){{1,4}}(?:{_SUFFIX}|{_SUFFIX.upper()})\b\.?"
           rf"(?: [NSEW]{{1,2}}\b)?{_UNIT})", _street),
@@ -263,39 +267,49 @@ RULES: tuple[Rule, ...] = (
           score=0.6),
     _rule("PHONE_NUMBER", rf"\b(?:{_PHONE_CUE})\b[^\n\d(+]{{0,25}}?{_DIGITS},? (?:or|and|to) (?P<v>{_DIGITS})(?![\d-])",
           _spoken_of, flags=_I, score=0.6),
-    _rule("PHONE_NUMBER", r"(?<![\w$./-])(?<!\d,)(?P<v>\d{2}(?: \d{2}){3,4}|\d{3} \d{3} \d{3}|\(\d{2,4}\)[ /-]?\d{3}[ -]\d{4})"
+    _rule("PHONE_NUMBER", r"(?<![\w$./-])(?<!\d,)(?P<v>\d{2}(?: \d{2}){3,4}|\d{3} \d{3} \d{3}|\(\d{2,4}\)[ /-]?\d{3}["
+          r" -]\d{4})"
           r"(?![\d.,/-]*\d| \d)", score=0.4),
     _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>{_WORDS}{words.NAME_WORD}(?:{words.STREET_ENDINGS}) {_HOUSE})"),
     _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>\w{{2,20}}(?:stra(?:ß|ss)e|straat|gatan|vägen|gade|veien|katu) {_HOUSE})",
           flags=_I, score=0.6),
-    _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>(?:{words.STREET_PREFIXES}|{words.STREET_PREFIXES.upper()}) (?:{words.STREET_WORD} ){{0,4}}"
+    _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>(?:{words.STREET_PREFIXES}|{words.STREET_PREFIXES.upper()}) "
+          rf"(?:{words.STREET_WORD} ){{0,4}}"
           rf"{words.STREET_WORD},?"
           rf" (?:n[ºo°r]\.? ?|No\.?:? ?)?{_HOUSE})", _numbered),
-    _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>{words.NAME_WORD}(?: {words.NAME_WORD}){{0,3}} (?:{words.STREET_WORDS_AFTER})"
+    _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>{words.NAME_WORD}(?: {words.NAME_WORD}){{0,3}} "
+          rf"(?:{words.STREET_WORDS_AFTER})"
           rf",? (?:No:? ?)?{_HOUSE}\.?)"),
     _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>{words.NAME_WORD}(?:ská|cká|ká|ova|ová|ného|ého|ní) {_HOUSE})"),
     _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>(?:\d{{1,4}},?(?: ?(?:bis|ter))? )(?:{_FRENCH})"
           rf"(?: (?:de la|des|du|de|le|la|aux?))? ?(?:[dl]['\u2019])?{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}})"),
     _rule("STREET_ADDRESS", rf"(?:, |\n)(?P<v>(?:rue|avenue|boulevard|chemin|impasse|allée)"
           rf"(?: (?:de la|des|du|de|le|la))? ?(?:[dl]['\u2019])?{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}})"),
-    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>(?:(?:Flat|Unit|Studio|Apartment|Suite|H\.? ?No\.?) \w{{1,5}}[,/]?[ \n]+)"
+    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>(?:(?:Flat|Unit|Studio|Apartment|Suite|H\.? ?No\.?) \w{{1,5}}[,/]?["
+          rf" \n]+)"
           rf"(?:\d{{1,5}}[A-Za-z]?,? )?(?:{words.NAME_WORD} ){{1,3}}(?:{_SUFFIX}|{_SUFFIX.upper()})\b)"),
-    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}} (?:{words.NAME_WORD} ){{1,3}}(?:\d{{1,4}} )?(?:Apt|Suite|Unit|APT)"
+    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}} (?:{words.NAME_WORD} ){{1,3}}(?:\d{{1,4}} )?(?:Apt|Suite"
+          rf"|Unit|APT)"
           rf"\.? #?\w+)", _street),
-    _rule("STREET_ADDRESS", rf"\b(?P<v>(?:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten) (?:{words.NAME_WORD} ){{1,2}}"
+    _rule("STREET_ADDRESS", rf"\b(?P<v>(?:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten) (?:{words.NAME_WORD}"
+          rf" ){{1,2}}"
           rf"(?:{_SUFFIX})\b)"),
     _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>{words.NAME_WORD}-(?:Ring|Damm|Hof|Ufer|Platz|Weg|Allee) {_HOUSE})"),
     _rule("STREET_ADDRESS", rf"\b(?P<v>H\.? ?No\.? ?\d+[,/]? ?(?:{words.NAME_WORD} ?){{1,3}})(?=[,.\n]|$)"),
     _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,3}} The {words.NAME_WORD})(?=[,\n.])"),
     _rule("STREET_ADDRESS", r"\b(?P<v>(?:RR|HC|Rural Route) \d+,? Box \d+)", flags=_I),
-    _rule("STREET_ADDRESS", rf"\b(?:{_ADDRESS_CUE})[ ]*(?P<v>{words.NAME_WORD}(?: {words.STREET_WORD}){{0,4}},? {_HOUSE})", _numbered,
+    _rule("STREET_ADDRESS", rf"\b(?:{_ADDRESS_CUE})[ ]*(?P<v>{words.NAME_WORD}(?: {words.STREET_WORD}){{0,4}},?"
+          rf" {_HOUSE})", _numbered,
           score=0.7),
-    _rule("STREET_ADDRESS", rf"\b(?:{_ADDRESS_CUE})[ ]*(?P<v>\d{{1,5}}[A-Za-z]?,? {words.NAME_WORD}(?: {words.NAME_WORD}){{0,3}})"
+    _rule("STREET_ADDRESS", rf"\b(?:{_ADDRESS_CUE})[ ]*(?P<v>\d{{1,5}}[A-Za-z]?,? {words.NAME_WORD}(?:"
+          rf" {words.NAME_WORD}){{0,3}})"
           rf"(?=[,.\n])", _street, score=0.7),
     _rule("STREET_ADDRESS", rf"(?:^|\n|, )(?P<v>{words.NAME_WORD}(?: {words.STREET_WORD}){{0,4}},? {_HOUSE})"
-          rf"(?=,? ?\n?(?:[A-Z]{{1,2}}-)?(?:\d{{4,5}}|\d{{3}} \d{{2}}|\d{{2}}-\d{{3}})(?: [A-Z]{{2}})? {words.NAME_WORD})", _numbered,
+          rf"(?=,? ?\n?(?:[A-Z]{{1,2}}-)?(?:\d{{4,5}}|\d{{3}} \d{{2}}|\d{{2}}-\d{{3}})(?: [A-Z]{{2}})?"
+          rf" {words.NAME_WORD})", _numbered,
           score=0.7),
-    _rule("STREET_ADDRESS", rf"(?:^|\n)[ ]*(?P<v>{words.NAME_WORD}(?: {words.STREET_WORD}){{0,3}} {_HOUSE})(?=\n[^\n]{{0,40}}\d{{3}})", _numbered,
+    _rule("STREET_ADDRESS", rf"(?:^|\n)[ ]*(?P<v>{words.NAME_WORD}(?: {words.STREET_WORD}){{0,3}} {_HOUSE})"
+          rf"(?=\n[^\n]{{0,40}}\d{{3}})", _numbered,
           score=0.5),
     _rule("STREET_ADDRESS", rf"(?:^|\n)[ ]*(?P<v>\d{{1,6}}(?: {words.NAME_WORD}){{1,4}})"
           rf"(?=\n[^\n\d]{{3,30}}\d[\d -]{{2,6}}\d[^\n\d]{{0,3}}(?:\n|$))", _street, score=0.6),
@@ -314,11 +328,14 @@ RULES: tuple[Rule, ...] = (
     _rule("ZIP_CODE", r"\b(?:zip|postal)(?: code)?\b\W{0,5}(?:is )?(?P<v>\d{5}(?:-\d{4})?)(?![\d-])", flags=_I),
     _rule("ZIP_CODE", rf"\b(?:zip|postal|post|pin)(?:[ -]?code)?\b\W{{0,5}}(?:is |was )?(?P<v>{words.POSTAL_CODE}"
           rf"|{words.LETTERED_CODE})", flags=_I),
-    _rule("ZIP_CODE", rf"\b(?:zip|postal|post)[ -]?code of [^\n\d]{{2,40}}?(?P<v>{words.POSTAL_CODE}|{words.LETTERED_CODE})", flags=_I),
+    _rule("ZIP_CODE", rf"\b(?:zip|postal|post)[ -]?code of [^\n\d]{{2,40}}?(?P<v>{words.POSTAL_CODE}"
+          rf"|{words.LETTERED_CODE})", flags=_I),
     _rule("ZIP_CODE", rf"(?<![\w-])(?P<v>{words.LETTERED_CODE})", score=0.7),
-    _rule("ZIP_CODE", rf"(?:\n|, ?)[ ]*(?P<v>{words.POSTAL_CODE})(?= {words.NAME_WORD}(?:[ -]{words.NAME_WORD}){{0,3}}[ ]*"
+    _rule("ZIP_CODE", rf"(?:\n|, ?)[ ]*(?P<v>{words.POSTAL_CODE})(?= {words.NAME_WORD}(?:[ -]{words.NAME_WORD}){{0,3"
+          rf"}}[ ]*"
           rf"(?:$|[\n,.?]))", _town_code, score=0.7),
-    _rule("ZIP_CODE", rf"(?:\n|, ?)[ ]*(?:{words.NAME_WORD}[ ,]{{1,2}}){{1,4}}(?P<v>{words.POSTAL_CODE})(?=[ ]*(?:$|[\n,?]|\.(?!\d)))",
+    _rule("ZIP_CODE", rf"(?:\n|, ?)[ ]*(?:{words.NAME_WORD}[ ,]{{1,2}}){{1,4}}(?P<v>{words.POSTAL_CODE})(?=[ ]*(?:$"
+          rf"|[\n,?]|\.(?!\d)))",
           _town_code, score=0.7),
     _rule("DATE_OF_BIRTH", rf"\b(?:born(?: on)?|date\s+of\s+birth|DOB|birth ?date|birthday)\b\W{{0,5}}(?:is |was )?"
           rf"(?P<v>{words.DATE})", flags=_I),
@@ -326,9 +343,11 @@ RULES: tuple[Rule, ...] = (
     _rule("LOCATION", rf"\b(?P<v>{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}}),?[ \n]+"
           rf"(?:{_STATE}),?[ \n]+\d{{5}}(?!\d)"),
     _rule("LOCATION", rf"[^\W\d_],?[ \n]+(?P<v>{_STATE}),?[ \n]+\d{{5}}(?!\d)"),
-    _rule("LOCATION", rf"\b(?:[Cc]ity|CITY|[Tt]own|TOWN|[Cc]ountry|COUNTRY|[Pp]lace of birth|[Bb]irthplace|[Cc]itizenship)\"?[ ]*[:=][ ]*\"?"
+    _rule("LOCATION", rf"\b(?:[Cc]ity|CITY|[Tt]own|TOWN|[Cc]ountry|COUNTRY|[Pp]lace of birth|[Bb]irthplace"
+          rf"|[Cc]itizenship)\"?[ ]*[:=][ ]*\"?"
           rf"(?P<v>{words.NAME_WORD}(?:[ -]{words.NAME_WORD}){{0,3}})", score=0.9),
-    _rule("LOCATION", rf"(?:\n|, ?)[ ]*(?P<v>{_TOWN}),?[ ]{words.POSTAL_CODE}(?=[ ]*(?:$|[\n,?]|\.(?!\d)))", _town, score=0.9),
+    _rule("LOCATION", rf"(?:\n|, ?)[ ]*(?P<v>{_TOWN}),?[ ]{words.POSTAL_CODE}(?=[ ]*(?:$|[\n,?]|\."
+          rf"(?!\d)))", _town, score=0.9),
     _rule("LOCATION", rf"(?:\n|, ?)[ ]*{words.POSTAL_CODE} (?P<v>{_TOWN})(?=[ ]*(?:$|[\n,.?]))", _town, score=0.9),
     _rule("LOCATION", rf"\b(?:zip|postal|post)[ -]?code of (?P<v>{_TOWN})"),
     _rule("NRP", rf"\b(?:[Nn]ationality|[Ee]thnicity|[Rr]eligion|NATIONALITY)[ ]*[:=][ ]*(?P<v>{words.NAME_WORD})"),
@@ -342,16 +361,22 @@ RULES: tuple[Rule, ...] = (
           rf"|spoke (?:to|with))[ ]+(?P<v>{_NAME})", _name),
     _rule("PERSON", rf"\b(?:[Nn]ame|[Tt]axpayer|[Cc]lient|[Cc]ustomer|[Ss]pouse|[Dd]ependents?"
           rf"|[Aa]ccount holder|[Cc]ardholder|[Pp]atient|[Cc]ontact|[Ff]rom|[Tt]o|[Aa]ttn|ATTN|NAME|TAXPAYER"
-          rf"|CLIENT|CUSTOMER|Agent|customer|name|user|client|patient|contact)\"?[ ]*:[ ]*\"?(?P<v>{_NAME}(?:, {_NAME})?)", _name),
+          rf"|CLIENT|CUSTOMER|Agent|customer|name|user|client|patient|contact)\"?[ ]*:[ ]*\"?(?P<v>{_NAME}(?:,"
+          rf" {_NAME})?)", _name),
     _rule("PERSON", rf"\b(?:{words.RELATIVES})\b,?[ ](?P<v>{_NAME})", _name),
     _rule("PERSON", rf"\b(?:{words.RELATIVES})\b,?[ ]{_NAME} and (?P<v>{_NAME})", _name),
-    _rule("PERSON", rf"(?:^|\n)[-*\u2022 ]*(?P<v>{words.NAME_WORD}(?: (?:{words.NAME_WORD}|{words.PARTICLES}|[A-Z]\.?)){{1,3}})"
+    _rule("PERSON", rf"(?:^|\n)[-*\u2022 ]*(?P<v>{words.NAME_WORD}(?: (?:{words.NAME_WORD}|{words.PARTICLES}"
+          rf"|[A-Z]\.?)){{1,3}})"
           rf"(?=, ?[\d(+]|\t| <|,[\w.]+@)", _name, score=0.7),
-    _rule("PERSON", rf"(?:^|\n)\[?\d{{1,2}}(?::\d{{2}})?(?: ?[AaPp]\.?[Mm])?\]? (?P<v>{_NAME})(?=: )", _name, score=0.7),
-    _rule("PERSON", rf"\b(?:[Hh]ey|[Yy]o|[Tt]hx|[Tt]hanks|[Hh]i|[Oo]mg|[Hh]ello),? (?:its |it's |this is )?(?P<v>{words.NAME_WORD})(?=[ ,.!\n])",
+    _rule("PERSON", rf"(?:^|\n)\[?\d{{1,2}}(?::\d{{2}})?(?: ?[AaPp]\.?[Mm])?\]? (?P<v>{_NAME})(?=:"
+          rf" )", _name, score=0.7),
+    _rule("PERSON", rf"\b(?:[Hh]ey|[Yy]o|[Tt]hx|[Tt]hanks|[Hh]i|[Oo]mg|[Hh]ello),? (?:its |it's |this is )?"
+          rf"(?P<v>{words.NAME_WORD})(?=[ ,.!\n])",
           _name, score=0.6),
-    _rule("PERSON", rf"\b(?:belongs to|spoke (?:to|with)|[Tt]ell|told|[Aa]sk|asked|met|[Nn]amed|brought in by|written by|signed by"
-          rf"|married(?: to)?|[Ss]till with|[Ss]urname:?|[Ll]ast name:?|[Ff]irst name:?|given name:?) (?P<v>{_NAME})", _name, score=0.7),
+    _rule("PERSON", rf"\b(?:belongs to|spoke (?:to|with)|[Tt]ell|told|[Aa]sk|asked|met|[Nn]amed|brought in by|written"
+          rf" by|signed by"
+          rf"|married(?: to)?|[Ss]till with|[Ss]urname:?|[Ll]ast name:?|[Ff]irst name:?|given name:?) "
+          rf"(?P<v>{_NAME})", _name, score=0.7),
     _rule("PERSON", rf"(?:^|\n)To (?P<v>{_NAME})(?=,)", _name),
     _rule("PERSON", rf"{_CLOSING}(?P<v>{_NAME})[ ]*(?=$|\n|[,(]| and )", _name),
     _rule("PERSON", rf"{_CLOSING}{_NAME} and (?P<v>{_NAME})(?=$|\n|[,(])", _name),
@@ -365,15 +390,19 @@ RULES: tuple[Rule, ...] = (
           rf"(?:{words.FIRM})\b)", score=0.88),
     _rule("ORGANIZATION", rf"(?<!\w)(?P<v>(?:Bureau|Office|Department|Ministry|University|Bank|Institute|Board) of"
           rf"(?: (?:the |and )?{words.NAME_WORD}){{1,3}})", score=0.88),
-    _rule("ORGANIZATION", rf"(?<!\w)(?P<v>{words.NAME_WORD}, {words.NAME_WORD},? (?:and|AND) {words.NAME_WORD})", _firm, score=0.87),
+    _rule("ORGANIZATION", rf"(?<!\w)(?P<v>{words.NAME_WORD}, {words.NAME_WORD},? (?:and|AND)"
+          rf" {words.NAME_WORD})", _firm, score=0.87),
     _rule("DATE_TIME", rf"(?<![\w/.-])(?P<v>{words.DATE})(?![/-]\d)", _date, flags=_I, score=0.8),
     _rule("DATE_TIME", r"(?<![\w:])(?P<v>\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]\.?m\b)?|\d{1,2} ?[ap]\.?m\b)(?![\w:])",
           flags=_I, score=0.7),
     _rule("DATE_TIME", r"\b(?P<v>noon|midnight)\b", flags=_I, score=0.7),
-    _rule("AGE", r"(?<![\d.,$-])(?P<v>\d{1,3})(?=[ -]?(?:years?|yrs?|months?|weeks?)(?:[ -]old\b| of age\b))", flags=_I),
+    _rule("AGE", r"(?<![\d.,$-])(?P<v>\d{1,3})(?=[ -]?(?:years?|yrs?|months?|weeks?)(?:[ -]old\b| of"
+          r" age\b))", flags=_I),
     _rule("AGE", r"(?<![\d.,$-])(?P<v>\d{1,3})(?= ?(?:yo|y/o|y\.o\.|yrs?)(?![\w/]))", flags=_I),
-    _rule("AGE", r"\b(?:aged|age(?: of)?|turned|turning|turns)\b[ ]?[:=]?[ ]?(?P<v>\d{1,3})(?![\d%-]|[.,]\d)", flags=_I, score=0.6),
-    _rule("AGE", r"\b(?:I am|I'm|(?:[Ss]he|[Hh]e|{0}) is)[ ](?P<v>\d{{1,3}})(?=$|[.,;!]|[ ](?:and|now|but|years?)\b)".format(words.NAME_WORD),
+    _rule("AGE", r"\b(?:aged|age(?: of)?|turned|turning|turns)\b[ ]?[:=]?[ ]?(?P<v>\d{1,3})(?![\d%-]"
+          r"|[.,]\d)", flags=_I, score=0.6),
+    _rule("AGE", rf"\b(?:I am|I'm|(?:[Ss]he|[Hh]e|{words.NAME_WORD}) is)[ ](?P<v>\d{{1,3}})(?=$|[.,;!]|[ ](?:and|now"
+          rf"|but|years?)\b)",
           score=0.6),
 )  # fmt: skip
 

@@ -63,7 +63,8 @@ STREET_ENDINGS = (
     "väylä|raitti|rinne|kaari"
 )
 STREET_PREFIXES = (
-    "Calle|C/|C\\.|Avenida|Avda\\.?|Av\\.|Plaza|Paseo|Camino|Carretera|Ronda|Travesía|Urbanización|Cuesta|Glorieta|Rambla"
+    "Calle|C/|C\\.|Avenida|Avda\\.?|Av\\.|Plaza|Paseo|Camino|Carretera|Ronda|Travesía|Urbanización|Cuesta|Glorieta"
+    "|Rambla"
     "|Pasaje|Callejón|Alameda|Acceso|Cañada|Vial|Privada|Cerrada|Calzada|Periférico|Prolongación|Andador|Boulevard"
     "|Via|Viale|Piazza|Piazzale|Corso|Vicolo|Largo|Strada|Borgo|Contrada|Rotonda|Canale|Stretto|Incrocio"
     "|Rua|Travessa|Praça|Rodovia|Estrada|Ladeira|Viela|Vila|Jardim|Chácara|Quadra"
@@ -82,7 +83,8 @@ HOUSE = r"\d{1,4}(?!\d)(?:[ ]?[A-Za-z]\b)?(?:[-/]\d{1,4}[a-z]?)?"
 #: Words with a number behind them that are no streets: "Section 12", "December 31".
 NUMBERED = frozenset(
     split(
-        """section sections form title chapter part page schedule line paragraph subparagraph appendix figure table room
+        """section sections form title chapter part page schedule line paragraph subparagraph appendix figure
+    table room
     flight gate level version article step grade age phase type stage case number no. nr day week month year january
     february march april may june july august september october november december jan feb mar apr jun jul aug sep sept
     oct nov dec notice publication pub. pub order invoice ticket account item question rule act law code clause exhibit
@@ -92,9 +94,7 @@ NUMBERED = frozenset(
     )
 )
 #: A postal code of some country that stands beside a town: "62704-1234", "711 81", "15-206", "8409 SS", "H-3207".
-POSTAL_CODE = (
-    r"(?:[A-Z]{1,2}-)?(?:\d{5}-\d{3,4}|\d{3} \d{2}|\d{2}-\d{3}|\d{4}-\d{3}|\d{4} ?[A-Z]{2}|\d{4,6})(?![\w-])"
-)
+POSTAL_CODE = r"(?:[A-Z]{1,2}-)?(?:\d{5}-\d{3,4}|\d{3} \d{2}|\d{2}-\d{3}|\d{4}-\d{3}|\d{4} ?[A-Z]{2}|\d{4,6})(?![\w-])"
 #: Postal codes that need nothing beside them: British and Canadian ones.
 LETTERED_CODE = (
     r"(?:[A-PR-UWYZ][A-HK-Y]?\d[\dA-HJKMNPR-Y]? \d[ABD-HJLNP-UW-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d)(?![\w-])"
@@ -116,7 +116,8 @@ CLOSINGS = (
     "[Tt]hank you|[Yy]ours|[Ff]aithfully|[Bb]est|[Cc]heers|[Ww]ishes|[Rr]espectfully"
 )
 RELATIVES = (
-    "wife|husband|spouse|son|daughter|child|children|brother|sister|mother|father|aunt|uncle|niece|nephew|cousin|partner"
+    "wife|husband|spouse|son|daughter|child|children|brother|sister|mother|father|aunt|uncle|niece|nephew|cousin"
+    "|partner"
     "|colleague|dependents?|grandson|granddaughter|grandmother|grandfather|stepson|stepdaughter|neighbou?r|friend|boss"
 )
 
@@ -138,12 +139,18 @@ DATE_SHAPE = (
 
 #: Words at the end of a firm's name.
 FIRM = (
-    r"Incorporated|Inc|LLC|L\.L\.C|Ltd|Limited|Corporation|Corp|Company|PLC|LLP|LP|GmbH|Group|Holdings|Associates|Partners"
-    r"|AG|KG|OHG|UG|SARL|SAS|SASU|S\.A\.R\.L|S\.A\.S|S\.A\.U|S\.A|SA|S\.L\.L|S\.L\.U|S\.L|S\.Coop|S\.Com|SCP|SpA|S\.p\.A|SPA|Srl"
-    r"|SRL|s\.r\.o|a\.s|z o\.o|Sp\. z o\.o|s\.c|Sp\.j|Kft|Zrt|Nyrt|Kht|Kkt|Bt|AB|HB|AS|ASA|A/S|ApS|I/S|K/S|BA|DA|Oy|Oyj|Ky|Tmi"
-    r"|N\.V|NV|B\.V|BV|Ltda|Lda|e\.V|e\.G|mbH|Pty|d\.o\.o|d\.d|A\.Ş|Şti|Grubu|Grup|S\.A\. de C\.V|S\.C|A\.C|e Hijos|y Asociados"
-    r"|Financial|Energy|Logistics|Systems|Software|Telecom|Airways|Airlines|Insurance|Foods|Health|Media|Solutions|Pharma"
-    r"|Pharmaceuticals|Publishing House|Traders|Motors|Electronics|Ventures|Consulting|Networks|Labs|Laboratories|School"
+    r"Incorporated|Inc|LLC|L\.L\.C|Ltd|Limited|Corporation|Corp|Company|PLC|LLP|LP|GmbH|Group|Holdings|Associates"
+    r"|Partners"
+    r"|AG|KG|OHG|UG|SARL|SAS|SASU|S\.A\.R\.L|S\.A\.S|S\.A\.U|S\.A|SA|S\.L\.L|S\.L\.U|S\.L|S\.Coop|S\.Com|SCP|SpA"
+    r"|S\.p\.A|SPA|Srl"
+    r"|SRL|s\.r\.o|a\.s|z o\.o|Sp\. z o\.o|s\.c|Sp\.j|Kft|Zrt|Nyrt|Kht|Kkt|Bt|AB|HB|AS|ASA|A/S|ApS|I/S|K/S|BA|DA|Oy"
+    r"|Oyj|Ky|Tmi"
+    r"|N\.V|NV|B\.V|BV|Ltda|Lda|e\.V|e\.G|mbH|Pty|d\.o\.o|d\.d|A\.Ş|Şti|Grubu|Grup|S\.A\. de C\.V|S\.C|A\.C|e Hijos|y"
+    r" Asociados"
+    r"|Financial|Energy|Logistics|Systems|Software|Telecom|Airways|Airlines|Insurance|Foods|Health|Media|Solutions"
+    r"|Pharma"
+    r"|Pharmaceuticals|Publishing House|Traders|Motors|Electronics|Ventures|Consulting|Networks|Labs|Laboratories"
+    r"|School"
     r"|School District|Railways|Bakery|Brewery|Restaurant|Hotel|Church|Council|Museum|Orchestra|Airport|Store|Stores"
     r"|Bank|Savings|Credit Union|University|College|Hospital|Clinic|Foundation|Institute|Industries|Technologies"
     r"|and Sons|& Sons|Advisers|Advisors|Bureau|Agency"
@@ -155,18 +162,20 @@ FIRM_WORDS = frozenset(word.casefold() for part in FIRM.split("|") for word in p
 }  # fmt: skip
 
 #: Names of countries that Faker's list has in another form.
-COUNTRIES = """United Kingdom|UK|USA|U.S.A.|UAE|England|Scotland|Wales|Northern Ireland|Great Britain|Holland|Netherlands|Vietnam
+COUNTRIES = """United Kingdom|UK|USA|U.S.A.|UAE|England|Scotland|Wales|Northern Ireland|Great Britain|Holland
+Netherlands|Vietnam
 South Korea|North Korea|Laos|Tanzania|Iran|Syria|Russia|Venezuela|Bolivia|Moldova|Macedonia|North Macedonia|Czechia
 Czech Republic|Slovakia|Ivory Coast|Cape Verde|Myanmar|Burma|Brunei|Palestine|Kosovo|Taiwan|Hong Kong|Macau|Swaziland
-Eswatini|Micronesia|United States|United States of America|Europe|Asia|Africa|South America""".replace(
-    "\n", "|"
-).split("|")
+Eswatini|Micronesia|United States|United States of America|Europe|Asia|Africa|South America""".replace("\n", "|").split(
+    "|"
+)
 
 #: Forms that the model takes for firms or people: kinds of numbers, not their holders.
 NO_ENTITY = frozenset(
     split(
         """ssn itin ein tin iban pin aba dob ip url id po box swift bic cvv atm agi irs ira pdf faq api sms otp e-mail
-    email credit premiums premium notice address code act state title irc phone profile date tel age customer care social
+    email credit premiums premium notice address code act state title irc phone profile date tel age customer
+    care social
     security taxpayer schedule dependents dependent no number apt piso depto edif dob sc s.c ap nr"""
     )
 )
@@ -176,7 +185,8 @@ TOP_DOMAINS = "com|org|net|edu|gov|mil|info|biz|io|co|us|uk|ca|de|fr|eu|au|in|nl
 #: Words after a cue for a name, or that the model takes for one, that name nobody.
 NOT_NAMES = frozenset(
     split(
-        """a all am an and any april are at august authority bank best by call client clients code colleague colleagues
+        """a all am an and any april are at august authority bank best by call client clients code colleague
+    colleagues
     commissioner congress court customer customers december dear department for friday from hello hi i if in internal
     is it january july june madam manager march may me member monday mr mrs ms my no november october of office
     officer on or our please re regards revenue saturday secretary section september service sir sirs state sunday
@@ -185,6 +195,23 @@ NOT_NAMES = frozenset(
     today tomorrow yesterday question answer note notice letter adviser advisers advisor enrolled partner services
     mx ssn itin ein iban pin id atm social security number accounting accountant support agent team help desk
     llc inc preparer senior reference tell gifts coins good can date mtg w re omg lol thx yo p.s ps born by with via pt
-    dependents dependent profile phone witness guest applicant beneficiary holder gentlemen ladies everybody nobody somebody surname"""
+    dependents dependent profile phone witness guest applicant beneficiary holder gentlemen ladies everybody
+    nobody somebody surname"""
     )
+)
+
+#: Words behind an eponym, and endings of medical terms: "Parkinson's disease", "splenomegaly" name nobody.
+EPONYM = (
+    r"(?:['\u2019]?s)?(?: (?:type|muscular|cell|body|bodies))? (?:syndromes?|diseases?|disorders?|anomal(?:y|ies)"
+    r"|malformations?"
+    r"|palsy|signs?|tests?|genes?|proteins?|tumou?rs?|lymphomas?|atrophy|ataxia|dystrophy|cells?|paralysis|fever"
+    r"|virus|procedure"
+    r"|reflex|phenomenon|lesions?|contracture|thyroiditis|encephalopathy|dementia|chorea|stain|bodies|scale|score"
+    r"|index)\b"
+)
+MEDICAL_ENDING = (
+    r"(?:itis|osis|[ae]emia|emia|opathy|opathia|algia|plasia|trophy|trophic|megaly|cephaly|uria|plegia|penia|phobia"
+    r"|ectomy|kinesia"
+    r"|esthesia|tonia|tonus|poiesis|gravis|lysis|dactyly|genesis|genic|rrhea|rrhagia|philia|toxin|mycin|cillin|azole"
+    r"|statin|olol|prazole|amine|idine|itine|sone|omas?|ketones?|chondria|plastic|pathic)s?$"
 )

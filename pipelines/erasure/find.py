@@ -122,6 +122,7 @@ def find_records(
     if any(found.named for found in hits.values()):
         for place in places:
             _find_alike(place, seeds.contents, signed, report)
+        _follow(pipelines, hits)
     domains = {pipeline.domain for pipeline in pipelines}
     stones = {domain: _tombstones(domain, target, places, signed, keys) for domain in domains}
     return Discovery(hits, stones)
@@ -164,7 +165,9 @@ def _source(spec: PipelineSpec, identify: Identifier, hits: Hits) -> Iterator[_B
     if hits.unread is not None:
         return
     try:
-        listed = [(source, item) for source in spec.sources for item in list_items(source, spec.folder)]
+        # What comes from another pipeline is found in that one.
+        own = [source for source in spec.sources if source.pipeline is None]
+        listed = [(source, item) for source in own for item in list_items(source, spec.folder)]
         named = (identify(record) for _, record in read_all(spec, listed) if isinstance(record, Record))
         while some := list(itertools.islice(named, _ROWS)):
             yield _Batch(
@@ -229,6 +232,17 @@ def _find_alike(place: _Place, contents: set[bytes], seeds: npt.NDArray[np.uint3
             report("search for near duplicates", 0, 0)
         frontier = np.unique(np.concatenate(new), axis=0) if new and to_the_end else seeds[:0]
         first = False
+
+
+def _follow(pipelines: Sequence[Searched], hits: dict[str, Hits]) -> None:
+    """Into the versions of pipelines that have another one's version as a source, under `PIPELINE/ID`."""
+    derived = [(hits[one.name], version) for one in pipelines for version in one.versions if version.derived_from]
+    for _ in derived:  # a chain of them is no longer than this
+        for found, version in derived:
+            for record_id in version.manifest(["record_id"]).column("record_id").to_pylist():
+                origin = hits.get(record_id.partition("/")[0])
+                if origin is not None and record_id.partition("/")[2] in origin.named | origin.others:
+                    found.others.add(record_id)
 
 
 def _add(place: _Place, batch: _Batch, row: int) -> None:

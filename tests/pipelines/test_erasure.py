@@ -172,3 +172,30 @@ def test_keyed_signatures_compare_as_plain_ones_do() -> None:
     assert not alike(one, one[3:], 0.8).any(), "texts without words are like nothing"
     assert not alike(one, other[:3], 0.5).any(), "another key, another signature"
     assert (unpack(pack(one)) == one[:3]).all()
+
+
+def test_the_versions_of_pipelines_that_read_this_one_lose_them_as_well(tmp_path: Path) -> None:
+    """Their rules leave little of the text, so that the origin alone tells that they are the same records."""
+    others = Domain(owner="o", may_derive_from=["notes", "others"], pii={"default": "keep", "EMAIL_ADDRESS": "redact"})
+    policy = Policy(domains={**POLICY.domains, "others": others})
+    rows = [
+        {"id": f"r{n}", "text": " ".join(f"{w}{n}@example.org {w}{n}" for w in "abcde"), "who": f"s{n}"}
+        for n in range(40)
+    ]
+    write_jsonl(tmp_path / "notes.jsonl", rows)
+    storage, first = tmp_path / "state", pipeline(tmp_path, None)
+    arguments: dict[str, Any] = {"policy": policy, "keys": KEYS, "storage": storage, "processes": 1}
+    chain = [first]
+    for before, name in (("notes", "digest"), ("digest", "summary")):
+        spec = {"domain": "others", "sources": [{"pipeline": before}], "split": {"validation": 0.3, "test": 0.0}}
+        chain.append(PipelineSpec.model_validate(spec).model_copy(update={"name": name, "folder": str(tmp_path)}))
+    searched = [Searched(spec.name, spec.domain, spec, (build(spec, **arguments).version,)) for spec in chain]
+    target = Target("record", "r7", "notes")
+    found = find_records(target, searched[::-1], policy=policy, keys=KEYS, report=lambda *_: None)
+    gone = [found.hits[spec.name].named | found.hits[spec.name].others for spec in chain]
+    assert gone == [{"r7"}, {"notes/r7"}, {"digest/notes/r7"}]
+    for domain, stones in found.tombstones.items():
+        add_tombstones(storage, domain, stones)
+    for spec in chain[::-1]:  # also one that is built before the other one is rebuilt
+        ids = build(spec, **arguments).version.manifest(["record_id"]).column("record_id").to_pylist()
+        assert len(ids) == 39 and not any(one.endswith("r7") for one in ids)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 #: Keys of one share: about 40 bytes each while they are grouped.
-_KEYS_A_SHARE = 1 << 19
-_KEYS_A_READ = 1 << 17
+_KEYS_A_SHARE = 1 << 17
+_KEYS_A_READ = 1 << 16
 _BYTES_A_SIGNATURE = 4 * near.PERMUTATIONS
 
 

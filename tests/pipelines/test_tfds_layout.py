@@ -33,7 +33,8 @@ def test_metadata(tmp_path: Path) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     for folder in (ours, theirs):
         folder.mkdir()
-        (folder / "letters-test.array_record-00000-of-00001").touch()  # TFDS looks for one
+        for shard in ("train.array_record-00000-of-00002", "test.array_record-00000-of-00001"):
+            (folder / f"letters-{shard}").touch()  # TFDS looks for them
     write_metadata(ours, "letters", "What é is.", lengths, {"train": 70, "test": 12})
     splits = [
         tfds.core.SplitInfo(

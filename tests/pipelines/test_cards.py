@@ -168,6 +168,7 @@ def test_tokens_are_added_with_their_unit(card: DataCard) -> None:
     assert [one.records for one in more.lengths[-1].histogram] == [1, 0, 2]
 
 
+@pytest.mark.slow
 def test_the_version_is_the_same_whatever_was_dropped(built: tuple[Workspace, BuildResult], tmp_path: Path) -> None:
     """Two builds, one of which had more to drop: one version byte for byte, two cards."""
     workspace, result = built

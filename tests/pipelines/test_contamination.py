@@ -63,7 +63,7 @@ def test_signs_and_case_and_forms_of_letters_do_not_matter() -> None:
     )
 
 
-WORDS = st.lists(st.sampled_from(["a", "b", "ä"]), max_size=24).map(" ".join)
+WORDS = st.lists(st.sampled_from(["a", "ä"]), max_size=24).map(" ".join)
 
 
 @settings(deadline=None, max_examples=150)

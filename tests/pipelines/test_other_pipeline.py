@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ def test_raw_text_of_the_other_domain_is_nowhere(mixed: tuple[Workspace, BuildRe
     assert len(values) > 20 and not [value for value in values if value in stored]
 
 
+@pytest.mark.slow
 def test_what_leaves_there_leaves_here(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path / "w", records=25, policy=policy(joined=True))
     add_mixed(workspace)
@@ -97,10 +99,17 @@ def test_what_leaves_there_leaves_here(tmp_path: Path) -> None:
     assert second.version.digest != first.version.digest
 
 
-def test_the_policy_is_asked_before_anything_is_written(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path / "w", records=25, policy=policy(joined=False))
-    add_mixed(workspace)
-    run(workspace, "tax_domain")
+def test_the_policy_is_asked_before_anything_is_written(
+    mixed: tuple[Workspace, BuildResult, BuildResult], tmp_path: Path
+) -> None:
+    """Also when a build of the same inputs is there, from before the policy changed."""
+    home = tmp_path / "w"
+    shutil.copytree(mixed[0].home, home)
+    (home / "zoo.yaml").write_text(yaml.safe_dump(policy(joined=False)))
+    workspace = Workspace.load(home)
+    with pytest.raises(PolicyRefused, match='"support" may not derive from tax'):
+        run(workspace, "support_domain")
+    shutil.rmtree(workspace.storage / "datasets" / "support_domain")
     with pytest.raises(PolicyRefused, match='"support" may not derive from tax'):
         run(workspace, "support_domain")
     assert not (workspace.storage / "datasets" / "support_domain").exists()
@@ -108,8 +117,6 @@ def test_the_policy_is_asked_before_anything_is_written(tmp_path: Path) -> None:
 
 def test_a_label_that_was_edited_is_found(mixed: tuple[Workspace, BuildResult, BuildResult], tmp_path: Path) -> None:
     """A version that says it is public would pass the policy; its digest says that it is not."""
-    import shutil
-
     workspace, tax, _ = mixed
     home = tmp_path / "w"
     shutil.copytree(workspace.home, home)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance import Caller, ConfigError, Domain, Label, Policy, PolicyRefused
@@ -65,6 +65,7 @@ def by_hand(policy: Policy, label: Label, sink: str, purpose: str, caller: str |
     return bool(set(roles) & set(domain.readers)) and purpose in domain.purposes
 
 
+@settings(deadline=None)
 @given(policies, some, st.sampled_from(NAMES), st.sampled_from(PURPOSES), st.sampled_from((None, "ann", "bob", "eve")))
 def test_the_explanation_is_of_the_decision(
     policy: Policy, label: list[str], sink: str, purpose: str, caller: str | None

@@ -214,7 +214,8 @@ _PHONE_CUE = (
 _UNIT = r"(?:,?\s+(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|No\.|#)\.?\s*#?\s*[\w-]+)?"
 
 RULES: tuple[Rule, ...] = (
-    _rule("EMAIL_ADDRESS", r"(?<![A-Za-z0-9])(?P<v>[A-Za-z0-9][\w.%+'-]{0,63}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})"),
+    _rule("EMAIL_ADDRESS", r"(?<![A-Za-z0-9])(?P<v>[A-Za-z0-9][\w.%+'-]{0,63}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Z"
+          r"a-z]{2,})"),
     _rule("EMAIL_ADDRESS", r"(?<!\w)(?P<v>[\w.%+-]{1,64} ?(?:\(at\)|\[at\]) ?[\w-]+ ?(?:\.|\(dot\)"
           r"|\[dot\]) ?[a-z]{2,})", flags=_I),
     _rule("URL", r"(?P<v>(?:https?://|ftp://|www\.)[^\s<>\"]+)", _without_full_stop, flags=_I),

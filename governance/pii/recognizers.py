@@ -214,8 +214,9 @@ _PHONE_CUE = (
 _UNIT = r"(?:,?\s+(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm|No\.|#)\.?\s*#?\s*[\w-]+)?"
 
 RULES: tuple[Rule, ...] = (
-    _rule("EMAIL_ADDRESS", r"(?P<v>[A-Za-z0-9][\w.%+'-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,})"),
-    _rule("EMAIL_ADDRESS", r"(?P<v>[\w.%+-]+ ?(?:\(at\)|\[at\]) ?[\w-]+ ?(?:\.|\(dot\)"
+    _rule("EMAIL_ADDRESS", r"(?<![A-Za-z0-9])(?P<v>[A-Za-z0-9][\w.%+'-]{0,63}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
+          r"\.[A-Za-z]{2,})"),
+    _rule("EMAIL_ADDRESS", r"(?<!\w)(?P<v>[\w.%+-]{1,64} ?(?:\(at\)|\[at\]) ?[\w-]+ ?(?:\.|\(dot\)"
           r"|\[dot\]) ?[a-z]{2,})", flags=_I),
     _rule("URL", r"(?P<v>(?:https?://|ftp://|www\.)[^\s<>\"]+)", _without_full_stop, flags=_I),
     _rule("URL", rf"(?<![@\w.-])(?P<v>(?:[a-z0-9-]+\.)+(?:{words.TOP_DOMAINS})(?:/[^\s<>\"]*)?)(?![\w@-])",
@@ -267,9 +268,8 @@ RULES: tuple[Rule, ...] = (
           score=0.6),
     _rule("PHONE_NUMBER", rf"\b(?:{_PHONE_CUE})\b[^\n\d(+]{{0,25}}?{_DIGITS},? (?:or|and|to) (?P<v>{_DIGITS})(?![\d-])",
           _spoken_of, flags=_I, score=0.6),
-    _rule("PHONE_NUMBER", r"(?<![\w$./-])(?<!\d,)(?P<v>\d{2}(?: \d{2}){3,4}|\d{3} \d{3} \d{3}|\(\d{2,4}\)[ /-]?\d{3}["
-          r" -]\d{4})"
-          r"(?![\d.,/-]*\d| \d)", score=0.4),
+    _rule("PHONE_NUMBER", r"(?<![\w$./-])(?<!\d,)(?P<v>\d{2}(?: \d{2}){3,4}|\d{3} \d{3} \d{3}|\(\d{2,4}\)"
+          r"[ /-]?\d{3}[ -]\d{4})(?![\d.,/-]*\d| \d)", score=0.4),
     _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>{_WORDS}{words.NAME_WORD}(?:{words.STREET_ENDINGS}) {_HOUSE})"),
     _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>\w{{2,20}}(?:stra(?:ß|ss)e|straat|gatan|vägen|gade|veien|katu) {_HOUSE})",
           flags=_I, score=0.6),
@@ -285,15 +285,13 @@ RULES: tuple[Rule, ...] = (
           rf"(?: (?:de la|des|du|de|le|la|aux?))? ?(?:[dl]['\u2019])?{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}})"),
     _rule("STREET_ADDRESS", rf"(?:, |\n)(?P<v>(?:rue|avenue|boulevard|chemin|impasse|allée)"
           rf"(?: (?:de la|des|du|de|le|la))? ?(?:[dl]['\u2019])?{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}})"),
-    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>(?:(?:Flat|Unit|Studio|Apartment|Suite|H\.? ?No\.?) \w{{1,5}}[,/]?["
-          rf" \n]+)"
-          rf"(?:\d{{1,5}}[A-Za-z]?,? )?(?:{words.NAME_WORD} ){{1,3}}(?:{_SUFFIX}|{_SUFFIX.upper()})\b)"),
+    _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>(?:(?:Flat|Unit|Studio|Apartment|Suite|H\.? ?No\.?) \w{{1,5}}"
+          rf"[,/]?[ \n]+)(?:\d{{1,5}}[A-Za-z]?,? )?(?:{words.NAME_WORD} ){{1,3}}(?:{_SUFFIX}|{_SUFFIX.upper()})\b)"),
     _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}} (?:{words.NAME_WORD} ){{1,3}}(?:\d{{1,4}} )?(?:Apt|Suite"
           rf"|Unit|APT)"
           rf"\.? #?\w+)", _street),
-    _rule("STREET_ADDRESS", rf"\b(?P<v>(?:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten) (?:{words.NAME_WORD}"
-          rf" ){{1,2}}"
-          rf"(?:{_SUFFIX})\b)"),
+    _rule("STREET_ADDRESS", rf"\b(?P<v>(?:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten) (?:{words.NAME_WORD} )"
+          rf"{{1,2}}(?:{_SUFFIX})\b)"),
     _rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>{words.NAME_WORD}-(?:Ring|Damm|Hof|Ufer|Platz|Weg|Allee) {_HOUSE})"),
     _rule("STREET_ADDRESS", rf"\b(?P<v>H\.? ?No\.? ?\d+[,/]? ?(?:{words.NAME_WORD} ?){{1,3}})(?=[,.\n]|$)"),
     _rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,3}} The {words.NAME_WORD})(?=[,\n.])"),
@@ -326,14 +324,13 @@ RULES: tuple[Rule, ...] = (
     _rule("ZIP_CODE", rf"(?:[^\W\d_],|,(?: [^\W\d_]+){{1,3}}) (?:{_STATE}) (?P<v>\d{{5}}(?:-\d{{4}})?)"
           rf"(?![\d-])", flags=_I),
     _rule("ZIP_CODE", r"\b(?:zip|postal)(?: code)?\b\W{0,5}(?:is )?(?P<v>\d{5}(?:-\d{4})?)(?![\d-])", flags=_I),
-    _rule("ZIP_CODE", rf"\b(?:zip|postal|post|pin)(?:[ -]?code)?\b\W{{0,5}}(?:is |was )?(?P<v>{words.POSTAL_CODE}"
+    _rule("ZIP_CODE", rf"\b(?:(?:zip|postal|post|pin)[ -]?code|zip)\b\W{{0,5}}(?:is |was )?(?P<v>{words.POSTAL_CODE}"
           rf"|{words.LETTERED_CODE})", flags=_I),
     _rule("ZIP_CODE", rf"\b(?:zip|postal|post)[ -]?code of [^\n\d]{{2,40}}?(?P<v>{words.POSTAL_CODE}"
           rf"|{words.LETTERED_CODE})", flags=_I),
     _rule("ZIP_CODE", rf"(?<![\w-])(?P<v>{words.LETTERED_CODE})", score=0.7),
-    _rule("ZIP_CODE", rf"(?:\n|, ?)[ ]*(?P<v>{words.POSTAL_CODE})(?= {words.NAME_WORD}(?:[ -]{words.NAME_WORD}){{0,3"
-          rf"}}[ ]*"
-          rf"(?:$|[\n,.?]))", _town_code, score=0.7),
+    _rule("ZIP_CODE", rf"(?:\n|, ?)[ ]*(?P<v>{words.POSTAL_CODE})(?= {words.NAME_WORD}(?:[ -]{words.NAME_WORD})"
+          rf"{{0,3}}[ ]*(?:$|[\n,.?]))", _town_code, score=0.7),
     _rule("ZIP_CODE", rf"(?:\n|, ?)[ ]*(?:{words.NAME_WORD}[ ,]{{1,2}}){{1,4}}(?P<v>{words.POSTAL_CODE})(?=[ ]*(?:$"
           rf"|[\n,?]|\.(?!\d)))",
           _town_code, score=0.7),

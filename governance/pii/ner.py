@@ -14,19 +14,21 @@ anywhere, and what is further from the cut than that stays as it was, unless an 
 
 from __future__ import annotations
 
-import itertools
+import functools
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from governance.errors import DetectorError
 
 if TYPE_CHECKING:
-    import numpy as np
     from spacy.language import Language
 
-    Floats = np.ndarray[Any, np.dtype[np.float32]]
-    Ints = np.ndarray[Any, np.dtype[np.int64]]
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 #: Words on each side that the recognizer's decision about a word depends on.
 RECEPTIVE = 4
@@ -78,45 +80,49 @@ class EntityRecognizer:
         self._nlp = nlp
         self._decode = _Decoder(model, recognizer.moves)
         self._chunks: dict[str, _Chunk] = {}
+        self._lock = threading.Lock()  # a vocabulary has one memory zone at a time
 
     def __call__(self, texts: Sequence[str]) -> Iterator[list[Entity]]:
         """The entities of each text, in order; they depend on that text alone."""
         for first, last in _passes(texts):
             yield from self._read(texts[first:last])
 
-    def _read(self, texts: Sequence[str]) -> Iterator[list[Entity]]:
+    def _read(self, texts: Sequence[str]) -> list[list[Entity]]:
         pieces = [_pieces(text) for text in texts]
-        self._learn({piece for of_text in pieces for piece, _ in of_text})
-        offsets = [
-            [(start + first, start + end) for piece, start in of_text for first, end in self._chunks[piece].offsets]
-            for of_text in pieces
-        ]
-        blank = [[chunk.isspace() for chunk, _ in of_text for _ in self._chunks[chunk].offsets] for of_text in pieces]
-        vectors = [_stacked([self._chunks[piece].vectors for piece, _ in of_text]) for of_text in pieces]
-        read = [number for number, of_text in enumerate(offsets) if of_text]
-        encoded = self._encode.predict([vectors[number] for number in read])
+        known = self._learned({piece for of_text in pieces for piece, _ in of_text})
         found: list[list[Entity]] = [[] for _ in texts]
-        if not read:
-            return iter(found)
-        sizes = [len(offsets[number]) for number in read]
-        tokens = self._project.predict(_stacked(encoded))
-        owners = list(itertools.chain.from_iterable([number] * size for number, size in zip(read, sizes, strict=True)))
-        places = list(itertools.chain.from_iterable(offsets))
-        for first, last, label in self._decode(tokens, sizes, list(itertools.chain.from_iterable(blank))):
-            found[owners[first]].append(Entity(places[first][0], places[last][1], label))
-        return iter(found)
+        places: list[tuple[int, int, int]] = []  # of each token: number of its text, where it begins and ends
+        blank: list[bool] = []
+        vectors = []
+        for number, of_text in enumerate(pieces):
+            if not of_text:
+                continue
+            vectors.append(np.concatenate([known[piece].vectors for piece, _ in of_text]))
+            for piece, start in of_text:
+                offsets = known[piece].offsets
+                places += [(number, start + first, start + end) for first, end in offsets]
+                blank += [piece.isspace()] * len(offsets)
+        if not vectors:
+            return found
+        encoded = self._encode.predict(vectors)
+        tokens = self._project.predict(np.concatenate(encoded))
+        for first, last, label in self._decode(tokens, [len(one) for one in encoded], blank):
+            number, start, _ = places[first]
+            found[number].append(Entity(start, places[last][2], label))
+        return found
 
-    def _learn(self, chunks: set[str]) -> None:
-        """Tokens and their embeddings of chunks that are not known yet."""
-        if len(self._chunks) > _REMEMBERED:
-            self._chunks.clear()
-        new = sorted(chunks - self._chunks.keys())
-        with self._nlp.memory_zone():  # new words are forgotten afterwards
-            docs = [self._nlp.make_doc(chunk) for chunk in new]
-            vectors = self._embed.predict(docs) if docs else []
-            for chunk, doc, of_doc in zip(new, docs, vectors, strict=True):
-                offsets = tuple((token.idx, token.idx + len(token.text)) for token in doc)
-                self._chunks[chunk] = _Chunk(offsets, of_doc)
+    def _learned(self, pieces: set[str]) -> dict[str, _Chunk]:
+        """Tokens and their embeddings of what stands between spaces."""
+        with self._lock:
+            if len(self._chunks) > _REMEMBERED:
+                self._chunks.clear()
+            new = sorted(pieces - self._chunks.keys())
+            with self._nlp.memory_zone():  # new words are forgotten afterwards
+                docs = [self._nlp.make_doc(piece) for piece in new]
+                for piece, doc, vectors in zip(new, docs, self._embed.predict(docs) if docs else (), strict=True):
+                    offsets = tuple((token.idx, token.idx + len(token.text)) for token in doc)
+                    self._chunks[piece] = _Chunk(offsets, vectors)
+            return {piece: self._chunks[piece] for piece in pieces}
 
 
 def _passes(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -143,18 +149,10 @@ def _pieces(text: str) -> list[tuple[str, int]]:
     return pieces
 
 
-def _stacked(arrays: Sequence[Floats]) -> Floats:
-    import numpy as np
-
-    return np.concatenate(arrays) if arrays else np.zeros((0, 0), np.float32)
-
-
 class _Decoder:
     """The transition system's greedy decisions over encoded tokens."""
 
     def __init__(self, model: Any, moves: Any) -> None:
-        import numpy as np
-
         lower, upper = model.get_ref("lower"), model.get_ref("upper")
         self._weights = lower.get_param("W")  # (3 places, hidden, pieces, width)
         self._bias = lower.get_param("b")
@@ -179,8 +177,6 @@ class _Decoder:
             sizes: tokens of each text, none zero.
             blank: which tokens are white space, where no entity begins.
         """
-        import numpy as np
-
         last = np.zeros(len(tokens), bool)
         last[np.cumsum(sizes) - 1] = True
         chosen = self._outside(tokens, last, np.asarray(blank))
@@ -196,7 +192,7 @@ class _Decoder:
     def _outside(self, tokens: Floats, last: Any, blank: Any) -> Ints:
         """The move at each token if no entity is open there."""
         summed = self._placed(tokens, 0) + (self._pad[1] + self._pad[2] + self._bias)
-        scores = summed.max(axis=-1) @ self._upper.T + self._upper_bias
+        scores = _maxout(summed) @ self._upper.T + self._upper_bias
         scores[:, self._invalid] = -float("inf")
         scores[last[:, None] & self._begins] = -float("inf")
         chosen: Ints = scores.argmax(axis=1)
@@ -205,15 +201,13 @@ class _Decoder:
 
     def _last_tokens(self, tokens: Floats, begins: Ints, moves: Ints, last: Any) -> Ints:
         """The last token of the entities that begin at `begins`, all of which are followed at the same time."""
-        import numpy as np
-
         ends = begins + 1
         first = self._placed(tokens[begins], 1)
         open_ = np.arange(len(begins))
         while len(open_):
             at = ends[open_]
             summed = self._placed(tokens[at], 0) + first[open_] + self._placed(tokens[at - 1], 2) + self._bias
-            hidden = summed.max(axis=-1)
+            hidden = _maxout(summed)
             on, end = self._goes_on[moves[open_]], self._ends[moves[open_]]
             going = (hidden * self._upper[on]).sum(axis=1) + self._upper_bias[on]
             ending = (hidden * self._upper[end]).sum(axis=1) + self._upper_bias[end]
@@ -228,9 +222,13 @@ class _Decoder:
         return result
 
 
+def _maxout(pieces: Floats) -> Floats:
+    """The greatest of the last axis; taken piece by piece, which is quicker for two."""
+    return functools.reduce(np.maximum, np.moveaxis(pieces, -1, 0))
+
+
 def _blas() -> Any:
     """thinc's operations on numpy arrays, with numpy's matrix multiplication."""
-    import numpy as np
     from thinc.api import NumpyOps
 
     class BlasOps(NumpyOps):  # type: ignore[misc, unused-ignore]

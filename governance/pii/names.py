@@ -116,7 +116,7 @@ def _spellings(name: str) -> Iterator[str]:
             yield "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Token:
     start: int
     end: int
@@ -131,11 +131,19 @@ def find_names(text: str, lexicon: Lexicon) -> Iterator[tuple[str, int, int, flo
     tokens = [_token(match) for match in _WORD.finditer(text)]
     position = 0
     while position < len(tokens):
+        if _begins_nothing(tokens[position], lexicon):
+            position += 1
+            continue
         length = 1
         for result in _at(text, tokens, position, lexicon, loud):
             yield result
             length = max(length, sum(t.start < result[2] for t in tokens[position : position + 8]))
         position += length
+
+
+def _begins_nothing(token: _Token, lexicon: Lexicon) -> bool:
+    """What `_at` says of most words, told without a look at their neighbours."""
+    return not token.capital and token.key in lexicon.ordinary and token.key not in _AFTER_TOWN_WORD
 
 
 def _token(match: re.Match[str]) -> _Token:

@@ -147,11 +147,17 @@ def _begins_nothing(token: _Token, lexicon: Lexicon) -> bool:
 
 
 def _token(match: re.Match[str]) -> _Token:
-    text = match.group()
-    end = match.end()
-    if text.endswith(("'s", "\u2019s", "'S", "\u2019S")):
-        text, end = text[:-2], end - 2
-    return _Token(match.start(), end, text, text.casefold(), text[0].isupper())
+    text, key, capital = _known_word(match.group())
+    start = match.start()
+    return _Token(start, start + len(text), text, key, capital)
+
+
+@functools.lru_cache(maxsize=50_000)
+def _known_word(word: str) -> tuple[str, str, bool]:
+    """A word without its possessive ending, as it is looked up, and whether it has a capital."""
+    if word.endswith(("'s", "\u2019s", "'S", "\u2019S")):
+        word = word[:-2]
+    return word, word.casefold(), word[0].isupper()
 
 
 def _at(

@@ -32,7 +32,7 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 #: Words on each side that the recognizer's decision about a word depends on.
 RECEPTIVE = 4
-#: Characters of one pass through the network: about 4 kB of arrays stand for each word meanwhile.
+#: Characters of one pass through the network, in which about 4 kB of arrays stand for each word.
 _PASS = 40_000
 #: Words that are remembered, at about 0.5 kB each.
 _REMEMBERED = 40_000
@@ -49,10 +49,11 @@ class Entity(NamedTuple):
 
 
 class _Chunk(NamedTuple):
-    """What stands between spaces: where its tokens begin and end, and their embeddings (tokens, width)."""
+    """What stands between spaces: where its tokens begin and end, their embeddings (tokens, width), if it is blank."""
 
     offsets: tuple[tuple[int, int], ...]
     vectors: Floats
+    blank: bool
 
 
 class EntityRecognizer:
@@ -91,24 +92,24 @@ class EntityRecognizer:
         pieces = [_pieces(text) for text in texts]
         known = self._learned({piece for of_text in pieces for piece, _ in of_text})
         found: list[list[Entity]] = [[] for _ in texts]
-        places: list[tuple[int, int, int]] = []  # of each token: number of its text, where it begins and ends
-        blank: list[bool] = []
-        vectors = []
-        for number, of_text in enumerate(pieces):
-            if not of_text:
-                continue
-            vectors.append(np.concatenate([known[piece].vectors for piece, _ in of_text]))
-            for piece, start in of_text:
-                offsets = known[piece].offsets
-                places += [(number, start + first, start + end) for first, end in offsets]
-                blank += [piece.isspace()] * len(offsets)
-        if not vectors:
+        owners = [(number, start) for number, of_text in enumerate(pieces) for _, start in of_text]
+        if not owners:
             return found
-        encoded = self._encode.predict(vectors)
-        tokens = self._project.predict(np.concatenate(encoded))
-        for first, last, label in self._decode(tokens, [len(one) for one in encoded], blank):
-            number, start, _ = places[first]
-            found[number].append(Entity(start, places[last][2], label))
+        chunks = [known[piece] for of_text in pieces for piece, _ in of_text]
+        sizes = np.array([len(chunk.offsets) for chunk in chunks])
+        bounds = np.cumsum(sizes)  # of the chunks among all tokens
+        lengths = np.cumsum([len(of_text) for of_text in pieces if of_text])
+        ends = bounds[lengths - 1]  # of the texts among all tokens
+        vectors = np.split(np.concatenate([chunk.vectors for chunk in chunks]), ends[:-1])
+        tokens = self._project.predict(np.concatenate(self._encode.predict(vectors)))
+        blank = np.repeat([chunk.blank for chunk in chunks], sizes)
+        for first, last, label in self._decode(tokens, ends, blank):
+            places = []
+            for token in (first, last):
+                at = int(np.searchsorted(bounds, token, side="right"))
+                offsets = chunks[at].offsets[token - int(bounds[at] - sizes[at])]
+                places.append(tuple(owners[at][1] + offset for offset in offsets))
+            found[owners[at][0]].append(Entity(places[0][0], places[1][1], label))
         return found
 
     def _learned(self, pieces: set[str]) -> dict[str, _Chunk]:
@@ -121,7 +122,7 @@ class EntityRecognizer:
                 docs = [self._nlp.make_doc(piece) for piece in new]
                 for piece, doc, vectors in zip(new, docs, self._embed.predict(docs) if docs else (), strict=True):
                     offsets = tuple((token.idx, token.idx + len(token.text)) for token in doc)
-                    self._chunks[piece] = _Chunk(offsets, vectors)
+                    self._chunks[piece] = _Chunk(offsets, vectors, piece.isspace())
             return {piece: self._chunks[piece] for piece in pieces}
 
 
@@ -169,17 +170,17 @@ class _Decoder:
         self._goes_on = np.array([place.get(f"I-{label}", 0) for label in self._labels])
         self._ends = np.array([place.get(f"L-{label}", 0) for label in self._labels])
 
-    def __call__(self, tokens: Floats, sizes: Sequence[int], blank: Sequence[bool]) -> Iterator[tuple[int, int, str]]:
+    def __call__(self, tokens: Floats, text_ends: Ints, blank: Any) -> Iterator[tuple[int, int, str]]:
         """Yields (first token, last token, label) of each entity, in order.
 
         Args:
             tokens: (tokens, width) of all texts, one after the other.
-            sizes: tokens of each text, none zero.
+            text_ends: after the last token of each text.
             blank: which tokens are white space, where no entity begins.
         """
         last = np.zeros(len(tokens), bool)
-        last[np.cumsum(sizes) - 1] = True
-        chosen = self._outside(tokens, last, np.asarray(blank))
+        last[text_ends - 1] = True
+        chosen = self._outside(tokens, last, blank)
         begins = np.flatnonzero(self._begins[chosen])
         ends = dict(zip(begins.tolist(), self._last_tokens(tokens, begins, chosen[begins], last).tolist(), strict=True))
         free = 0

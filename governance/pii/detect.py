@@ -1,8 +1,9 @@
 """The detector: texts to findings, by rules, word lists and spaCy's named-entity recognizer.
 
 A text is cut into pieces of bounded size; what is found does not depend on which texts are analysed
-together. Rules are run where they can match (`prefilter`), the model where a name can be (`windows`). Of two findings that overlap, one is kept: what has a fixed form before what the model
-guesses, then the longer one, then the one with the higher score, then the earlier one.
+together. Rules are run where they can match (`prefilter`), the model where a name can be (`windows`).
+Of two findings that overlap, one is kept: what has a fixed form before what the model guesses, then
+the longer one, then the one with the higher score, then the earlier one.
 """
 
 from __future__ import annotations
@@ -44,7 +45,18 @@ _LABELS = {
 _MODEL_SCORE = 0.85
 
 #: Modules that decide what is found.
-_CODE = ("detect", "entities", "names", "ner", "prefilter", "recognizers", "spans", "splitting", "vocabulary", "windows")
+_CODE = (
+    "detect",
+    "entities",
+    "names",
+    "ner",
+    "prefilter",
+    "recognizers",
+    "spans",
+    "splitting",
+    "vocabulary",
+    "windows",
+)
 
 
 @dataclass(frozen=True)
@@ -93,9 +105,7 @@ class Detector:
         for (number, (start, end)), results in zip(pieces, self._analyze(cut, frozenset(wanted)), strict=True):
             mended = cleaned(texts[number][start:end], results, lexicon)
             found[number] += [Finding(f.start + start, f.end + start, f.type, f.score) for f in mended]
-        return [
-            disjoint(text, propagated(text, of_text, lexicon)) for text, of_text in zip(texts, found, strict=True)
-        ]
+        return [disjoint(text, propagated(text, of_text, lexicon)) for text, of_text in zip(texts, found, strict=True)]
 
     def _analyze(self, pieces: Sequence[str], entities: frozenset[str]) -> Iterator[list[Finding]]:
         """What rules, word lists and the model find in each piece, of these types; it may overlap."""

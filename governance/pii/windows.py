@@ -1,9 +1,9 @@
 """Where in a text a name, place, firm or date can be: only these windows are given to the model.
 
-A word can be part of one unless it is an ordinary English word in lower case, or one that is no noun with its capital at
-the beginning of a sentence. Unknown words count, and so do, in any case, names of the word lists, countries and peoples:
-people who write to a support desk do not always use the shift key. A window is such a word with its neighbours, so many
-that the model decides about the word as it would in the whole text.
+A word can be part of one unless it is an ordinary English word in lower case, or one that is no noun with its capital
+at the beginning of a sentence. Unknown words count, and so do, in any case, names of the word lists, countries and
+peoples: people who write to a support desk do not always use the shift key. A window is such a word with its
+neighbours, so many that the model decides about the word as it would in the whole text.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ class NameWindows:
         if any(map(str.isupper, word)):
             return kind | self._kind_of_capital(word, parts, named)
         unknown = not all(len(part) < 3 or self._is_word(part) for part in parts)
-        proper = named and len(key) > 3 and not any(part in self._common for part in parts)
+        double = len(parts) > 1 and all(map(self._is_name, parts))  # "anderson-young"
+        proper = named and len(key) > 3 and not any(part in self._common for part in parts) or double
         return _ALWAYS if unknown or proper else kind
 
     def _kind_of_capital(self, word: str, parts: list[str], named: bool) -> int:

@@ -37,7 +37,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from governance.errors import RegistryError, ZooError
+from governance.errors import RegistryError, ZooError  # noqa: E402 - found through the line above
 
 CHECKS = ("trained", "resumed", "reopened", "used", "adapted", "exported")
 PIPELINE, CALLER, PROMPT = "tax_domain", "tax-service", "Dear client,"

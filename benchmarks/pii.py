@@ -134,7 +134,7 @@ def presidio() -> Find:
 
 def print_recall(contestant: str, measured: PiiReport) -> None:
     print(
-        f"labelled  {contestant:9} recall of spans {measured.span_recall:.3f}, of characters {measured.char_recall:.3f}, "
+        f"labelled  {contestant:9} recall of spans {measured.span_recall:.3f}, characters {measured.char_recall:.3f}, "
         f"precision of characters {measured.char_precision:.3f}, {measured.documents} documents"
     )
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pipelines
 from governance.pii import models
 from governance.pii.entities import NER_TYPES
 from governance.pii.names import load_lexicon
 from governance.pii.ner import EntityRecognizer
 from governance.pii.windows import NameWindows, load_common
-from pipelines.synthetic.corpus import KINDS, lines
 
 INFO = models.find_model()
+BUNDLED = Path(pipelines.__file__).parent / "catalogue" / "data"
 
 WORDS = (
     *("Maria", "Okonkwo", "McDonald's", "in", "the", "of", "Paris,", "UK", "U.S.", "Inc.", "I'm", "don't", "(Berlin)"),
@@ -52,7 +55,11 @@ def by_spacy(nlp: Any, texts: Sequence[str]) -> list[list[tuple[int, int, str]]]
 
 @pytest.fixture(scope="module")
 def labelled() -> list[dict[str, Any]]:
-    return [json.loads(line) for kind in KINDS for line in lines(kind, 12)]
+    rows = []
+    for path in sorted(BUNDLED.rglob("*.jsonl")):
+        with path.open(encoding="utf-8") as file:
+            rows += [json.loads(line) for line in itertools.islice(file, 12)]
+    return rows
 
 
 def test_entities_are_those_of_spacy(

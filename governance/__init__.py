@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from governance.errors import DataError as DataError
     from governance.errors import DetectorError as DetectorError
     from governance.errors import FingerprintMismatch as FingerprintMismatch
+    from governance.errors import LedgerError as LedgerError
     from governance.errors import PolicyRefused as PolicyRefused
     from governance.errors import RegistryError as RegistryError
     from governance.errors import ZooError as ZooError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from governance.policy import Caller as Caller
     from governance.policy import Domain as Domain
     from governance.policy import Operator as Operator
+    from governance.policy import PiiFloors as PiiFloors
     from governance.policy import PiiRules as PiiRules
     from governance.policy import Policy as Policy
 
@@ -33,6 +35,7 @@ _HOMES = {
         "DataError",
         "DetectorError",
         "FingerprintMismatch",
+        "LedgerError",
         "PolicyRefused",
         "RegistryError",
         "ZooError",
@@ -40,7 +43,7 @@ _HOMES = {
     ),
     "keys": ("Keys",),
     "labels": ("Label",),
-    "policy": ("Caller", "Domain", "Operator", "PiiRules", "Policy"),
+    "policy": ("Caller", "Domain", "Operator", "PiiFloors", "PiiRules", "Policy"),
 }
 _MODULES = {name: f"governance.{module}" for module, names in _HOMES.items() for name in names}
 
@@ -54,7 +57,9 @@ __all__ = [
     "FingerprintMismatch",
     "Keys",
     "Label",
+    "LedgerError",
     "Operator",
+    "PiiFloors",
     "PiiRules",
     "Policy",
     "PolicyRefused",

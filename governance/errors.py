@@ -58,6 +58,10 @@ class RegistryError(ZooError):
     """MLflow, the catalogue or a gate cannot do what was asked."""
 
 
+class LedgerError(ZooError):
+    """The ledger cannot be read or written, was tampered with, or a receipt is not one of this workspace."""
+
+
 class BusyError(ZooError):
     """Another process holds what is needed: a lock, a port, the database."""
 

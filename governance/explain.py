@@ -45,6 +45,18 @@ def _rules(policy: Policy, label: Label, sink: str, purpose: str, caller: str | 
     outside = label.domains - set(allowed)
     said = f"it stems from {_listed(label.domains)}; {sink} may derive from {_listed(allowed)}"
     yield RuleFinding("the domain may derive from its label", not outside, said)
+    yield from _of_regions(policy, label, sink, caller)
+
+
+def _of_regions(policy: Policy, label: Label, sink: str, caller: str | None) -> Iterator[RuleFinding]:
+    """Nothing where no domain that is concerned has regions."""
+    limited = {name: regions for name in sorted(label.domains | {sink}) if (regions := policy.regions_of(name))}
+    said = "; ".join(f"{name} may be in {_listed(regions)}" for name, regions in limited.items())
+    for who, region in (("workspace", policy.region), ("caller", policy.region_of(caller))):
+        if limited and (who == "workspace" or caller is not None):
+            holds = all(region in regions for regions in limited.values())
+            rule = f"the {who} is in a region of each domain"
+            yield RuleFinding(rule, holds, f"it is in {region or 'no region that is named'}; {said}")
 
 
 def _of_caller(policy: Policy, sink: str, purpose: str, caller: str | None) -> Iterator[RuleFinding]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,7 +15,7 @@ from governance.config import StrictModel
 from governance.errors import PolicyRefused
 from governance.labels import Label
 
-Operator = Literal["redact", "mask", "pseudonymize", "keep"]
+Operator = Literal["redact", "mask", "pseudonymize", "surrogate", "keep"]
 
 #: Things that the owner of a domain does with it inside the workspace. They need no entry under
 #: `purposes`, which lists what models of the domain may be *used* for.
@@ -41,7 +41,7 @@ class PiiRules(StrictModel):
             return {"default": value}
         if not isinstance(value, dict) or set(value) <= {"default", "rules"}:
             return value
-        known = ("redact", "mask", "pseudonymize", "keep")
+        known = get_args(Operator)
         for entity, operator in value.items():
             if operator not in known:
                 raise ValueError(f'{entity}: "{operator}" is no operator; use one of {", ".join(known)}')
@@ -52,6 +52,46 @@ class PiiRules(StrictModel):
         return self.rules.get(entity, self.default)
 
 
+class LeakageRules(StrictModel):
+    """Gates on what a model of the domain gives away; one that is absent is not asked."""
+
+    max_exposure: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="bits, of each canary")
+    max_extraction: float | None = Field(default=None, ge=0, le=1, description="share of training prefixes")
+
+    @property
+    def limits(self) -> bool:
+        """Whether there is any."""
+        return self != LeakageRules()
+
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_SHARES = ("default", "span_recall", "char_precision")
+
+
+class PiiFloors(StrictModel):
+    """What the detectors must reach on labelled text before a domain is built: recall by type, and totals.
+
+    Written in YAML as one mapping: ``{default: 0.90, PERSON: 0.95, span_recall: 0.97, char_precision: 0.90}``.
+    `default` holds for each filtered type that the labelled file has; a type with a floor of its own must be in it.
+    """
+
+    default: _Share = 0.0
+    span_recall: _Share = 0.0
+    char_precision: _Share = 0.0
+    types: dict[str, _Share] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_mapping(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or set(value) <= {*_SHARES, "types"}:
+            return value
+        for name in value:
+            if name not in _SHARES and not str(name).isupper():
+                raise ValueError(f"{name}: a floor is of a type of personal data or one of {', '.join(_SHARES)}")
+        types = {str(name): share for name, share in value.items() if name not in _SHARES}
+        return {name: value[name] for name in _SHARES if name in value} | {"types": types}
+
+
 class Domain(StrictModel):
     """A walled body of data with an owner, readers, purposes and privacy rules."""
 
@@ -60,13 +100,20 @@ class Domain(StrictModel):
     purposes: list[str] = Field(default_factory=list)
     may_derive_from: list[Name] = Field(default_factory=list)
     pii: PiiRules = Field(default_factory=PiiRules)
+    pii_floors: PiiFloors | None = None
     retention_days: int | None = Field(default=None, ge=1)
+    regions: list[Name] = Field(default_factory=list, description="where its data may be; anywhere if empty")
+    leakage: LeakageRules = LeakageRules()
 
 
 class Caller(StrictModel):
-    """Somebody who asks at query time. `key_sha256` is the hash of the key that a server asks for."""
+    """Somebody who asks at query time. `key_sha256` is the hash of the key that a server asks for.
+
+    `region` is where answers go; that of the workspace if absent.
+    """
 
     roles: list[str] = Field(default_factory=list)
+    region: Name | None = None
     key_sha256: str | None = None
 
     @field_validator("key_sha256")
@@ -78,10 +125,14 @@ class Caller(StrictModel):
 
 
 class Policy(StrictModel):
-    """All domains and callers of a workspace, and the one decision over them."""
+    """All domains and callers of a workspace, and the one decision over them.
+
+    `region` is where the workspace runs.
+    """
 
     domains: dict[Name, Domain]
     callers: dict[str, Caller] = Field(default_factory=dict)
+    region: Name | None = None
 
     @property
     def digest(self) -> str:
@@ -124,6 +175,32 @@ class Policy(StrictModel):
                 f'the domain "{sink}" may not derive from {", ".join(outside)}',
                 fix=f"zoo.yaml: domains.{sink}.may_derive_from lists what it may",
             )
+        self._check_regions(label, sink, caller)
+
+    def _check_regions(self, label: Label, sink: str, caller: str | None) -> None:
+        """Also of the domains that the thing stems from: what holds for their data holds for what is made of it."""
+        for name in sorted(label.domains | {sink}):
+            regions = self.regions_of(name)
+            if regions and self.region not in regions:
+                raise PolicyRefused(
+                    f'things of the domain "{name}" may only be built and used in {", ".join(regions)}, and this '
+                    f"workspace runs in {self.region or 'no region that it names'}",
+                    fix="zoo.yaml: region says where it runs",
+                )
+            if regions and self.region_of(caller) not in regions:
+                raise PolicyRefused(
+                    f'models of the domain "{name}" may only be used in {", ".join(regions)}, and the caller '
+                    f'"{caller}" is in {self.region_of(caller)}'
+                )
+
+    def regions_of(self, domain: str) -> list[str]:
+        """Where things of a domain may be; anywhere if empty."""
+        return self.domains[domain].regions if domain in self.domains else []
+
+    def region_of(self, caller: str | None) -> str | None:
+        """Where answers to a caller go: where the workspace runs, unless the caller has a region."""
+        grant = None if caller is None else self.callers.get(caller)
+        return self.region if grant is None or grant.region is None else grant.region
 
     def _check_caller(self, domain: Domain | None, sink: str, caller: str | None, purpose: str) -> None:
         grant = self.callers.get(caller) if caller is not None else None

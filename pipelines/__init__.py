@@ -1,6 +1,7 @@
 """Pipelines: from sources to dataset versions, tokenizers, tokens and the training stream."""
 
-from pipelines.build import BuildResult, build, latest
+from pipelines.build import BuildResult, build
+from pipelines.latest import latest
 from pipelines.spec import PipelineSpec
 from pipelines.tokens import Tokens, TokenSplit, tokenize
 from pipelines.versions import DatasetVersion, changed_records

@@ -1,29 +1,38 @@
-"""Last step of a build: filtered records become ArrayRecord shards, a manifest and a digest."""
+"""Last step of a build: filtered records become ArrayRecord shards, a manifest and a digest.
+
+A shard whose records are those of the previous version's is copied from there: compressing takes longer than all else.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from governance.errors import DataError
 from governance.labels import Label
 from pipelines.atomic import atomic_path
+from pipelines.cards.croissant import CROISSANT_FILE, croissant
 from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, shard_count, shard_of, split_of
+from pipelines.parts import plain_text
 from pipelines.spec import PipelineSpec
+from pipelines.tfds_layout import serialized_example, write_metadata
 from pipelines.versions import (
     MANIFEST_FILE,
     PII_FILE,
     SPLITS,
     VERSION_FILE,
     DatasetVersion,
+    ShardFile,
     combine,
     record_digest,
     version_header,
@@ -52,14 +61,20 @@ class _Tally:
     stored_bytes: Counter[str] = field(default_factory=Counter)
     pii: Counter[str] = field(default_factory=Counter)
     shard_digests: dict[str, bytes] = field(default_factory=dict)
+    shard_files: dict[str, ShardFile] = field(default_factory=dict)
     sources: Any = field(default_factory=hashlib.sha256)
 
 
-def assemble(spec: PipelineSpec, selected: Path, cache: Path, datasets: Path) -> DatasetVersion:
+def assemble(
+    spec: PipelineSpec, selected: Path, cache: Path, datasets: Path, previous: DatasetVersion | None
+) -> DatasetVersion:
     """Writes a dataset version and renames it into `datasets/<digest>`; an equal one is kept as it is.
 
     The digest says what the text is, not which source it came from: a version of the same text from other
-    sources is replaced.
+    sources is replaced, and so is one whose manifest lacks a column.
+
+    Args:
+        previous: version of this pipeline; shards that did not change are taken from it.
 
     Raises:
         DataError: the disk is full, the folder is read-only.
@@ -75,11 +90,11 @@ def assemble(spec: PipelineSpec, selected: Path, cache: Path, datasets: Path) ->
     building = datasets / f".building-{os.getpid()}"
     with atomic_path(building) as folder:
         folder.mkdir(parents=True)
-        tally = _write_shards(spec, selected, cache, counts, folder)
+        tally = _write_shards(spec, (selected, cache), counts, folder, previous)
         digest = _digest(spec, tally)
         _write_metadata(spec, digest, tally, folder)
     final = datasets / digest[:16]
-    if final.is_dir() and DatasetVersion.open(final).sources == DatasetVersion.open(building).sources:
+    if final.is_dir() and _equal(DatasetVersion.open(final), DatasetVersion.open(building)):
         _remove_tree(building)
         return DatasetVersion.open(final)
     replaced = datasets / f".replaced-{os.getpid()}"
@@ -94,23 +109,31 @@ def assemble(spec: PipelineSpec, selected: Path, cache: Path, datasets: Path) ->
     return DatasetVersion.open(final)
 
 
-def _remove_tree(folder: Path) -> None:
-    import shutil
+def _equal(old: DatasetVersion, new: DatasetVersion) -> bool:
+    same_origin = old.sources == new.sources and old.derived_from == new.derived_from
+    return same_origin and old.columns == new.columns
 
+
+def _remove_tree(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def final_records(bucket: int, selected: Path, cache: Path) -> Iterator[FinalRecord]:
-    """Joins a bucket's records with their filtered texts, in the order of ids."""
+def final_records(bucket: int, selected: Path, cache: Path, wanted: Callable[[str], bool]) -> Iterator[FinalRecord]:
+    """Joins records of a bucket with their filtered texts, in the order of ids. Args: `wanted` says of which ids."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     rows = read_bucket(selected, bucket, ["id", "text_key", "subject", "file", "row", "source"]).to_pylist()
+    rows = [row for row in rows if wanted(row["id"])]
     if not rows:
         return
-    filtered = pq.read_table(bucket_path(cache, bucket, "parquet")).to_pylist()
-    by_key = {row["text_key"]: row for row in filtered}
-    for row in rows:
-        content = by_key[row["text_key"]]
+    filtered = pq.read_table(bucket_path(cache, bucket, "parquet"))
+    keys = pa.array([row["text_key"] for row in rows], pa.binary(16))
+    contents = filtered.take(pc.index_in(keys, value_set=filtered.column("text_key"))).to_pylist()
+    for row, content in zip(rows, contents, strict=True):
+        if content["text_key"] != row["text_key"]:
+            raise RuntimeError(f"the text of a record of bucket {bucket} was not filtered")
         yield FinalRecord(
             id=row["id"],
             text=content["text"],
@@ -135,48 +158,84 @@ def _split_counts(spec: PipelineSpec, selected: Path) -> Counter[str]:
     return counts
 
 
-def _write_shards(spec: PipelineSpec, selected: Path, cache: Path, counts: Counter[str], folder: Path) -> _Tally:
+def _write_shards(
+    spec: PipelineSpec,
+    inputs: tuple[Path, Path],
+    counts: Counter[str],
+    folder: Path,
+    previous: DatasetVersion | None,
+) -> _Tally:
     shards = {split: shard_count(counts[split]) for split in SPLITS if counts[split]}
     tally = _Tally(shard_lengths={split: [0] * n for split, n in shards.items()})
     with _Tables(folder, spec) as tables:
         for split, number in shards.items():
             for shard in range(number):
-                buckets = [b for b in range(BUCKETS) if shard_of(b, number) == shard]
-                _write_shard(spec, split, shard, number, buckets, (selected, cache), folder, tally, tables)
+                records = _ShardRecords(spec, split, shard, number, inputs)
+                count = _count_shard(records, tally, tables)
+                tally.shard_lengths[split][shard] = count
+                _write_shard(records, tally, folder, previous)
     return tally
 
 
-def _write_shard(
-    spec: PipelineSpec,
-    split: str,
-    shard: int,
-    shards: int,
-    buckets: list[int],
-    inputs: tuple[Path, Path],
-    folder: Path,
-    tally: _Tally,
-    tables: _Tables,
-) -> None:
-    name = f"{spec.name}-{split}.array_record-{shard:05d}-of-{shards:05d}"
-    features = _features()
-    digests: list[bytes] = []
-    with _array_record(folder / name) as write:
-        for bucket in buckets:
-            for record in final_records(bucket, *inputs):
-                if _split(spec, record.id) != split:
-                    continue
-                example = features.serialize_example({"id": record.id, "text": record.text})
-                write(example)
-                digests.append(record_digest(record.id, record.text, spec.label))
-                tally.records[split] += 1
-                tally.text_bytes[split] += len(record.text.encode())
-                tally.stored_bytes[split] += len(example)
-                tally.pii.update(record.pii_types)
-                tally.sources.update(f"{record.source}\0{record.id}\0".encode())
-                tables.add(record, split, name)
-    tally.shard_lengths[split][shard] = len(digests)
+@dataclass(frozen=True)
+class _ShardRecords:
+    """The records of a shard, read from their buckets as often as they are asked for."""
+
+    spec: PipelineSpec
+    split: str
+    shard: int
+    shards: int
+    inputs: tuple[Path, Path]
+
+    @property
+    def name(self) -> str:
+        return f"{self.spec.name}-{self.split}.array_record-{self.shard:05d}-of-{self.shards:05d}"
+
+    def __iter__(self) -> Iterator[FinalRecord]:
+        buckets = (bucket for bucket in range(BUCKETS) if shard_of(bucket, self.shards) == self.shard)
+        return (record for bucket in buckets for record in final_records(bucket, *self.inputs, self._is_here))
+
+    def _is_here(self, record_id: str) -> bool:
+        return _split(self.spec, record_id) == self.split
+
+
+def _count_shard(records: _ShardRecords, tally: _Tally, tables: _Tables) -> int:
+    """Notes the records of a shard. Returns their number."""
+    split, digests = records.split, []
+    for record in records:
+        digests.append(record_digest(record.id, record.text, records.spec.label))
+        tally.records[split] += 1
+        tally.text_bytes[split] += len(record.text.encode())
+        tally.stored_bytes[split] += len(serialized_example(record.id, record.text))
+        tally.pii.update(record.pii_types)
+        tally.sources.update(f"{record.source}\0{record.id}\0".encode())
+        tables.add(record, split, records.name)
     if digests:
-        tally.shard_digests[name] = combine(digests, header=name)
+        tally.shard_digests[records.name] = combine(digests, header=records.name)
+    return len(digests)
+
+
+def _write_shard(records: _ShardRecords, tally: _Tally, folder: Path, previous: DatasetVersion | None) -> None:
+    """Copies the shard from the previous version where it holds the same, else writes it."""
+    path = folder / records.name
+    content = tally.shard_digests.get(records.name, b"").hex()
+    written_by = f"array_record {metadata.version('array_record')}"
+    known = None if previous is None else previous.shard_files.get(records.name)
+    if previous is not None and known is not None and (known.content, known.written_by) == (content, written_by):
+        shutil.copyfile(previous.path / records.name, path)
+        if _sha256(path) == known.sha256:
+            tally.shard_files[records.name] = known
+            return
+        path.unlink()  # somebody changed it there
+    with _array_record(path) as write:
+        for record in records:
+            write(serialized_example(record.id, record.text))
+    tally.shard_files[records.name] = ShardFile(content, written_by, _sha256(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -199,12 +258,6 @@ def _array_record(path: Path) -> Iterator[Callable[[bytes], None]]:
         translated(writer.close)
 
 
-def _features() -> Any:
-    import tensorflow_datasets as tfds
-
-    return tfds.features.FeaturesDict({"id": tfds.features.Text(), "text": tfds.features.Text()})
-
-
 class _Tables:
     """The manifest and the table of replaced strings (as keyed hashes), written as they grow."""
 
@@ -218,6 +271,7 @@ class _Tables:
         manifest = [("record_id", text), ("content_sha256", pa.binary(32)), ("subject", text), ("split", text)]
         manifest += [("label", pa.list_(text)), ("shard", text), ("file", text), ("row", pa.int64())]
         manifest += [("source", pa.uint16()), ("bytes", pa.int64()), ("personal_data", pa.int32())]
+        manifest += [("characters", pa.int64()), ("words", pa.int64())]
         self._label = spec.label
         self._schemas = (pa.schema(manifest), pa.schema([("record_id", text), ("type", text), ("hash", hashes)]))
         names = (MANIFEST_FILE, PII_FILE)
@@ -237,7 +291,7 @@ class _Tables:
 
     def add(self, record: FinalRecord, split: str, shard: str) -> None:
         manifest, personal = self._rows
-        content = record.text.encode()
+        content, readable = record.text.encode(), plain_text(record.text)
         manifest.append(
             {
                 "record_id": record.id,
@@ -251,6 +305,8 @@ class _Tables:
                 "source": record.source,
                 "bytes": len(content),
                 "personal_data": len(record.pii_types),
+                "characters": len(readable),
+                "words": len(readable.split()),
             }
         )
         pairs = zip(record.pii_types, record.pii_hashes, strict=True)
@@ -278,27 +334,10 @@ def _digest_of_sources(spec: PipelineSpec, tally: _Tally) -> str:
 
 
 def _write_metadata(spec: PipelineSpec, digest: str, tally: _Tally, folder: Path) -> None:
-    import tensorflow_datasets as tfds
-
-    infos = [
-        tfds.core.SplitInfo(
-            name=split,
-            shard_lengths=lengths,
-            num_bytes=tally.stored_bytes[split],
-            filename_template=tfds.core.ShardedFileTemplate(
-                dataset_name=spec.name, data_dir=str(folder), split=split, filetype_suffix="array_record"
-            ),
-        )
-        for split, lengths in tally.shard_lengths.items()
-    ]
-    tfds.folder_dataset.write_metadata(
-        data_dir=str(folder),
-        features=_features(),
-        split_infos=infos,
-        version="1.0.0",
-        check_data=False,
-        description=f"Dataset version {digest} of the pipeline {spec.name}, label {spec.label}.",
-    )
+    description = f"Dataset version {digest} of the pipeline {spec.name}, label {spec.label}."
+    write_metadata(folder, spec.name, description, tally.shard_lengths, tally.stored_bytes)
+    described = croissant(folder, pipeline=spec.name, domain=spec.domain, digest=digest, label=spec.label)
+    (folder / CROISSANT_FILE).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     content = {
         "pipeline": spec.name,
@@ -308,8 +347,10 @@ def _write_metadata(spec: PipelineSpec, digest: str, tally: _Tally, folder: Path
         "records": {split: tally.records[split] for split in SPLITS},
         "bytes": {split: tally.text_bytes[split] for split in SPLITS},
         "personal_data": dict(sorted(tally.pii.items())),
+        "derived_from": dict(sorted(spec.derived_from.items())),
         "sources": {"names": spec.source_names, "digest": _digest_of_sources(spec, tally)},
         "shards": {name: value.hex() for name, value in sorted(tally.shard_digests.items())},
+        "shard_files": {name: asdict(file) for name, file in sorted(tally.shard_files.items())},
         "files": files,
     }
     text = json.dumps(content, sort_keys=True, indent=1) + "\n"

@@ -5,6 +5,8 @@
                buckets  quality,   near       operators, cached      manifest, digest
                         cached     dedup
 
+What was erased (`pipelines.erasure`) leaves the staged records before they are judged.
+
 A build is identified by its inputs: file contents, spec, privacy rules, detectors, key. A second
 build of the same inputs finds the first one's result and does nothing. A build that was killed
 starts again and finds the texts that it had filtered in the step cache.
@@ -12,34 +14,58 @@ starts again and finds the texts that it had filtered in the step cache.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from governance.errors import DataError
 from governance.keys import Keys
 from governance.policy import Policy
 from pipelines.assemble import assemble
 from pipelines.atomic import write_json
-from pipelines.curate import filter_buckets, judge_buckets, repair_version, select_buckets, stage
+from pipelines.cards import Traces, describe, write_card
+from pipelines.curate import (
+    LocalPool,
+    NearDuplicates,
+    Runner,
+    filter_buckets,
+    judge_buckets,
+    leave_near_duplicates,
+    near,
+    repair_version,
+    select_buckets,
+    sign_buckets,
+    stage,
+)
 from pipelines.curate.buckets import BUCKETS, read_bucket
+from pipelines.curate.erased import ERASED, drop_erased
 from pipelines.curate.exclusions import write_exclusions
+from pipelines.curate.identify import Identifier, detector_of_names
 from pipelines.curate.judge import read_reasons
-from pipelines.curate.parts_filter import parts_fingerprint
 from pipelines.curate.personal_data import FilterJob
-from pipelines.curate.stage import Report
+from pipelines.curate.retention import RETENTION, retain_buckets
+from pipelines.curate.seen import KEYS_FILE, seen
+from pipelines.curate.stage import EMPTY_FILE, Report, Staged
 from pipelines.curate.steps import judges, versions
-from pipelines.place import Place, keep_quarantine, locked, remove_leftovers, remove_superseded, work_folder
-from pipelines.sources import SourceFile, SourceItem, list_items, reader_version, source_digest
-from pipelines.spec import PipelineSpec, SourceSpec
+from pipelines.erasure.store import read_tombstones
+from pipelines.inputs import InForce, Inputs, check_unchanged, find_inputs
+from pipelines.latest import point_latest
+from pipelines.place import (
+    Place,
+    keep_quarantine,
+    latest_version,
+    locked,
+    remove_leftovers,
+    remove_superseded,
+    work_folder,
+)
+from pipelines.spec import PipelineSpec
 from pipelines.versions import DatasetVersion, changed_records
-
-if TYPE_CHECKING:
-    from governance.pii import Detector
 
 
 @dataclass(frozen=True)
@@ -51,6 +77,7 @@ class BuildResult:
     quarantined: int
     quarantine: str | None
     exclusions: str | None
+    card: str
     changed: dict[str, int]
     reused: bool
 
@@ -66,21 +93,13 @@ class BuildResult:
             "quarantined": self.quarantined,
             "quarantine": self.quarantine,
             "exclusions": self.exclusions,
+            "card": self.card,
             "changed": self.changed,
             "label": self.version.label.to_list(),
             "splits": self.version.records,
             "personal_data": self.version.pii,
             "reused": self.reused,
         }
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Everything that a build depends on, listed and checked before any record is read."""
-
-    sources: list[tuple[SourceSpec, SourceItem]]
-    digest: str
-    filter_fingerprint: str
 
 
 def build(
@@ -90,67 +109,35 @@ def build(
     keys: Keys,
     storage: Path,
     processes: int | None = None,
+    runner: Runner | None = None,
     report: Report = lambda stage, done, total: None,
+    today: datetime.date | None = None,
 ) -> BuildResult:
     """Builds the dataset version of a pipeline's present sources.
 
     Args:
         storage: the workspace's storage root; nothing is written outside it.
-        processes: for filtering personal data; the result does not depend on it. All cores if None.
+        processes: of this machine, all cores if None; the result does not depend on it.
+        runner: works through the steps in their place.
         report: called with (stage, done, total); total 0 means unknown. Units: rows, characters.
+        today: from which the domain's retention counts; the date in UTC if None.
 
     Raises:
-        PolicyRefused: the domain is not in the policy.
+        PolicyRefused: the domain is not in the policy, or has floors that the detectors have not passed.
         DetectorError: a detector that the domain's privacy rules need is missing.
         DataError: the sources are unreadable, misfiled or empty, or the disk is full.
     """
     policy.check(spec.label, sink=spec.domain, purpose="build")
     place = Place(storage, spec.name)
-    inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage)
+    inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage, today=today)
     if (known := _known_result(place, inputs)) is not None:
         return known
     with locked(place):
+        if read_tombstones(storage, spec.domain) != inputs.barred.tombstones:  # erased while this build waited
+            inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage, today=today)
         if (known := _known_result(place, inputs)) is not None:
             return known
-        return _build(spec, inputs, policy, keys, place, processes or os.cpu_count() or 1, report)
-
-
-def find_inputs(spec: PipelineSpec, *, policy: Policy, keys: Keys, storage: Path) -> Inputs:
-    """Lists the sources and fingerprints all inputs of a build. Reads changed files once, for hashing."""
-    from governance.pii import check_rules, filter_fingerprint
-
-    rules = policy.domains[spec.domain].pii
-    check_rules(rules, where=f"zoo.yaml: domains.{spec.domain}.pii")
-    place = Place(storage, spec.name)
-    sources = [(source, file) for source in spec.sources for file in list_items(source, spec.folder)]
-    content = source_digest([file for _, file in sources], place.stamps)
-    fingerprint = parts_fingerprint(filter_fingerprint(rules, keys.derive(spec.domain, "pseudonyms")))
-    steps = versions(judges(spec.curate))
-    formats = sorted({file.format for _, file in sources if isinstance(file, SourceFile)})
-    readers = "".join(map(reader_version, formats))
-    parts = ["3", repair_version(), readers, steps, content, spec.digest, fingerprint]
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    return Inputs(sources, digest, fingerprint)
-
-
-def latest(spec: PipelineSpec, storage: Path) -> DatasetVersion | None:
-    """The version that the pipeline's last build gave; None before the first, or when it was removed.
-
-    Raises:
-        DataError: it is damaged.
-    """
-    return _latest(Place(storage, spec.name))
-
-
-def _latest(place: Place) -> DatasetVersion | None:
-    try:
-        digest = json.loads(place.latest.read_text(encoding="utf-8"))["digest"]
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"unreadable ({type(error).__name__})", where=str(place.latest), fix="remove it") from None
-    folder = place.datasets / digest[:16]
-    return DatasetVersion.open(folder) if folder.is_dir() else None
+        return _build(spec, inputs, policy, keys, place, runner or LocalPool(processes or os.cpu_count() or 1), report)
 
 
 def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
@@ -165,17 +152,18 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     version = DatasetVersion.open(folder)
     if version.sources.digest != known.get("sources"):  # replaced by one of the same text from other sources
         return None
-    excluded = known.get("exclusions")
-    if excluded is not None and not Path(excluded).is_file():
+    excluded, card = known.get("exclusions"), place.card(inputs.digest)
+    if not card.is_file() or (excluded is not None and not Path(excluded).is_file()):
         return None
-    previous = _latest(place)
-    _point_latest(place, version)
+    previous = latest_version(place)
+    point_latest(place, version, inputs.digest)
     return BuildResult(
         version,
         known["dropped"],
         known["quarantined"],
         known["quarantine"],
         excluded,
+        str(card),
         changed_records(previous or version, version),
         reused=True,
     )
@@ -187,47 +175,65 @@ def _build(
     policy: Policy,
     keys: Keys,
     place: Place,
-    processes: int,
+    runner: Runner,
     report: Report,
 ) -> BuildResult:
-    previous = _latest(place)
+    spec = inputs.labelled(spec)
+    previous = latest_version(place)
     remove_leftovers(place)
     with work_folder(place) as work:
         quarantine = work / "quarantine.jsonl"
+        sound = place.cache("sound", hashlib.sha256(repair_version().encode()).hexdigest())
+        harmless = place.cache("harmless", inputs.filter_fingerprint)
         try:
-            staged = stage(
-                spec,
-                inputs.sources,
-                work / "staged",
-                quarantine,
-                text_key=keys.derive(spec.domain, "texts"),
-                subject_key=keys.derive(spec.domain, "subjects"),
-                detector=_detector_of_names(policy, spec.domain),
-                report=report,
-            )
+            with seen(sound / KEYS_FILE) as sound_texts, seen(harmless / KEYS_FILE) as harmless_names:
+                identify = Identifier(
+                    spec,
+                    text_key=keys.derive(spec.domain, "texts"),
+                    subject_key=keys.derive(spec.domain, "subjects"),
+                    detector=detector_of_names(policy, spec.domain),
+                    sound=sound_texts,
+                    harmless=harmless_names,
+                )
+                staged = stage(
+                    spec,
+                    inputs.sources,
+                    work / "staged",
+                    quarantine,
+                    identify=identify,
+                    barred=inputs.barred,
+                    report=report,
+                )
         finally:
-            kept = keep_quarantine(quarantine, place.quarantine)
-        _check_unchanged(inputs)
-        dropped = staged.dropped + _select(spec, place, work, processes, report)
+            kept = keep_quarantine(quarantine, place.quarantine(inputs.digest))
+        check_unchanged(spec, inputs)
+        if erased := drop_erased(work / "staged", inputs.barred):
+            staged.dropped[ERASED] += erased
+        until = _retain(spec, work / "staged", inputs.retention, staged)
+        dropped = staged.dropped + _select(spec, place, work, runner, report)
+        check_unchanged(spec, inputs)
         cache = place.cache("filtered", inputs.filter_fingerprint)
         job = FilterJob(
             rules=policy.domains[spec.domain].pii,
             key=keys.derive(spec.domain, "pseudonyms"),
             hash_key=keys.derive(spec.domain, "pii-hashes"),
         )
-        filter_buckets(work / "selected", cache, job, processes=processes, report=report)
+        filter_buckets(work / "selected", cache, job, runner=runner, report=report)
         report("write shards", 0, 0)
-        version = assemble(spec, work / "selected", cache, place.datasets)
+        version = assemble(spec, work / "selected", cache, place.datasets, previous)
         excluded = place.exclusions(inputs.digest)
         cache_of_excluded = place.cache("excluded", inputs.filter_fingerprint)
-        filter_buckets(work / "excluded", cache_of_excluded, job, processes=processes, report=report)
-        write_exclusions(work / "excluded", cache_of_excluded, excluded, version.label)
+        filter_buckets(work / "excluded", cache_of_excluded, job, runner=runner, report=report)
+        write_exclusions(work / "excluded", cache_of_excluded, work / "staged" / EMPTY_FILE, excluded, version.label)
+    traces = Traces(inputs.digest, excluded, place.quarantine(inputs.digest) if kept else None)
+    write_card(describe(spec, version, traces), place.card(inputs.digest))
     result = BuildResult(
         version=version,
         dropped=dict(sorted(dropped.items())),
         quarantined=staged.quarantined,
-        quarantine=str(place.quarantine) if kept else None,
-        exclusions=str(excluded) if dropped.total() > staged.dropped.total() else None,
+        quarantine=str(place.quarantine(inputs.digest)) if kept else None,
+        exclusions=str(excluded) if dropped else None,
+        card=str(place.card(inputs.digest)),
         changed=changed_records(previous, version),
         reused=False,
     )
@@ -236,27 +242,56 @@ def _build(
     content |= {"quarantined": result.quarantined, "quarantine": result.quarantine}
     content |= {"exclusions": result.exclusions}
     write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
-    _point_latest(place, version)
-    remove_superseded(cache)
-    remove_superseded(cache_of_excluded)
+    if inputs.retention is not None:
+        write_json(inputs.retention.note, {"since": str(inputs.retention.since), "until": str(until)})
+    point_latest(place, version, inputs.digest)
+    for step in (cache, cache_of_excluded, sound, harmless):
+        remove_superseded(step)
     return result
 
 
-def _select(spec: PipelineSpec, place: Place, work: Path, processes: int, report: Report) -> Counter[str]:
+def _retain(spec: PipelineSpec, folder: Path, retention: InForce | None, staged: Staged) -> datetime.date | None:
+    """Takes out what is past the domain's retention. Returns the day on which the next record will be."""
+    if retention is None:
+        return None
+    retained = retain_buckets(folder, retention.rule)
+    if retained.until is None:
+        raise DataError(
+            f"all {retained.dropped:,} records are past the {retention.rule.days} days that the domain keeps them",
+            where=spec.name,
+            fix=f"add fresh records; zoo.yaml: domains.{spec.domain}.retention_days says how long they stay",
+        )
+    if retained.dropped:
+        staged.dropped[RETENTION] = retained.dropped
+    return retained.until
+
+
+def _select(spec: PipelineSpec, place: Place, work: Path, runner: Runner, report: Report) -> Counter[str]:
     """Judges the staged records, where the pipeline asks for it, and divides them. Returns drops by reason."""
     steps = judges(spec.curate)
     judged = place.cache("judged", versions(steps))
     if steps:
-        judge_buckets(work / "staged", judged, spec.curate, processes=processes, report=report)
+        judge_buckets(work / "staged", judged, spec.curate, runner=runner, report=report)
+    selected, excluded = work / "selected", work / "excluded"
+    report("remove duplicates", 0, 0)
     dropped = select_buckets(
         work / "staged",
-        work / "selected",
-        work / "excluded",
-        dedup=spec.curate.dedup,
+        selected,
+        excluded,
+        exact=spec.curate.dedup.exact,
         reasons=lambda bucket: read_reasons(judged, bucket),
     )
+    signed = place.cache("signed", hashlib.sha256(near.version().encode()).hexdigest())
+    if (threshold := spec.curate.dedup.near) is not None:
+        sign_buckets(selected, signed, runner=runner, report=report)
+        report("remove near duplicates", 0, 0)
+        duplicates = NearDuplicates(selected, signed, work / "scratch", threshold)
+        dropped += leave_near_duplicates(selected, excluded, duplicates)
+    else:
+        shutil.rmtree(signed, ignore_errors=True)  # nobody would remove what the sources no longer hold
     remove_superseded(judged)
-    _check_something_stays(spec, work / "selected", dropped)
+    remove_superseded(signed)
+    _check_something_stays(spec, selected, dropped)
     return dropped
 
 
@@ -269,29 +304,3 @@ def _check_something_stays(spec: PipelineSpec, selected: Path, dropped: Counter[
         where=spec.name,
         fix="loosen them, see docs/pipelines.md",
     )
-
-
-def _detector_of_names(policy: Policy, domain: str) -> Detector | None:
-    """Finds in ids and file names what has a fixed form; a model of language would guess there."""
-    from governance.pii import Detector, entities_to_find
-    from governance.pii.entities import STRUCTURED_TYPES
-
-    # Each path of a source in a bucket is a URL.
-    wanted = entities_to_find(policy.domains[domain].pii) & STRUCTURED_TYPES - {"URL"}
-    return Detector.create(entities=wanted) if wanted else None
-
-
-def _point_latest(place: Place, version: DatasetVersion) -> None:
-    try:
-        if json.loads(place.latest.read_text(encoding="utf-8")) == {"digest": version.digest}:
-            return
-    except (FileNotFoundError, ValueError):
-        pass
-    write_json(place.latest, {"digest": version.digest})
-
-
-def _check_unchanged(inputs: Inputs) -> None:
-    """A file that changes while it is read would give a version that no source ever had."""
-    for _, file in inputs.sources:
-        if not file.unchanged():
-            raise DataError("the file changed while it was read", where=file.name, fix="run the same command again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from governance.errors import BusyError, DataError
+from pipelines.versions import DatasetVersion
 
 _LOCK_SECONDS = 600
+#: Folders below the storage root with text.
+_TEXT = ("cache", "cards", "datasets", "exclusions", "tokens", "work")
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,17 @@ class Place:
         return self.datasets / "latest.json"
 
     @property
+    def first_seen(self) -> Path:
+        """When builds saw each record first; no cache, since it cannot be computed again."""
+        return self.datasets / "first_seen.parquet"
+
+    @property
     def work(self) -> Path:
         return self.storage / "work" / self.pipeline
 
     @property
-    def quarantine(self) -> Path:
-        return self.storage / "quarantine" / f"{self.pipeline}.jsonl"
+    def cards(self) -> Path:
+        return self.storage / "cards" / self.pipeline
 
     @property
     def stamps(self) -> Path:
@@ -49,14 +58,55 @@ class Place:
         """Of a step in this version; those of other versions lie beside it until a build has ended."""
         return self.storage / "cache" / self.pipeline / f"{step}-{fingerprint[:16]}"
 
+    def quarantine(self, inputs_digest: str) -> Path:
+        """Of the build of these inputs, also when it stopped."""
+        return self.storage / "quarantine" / self.pipeline / f"{inputs_digest[:16]}.jsonl"
+
+    def card(self, inputs_digest: str) -> Path:
+        """The data card of the build of these inputs. It lies beside the version, not in it: two builds that drop
+        different rows may leave the same version, whose files never change."""
+        return self.cards / inputs_digest[:16] / "card.json"
+
     def exclusions(self, inputs_digest: str) -> Path:
         """Of the build of these inputs: what others dropped may leave the same version."""
         return self.storage / "exclusions" / self.pipeline / f"{inputs_digest[:16]}.parquet"
 
 
+def last_build(place: Place) -> dict[str, str]:
+    """`digest` of the version and `build`, the digest of the inputs; nothing before the first.
+
+    Raises:
+        DataError: the file that says so is damaged.
+    """
+    try:
+        content = json.loads(place.latest.read_text(encoding="utf-8"))
+        return {"digest": content["digest"], **content}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"unreadable ({type(error).__name__})", where=str(place.latest), fix="remove it") from None
+
+
+def latest_version(place: Place) -> DatasetVersion | None:
+    """That of the last build; None before the first, or when it was removed.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    digest = last_build(place).get("digest")
+    folder = place.datasets / str(digest)[:16]
+    return DatasetVersion.open(folder) if digest is not None and folder.is_dir() else None
+
+
+def is_ours(path: str, storage: Path) -> bool:
+    """Whether a path is among what builds write: there is text of any domain, under labels that a path does not say."""
+    inside = Path(os.path.realpath(path))
+    return any(inside.is_relative_to(os.path.realpath(storage / name)) for name in _TEXT)
+
+
 def remove_leftovers(place: Place) -> None:
     """What a killed build left under a temporary name; nobody else writes here under the lock."""
-    for parent in (place.datasets, *place.stamps.parent.glob("*-*")):
+    for parent in (place.datasets, *place.stamps.parent.glob("*-*"), *place.cards.glob("*")):
         for path in parent.glob(".*"):
             if path.is_dir():
                 shutil.rmtree(path)
@@ -87,7 +137,7 @@ def work_folder(place: Place) -> Iterator[Path]:
     work = place.work
     try:
         shutil.rmtree(work, ignore_errors=True)  # what a killed build left
-        for name in ("staged", "selected", "excluded"):
+        for name in ("staged", "selected", "excluded", "scratch"):
             (work / name).mkdir(parents=True, mode=0o700)
         yield work
     except OSError as error:

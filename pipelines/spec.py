@@ -75,10 +75,12 @@ class TfdsSpec(StrictModel):
 
 
 class SourceSpec(StrictModel):
-    """Files of one shape (`path`), a query (`sql`) or a TFDS data set (`tfds`).
+    """Files of one shape (`path`), a query (`sql`), a TFDS data set (`tfds`), or the latest dataset version of another
+    pipeline (`pipeline`), which brings its own ids, subjects and parts.
 
-    `text`, `id` and `subject` name a field, or are a template over fields such as
-    ``"{section}\\n{text}"``. A row whose `domain_field` names another domain stops the build.
+    `text`, `id`, `subject` and `date` name a field, or are a template over fields such as
+    ``"{section}\\n{text}"``. A row whose `domain_field` names another domain stops the build. `date`, in
+    ISO 8601, is the day from which the domain's `retention_days` count.
 
     For fine-tuning, `parts` takes the place of `text`: ``{prompt: "{question}", answer: reply}``. A
     `label` is one of few classes; `spans` names a field with a list of {"start", "end", "type"} that marks
@@ -88,16 +90,18 @@ class SourceSpec(StrictModel):
     path: str | None = Field(default=None, min_length=1)
     sql: SqlSpec | None = None
     tfds: TfdsSpec | None = None
+    pipeline: Name | None = None
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$", description="in figures by source")
     format: Format | None = None
     text: str = "text"
     parts: dict[PartName, str] | None = None
     id: str | None = None
     subject: str | None = None
+    date: str | None = None
     domain_field: str | None = "domain"
     records: Records = Field(default="file", description="txt only: what one record is")
 
-    @field_validator("text", "id", "subject")
+    @field_validator("text", "id", "subject", "date")
     @classmethod
     def _is_template(cls, value: str | None) -> str | None:
         if value is not None and "{" in value:
@@ -121,9 +125,13 @@ class SourceSpec(StrictModel):
 
     @model_validator(mode="after")
     def _comes_from_one_place(self) -> Self:
-        given = [name for name in ("path", "sql", "tfds") if getattr(self, name) is not None]
+        given = [name for name in ("path", "sql", "tfds", "pipeline") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"give one of path, sql and tfds{', not ' + ' and '.join(given) if given else ''}")
+            raise ValueError(
+                f"give one of path, sql, tfds and pipeline{', not ' + ' and '.join(given) if given else ''}"
+            )
+        if given == ["pipeline"] and (others := self.model_fields_set - {"pipeline", "name"}):
+            raise ValueError(f"a version has its own records; remove {', '.join(sorted(others))} beside pipeline")
         if given != ["path"] and self.format is not None:
             raise ValueError(f"format is for files; remove it beside {given[0]}")
         return self
@@ -138,7 +146,7 @@ class SourceSpec(StrictModel):
     def fields(self) -> frozenset[str]:
         """All fields that a row must have."""
         texts = [self.text] if self.parts is None else list(self.parts.values())
-        templates = [*texts, self.id, self.subject]
+        templates = [*texts, self.id, self.subject, self.date]
         return frozenset(name for t in templates if t is not None for name in template_fields(t))
 
 
@@ -234,12 +242,35 @@ class DedupSpec(StrictModel):
         return self
 
 
+class DecontaminateSpec(StrictModel):
+    """Evaluation suites whose text may not be learned: `[evaluate/*.jsonl]`, or with a length of one's own.
+
+    Attributes:
+        suites: JSON Lines files or patterns, from the workspace's folder.
+        ngram: words in a row that a record and a suite may not share.
+    """
+
+    suites: tuple[str, ...] = Field(min_length=1)
+    ngram: int = Field(default=13, ge=8, le=100)
+    folder: str = Field(default=".", exclude=True, description="what relative paths start from")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_paths(cls, value: object) -> object:
+        if isinstance(value, dict) and "folder" in value:
+            raise ValueError("the folder is the workspace's; write it into the paths")
+        if isinstance(value, str):
+            return {"suites": [value]}
+        return {"suites": value} if isinstance(value, list) else value
+
+
 class CurateSpec(StrictModel):
     """The curation steps of this pipeline."""
 
     repair: bool = True
     language: tuple[LanguageCode, ...] | None = Field(default=None, min_length=1)
     quality: QualitySpec | None = None
+    decontaminate: DecontaminateSpec | None = None
     dedup: DedupSpec = DedupSpec()
     pii: Literal["domain"] = "domain"
     max_record_bytes: int = Field(default=10_000_000, ge=1, description="UTF-8 bytes of one record")
@@ -289,24 +320,31 @@ class PipelineSpec(StrictModel):
     refresh: RefreshSpec = RefreshSpec()
     name: str = Field(default="", exclude=True)
     folder: str = Field(default=".", exclude=True, description="what relative paths start from")
+    joined: tuple[Name, ...] = Field(default=(), exclude=True, description="domains of other pipelines' records")
+    derived_from: dict[str, str] = Field(default_factory=dict, exclude=True, description="digests by pipeline")
 
     @model_validator(mode="before")
     @classmethod
     def _name_is_the_file_name(cls, value: object) -> object:
         if isinstance(value, dict) and {"name", "folder"} & set(value):
             raise ValueError("a pipeline's name is its file's name; remove the key")
+        if isinstance(value, dict) and {"joined", "derived_from"} & set(value):
+            raise ValueError("labels follow from what is read; remove joined and derived_from")
         return value
 
     @property
     def label(self) -> Label:
-        return Label.of(self.domain)
+        """The own domain, and those of records from other pipelines once a build has opened them."""
+        return Label.of(self.domain, *self.joined)
 
     @property
     def source_names(self) -> list[str]:
         """One for each source: its own, or the last part of its path that is no pattern; numbered where two agree."""
         names: list[str] = []
         for source in self.sources:
-            name = source.name or _name_of(source.path or (source.tfds.name if source.tfds else "sql"))
+            name = (
+                source.name or source.pipeline or _name_of(source.path or (source.tfds.name if source.tfds else "sql"))
+            )
             numbered = (f"{name}-{number}" for number in itertools.count(2))
             names.append(name if name not in names else next(other for other in numbered if other not in names))
         return names
@@ -325,4 +363,8 @@ class PipelineSpec(StrictModel):
             ConfigError: with file and field.
         """
         spec = load_yaml(path, cls, what="pipeline")
-        return spec.model_copy(update={"name": path.stem, "folder": str(folder)})
+        curate = spec.curate
+        if curate.decontaminate is not None:
+            suites = curate.decontaminate.model_copy(update={"folder": str(folder)})
+            curate = curate.model_copy(update={"decontaminate": suites})
+        return spec.model_copy(update={"name": path.stem, "folder": str(folder), "curate": curate})

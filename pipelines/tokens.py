@@ -7,6 +7,8 @@
         <split>.sources           little-endian uint16 [documents], number of the pipeline's source
         <split>.spans             little-endian int64 [spans, 2], where entities and phrases start and end; if asked for
 
+Canaries that a training asks for stand in the tokens of the training split alone, in a folder of their own.
+
 The folder's name says what is in it, so a second call has nothing to do, and a change of data or
 tokenizer can never be mistaken for the old one.
 """
@@ -26,6 +28,7 @@ from governance.errors import DataError
 from governance.labels import Label
 from pipelines import spans
 from pipelines.arrays import damaged, id_dtype, map_array
+from pipelines.planting import Planted
 from pipelines.tokenizers import (
     Encoder,
     Lexicon,
@@ -134,7 +137,11 @@ class TokenSplit:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A dataset version as ids, and the tokenizer that made them."""
+    """A dataset version as ids, and the tokenizer that made them.
+
+    Attributes:
+        planted: digest of the texts that were planted in the training split; None where there are none.
+    """
 
     folder: Path
     tokenizer: TokenizerFiles
@@ -143,6 +150,7 @@ class Tokens:
     sizes: dict[str, dict[str, Any]]
     source_names: tuple[str, ...]
     spans_fingerprint: str | None = None
+    planted: str | None = None
 
     @property
     def tokenizer_dir(self) -> Path:
@@ -202,6 +210,7 @@ def tokenize(
     tokenizer: TokenizerFiles | None = None,
     entity_spans: bool = False,
     processes: int | None = None,
+    planted: Planted | None = None,
 ) -> Tokens:
     """Trains the tokenizer on the training split and encodes all splits; each only once.
 
@@ -214,6 +223,7 @@ def tokenize(
         tokenizer: encodes the text instead of a new one; `kind` and `vocab_size` are its own then.
         entity_spans: also finds entities and phrases (see `pipelines.spans`); for WordPiece alone.
         processes: that find them; the result does not depend on it. All cores if None.
+        planted: texts that stand among those of the training split; the tokenizer does not learn from them.
 
     Raises:
         ConfigError: unknown kind, or a vocabulary that is too small.
@@ -227,10 +237,12 @@ def tokenize(
         tokenizer = train_tokenizer(version, kind=kind, vocab_size=vocab_size, storage=storage)
     name = f"{version.digest[:16]}-{tokenizer.digest[:16]}-{version.sources.digest[:8]}"
     fingerprint = spans.fingerprint() if entity_spans else None
-    folder = storage / "tokens" / (name if fingerprint is None else f"{name}-{fingerprint[:16]}")
+    name = name if fingerprint is None else f"{name}-{fingerprint[:16]}"
+    folder = storage / "tokens" / (name if planted is None else f"{name}-planted-{planted.digest[:16]}")
     if not folder.exists():
         with folder_made_once(folder) as temporary:
-            _encode_all(version, tokenizer, temporary, progress, fingerprint, processes or os.cpu_count() or 1)
+            workers = processes or os.cpu_count() or 1
+            _encode_all(version, tokenizer, temporary, progress, fingerprint, workers, planted)
     return open_tokens(folder, tokenizer)
 
 
@@ -247,7 +259,8 @@ def open_tokens(folder: Path, tokenizer: TokenizerFiles) -> Tokens:
         # The same words may have come with another label when the files were made.
         label = Label.from_list(meta["label"]) | tokenizer.label
         names, fingerprint = tuple(meta["sources"]), meta.get("spans_fingerprint")
-        return Tokens(folder, tokenizer, label, meta["dataset_digest"], meta["splits"], names, fingerprint)
+        planted = meta.get("planted")
+        return Tokens(folder, tokenizer, label, meta["dataset_digest"], meta["splits"], names, fingerprint, planted)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(folder, f"{type(error).__name__}: {error}") from None
 
@@ -259,16 +272,20 @@ def _encode_all(
     progress: Progress | None,
     fingerprint: str | None,
     processes: int,
+    planted: Planted | None,
 ) -> None:
     encoder = load_encoder(tokenizer.folder)
     sizes = {}
     with spans.SpanFinder(processes) as finder:
         for split in SPLITS:
-            texts = (text for _, text in version.texts(split))
+            texts: Iterable[str] = (text for _, text in version.texts(split))
+            numbers = version.source_numbers(split)
+            if planted is not None and split == "train":
+                texts, numbers = planted.among(texts, len(numbers)), planted.sources_among(numbers)
             wanted = fingerprint is not None
             sizes[split] = _write_split(
                 _encoded_with_spans(texts, encoder, finder) if wanted else _encoded(texts, encoder),
-                version.source_numbers(split),
+                numbers,
                 len(version.sources.names),
                 tokenizer,
                 folder / split,
@@ -282,6 +299,7 @@ def _encode_all(
         "sources": version.sources.names,
         "splits": sizes,
         "spans_fingerprint": fingerprint,
+        "planted": None if planted is None else planted.digest,
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from governance.errors import DataError
 from governance.labels import Label
@@ -60,8 +61,27 @@ class SourceTable:
 
 
 @dataclass(frozen=True)
+class ShardFile:
+    """What is known of a shard's file, so that a later build can take it over.
+
+    Attributes:
+        content: digest (hex) over its records.
+        written_by: library and version; another one may write other bytes for the same records.
+        sha256: (hex) over its bytes.
+    """
+
+    content: str
+    written_by: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class DatasetVersion:
-    """A dataset version on disk; opening one reads only its small `version.json`."""
+    """A dataset version on disk; opening one reads only its small `version.json`.
+
+    Attributes:
+        derived_from: digests of the versions of other pipelines that are in it, by pipeline, also through others.
+    """
 
     pipeline: str
     domain: str
@@ -72,6 +92,8 @@ class DatasetVersion:
     text_bytes: dict[str, int]
     pii: dict[str, int]
     sources: SourceTable = SourceTable()
+    shard_files: dict[str, ShardFile] = field(default_factory=dict)
+    derived_from: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path) -> DatasetVersion:
@@ -93,6 +115,8 @@ class DatasetVersion:
                 text_bytes=content["bytes"],
                 pii=content["personal_data"],
                 sources=_source_table(content.get("sources")),
+                shard_files={name: ShardFile(**known) for name, known in content.get("shard_files", {}).items()},
+                derived_from=dict(content.get("derived_from", {})),
             )
             files = content["files"]
         except FileNotFoundError:
@@ -119,11 +143,11 @@ class DatasetVersion:
     def texts(self, split: str) -> Iterator[tuple[str, str]]:
         """Yields (record id, text) of a split in shard order, the same order each time; of a record of parts
         what there is to read in it."""
-        return ((record_id, plain_text(record)) for record_id, record in self._stored(split))
+        return ((record_id, plain_text(record)) for record_id, record in self.stored(split))
 
     def parts(self, split: str) -> Iterator[tuple[str, dict[str, str]]]:
         """Yields (record id, its parts by name), in the same order; see `pipelines.parts`."""
-        return ((record_id, split_parts(record)) for record_id, record in self._stored(split))
+        return ((record_id, split_parts(record)) for record_id, record in self.stored(split))
 
     def texts_of(self, ids: Collection[str]) -> dict[str, str]:
         """All that these records hold, by id: a text, or each part under its name. Those that the version does not
@@ -147,7 +171,8 @@ class DatasetVersion:
                 found[example["id"].decode()] = _with_names(example["text"].decode())
         return found
 
-    def _stored(self, split: str) -> Iterator[tuple[str, str]]:
+    def stored(self, split: str) -> Iterator[tuple[str, str]]:
+        """Yields (record id, the record as `pipelines.parts` writes it), in the same order."""
         if not self.records.get(split):
             return
         import tensorflow_datasets as tfds
@@ -155,6 +180,21 @@ class DatasetVersion:
         source = tfds.builder_from_directory(str(self.path)).as_data_source(split=split)
         for example in source:
             yield example["id"].decode(), example["text"].decode()
+
+    def some(self, split: str, numbers: Sequence[int]) -> list[tuple[str, str]]:
+        """(record id, what there is to read in it) of the records at these places of a split, as `texts` counts."""
+        import tensorflow_datasets as tfds
+
+        source: Any = tfds.builder_from_directory(str(self.path)).as_data_source(split=split) if numbers else ()
+        examples = (source[number] for number in numbers)
+        return [(example["id"].decode(), plain_text(example["text"].decode())) for example in examples]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the manifest's columns."""
+        import pyarrow.parquet as pq
+
+        return list(pq.read_schema(self.path / MANIFEST_FILE).names)
 
     def manifest(self, columns: list[str] | None = None) -> Any:
         """The manifest as a pyarrow Table: one row a record, without its text."""
@@ -197,7 +237,7 @@ class DatasetVersion:
         by_shard: dict[str, list[bytes]] = {}
         place = {row["record_id"]: row["shard"] for row in shards}
         for split in SPLITS:
-            for record_id, text in self._stored(split):
+            for record_id, text in self.stored(split):
                 by_shard.setdefault(place[record_id], []).append(record_digest(record_id, text, self.label))
         children = [combine(by_shard[name], header=name) for name in sorted(by_shard)]
         found = combine(children, header=version_header(self.pipeline, self.label)).hex()
@@ -222,19 +262,31 @@ def version_header(pipeline: str, label: Label) -> str:
     return f"domain-zoo/1\0{pipeline}\0{label}"
 
 
+#: Records of one version that are compared at a time: about 250 bytes each.
+_RECORDS_AT_ONCE = 1 << 17
+
+
 def changed_records(old: DatasetVersion | None, new: DatasetVersion) -> dict[str, int]:
-    """Counts records added, updated and removed from one version to the next."""
-    before = {} if old is None else contents(old)
-    after = contents(new)
-    return {
-        "added": sum(record not in before for record in after),
-        "updated": sum(record in before and before[record] != content for record, content in after.items()),
-        "removed": sum(record not in after for record in before),
-    }
+    """Counts records added, updated and removed from one version to the next; big ones are read several times, a share
+    of the records each."""
+    counts = {"added": 0, "updated": 0, "removed": 0}
+    shares = 1 + max(new.total_records, 0 if old is None else old.total_records) // _RECORDS_AT_ONCE
+    for share in range(shares):
+        before = {} if old is None else contents(old, share, shares)
+        after = contents(new, share, shares)
+        counts["added"] += sum(record not in before for record in after)
+        counts["updated"] += sum(record in before and before[record] != content for record, content in after.items())
+        counts["removed"] += sum(record not in after for record in before)
+    return counts
 
 
-def contents(version: DatasetVersion) -> dict[str, bytes]:
-    """SHA-256 of each record's text, by id."""
-    table = version.manifest(["record_id", "content_sha256"])
-    ids, contents = table.column("record_id").to_pylist(), table.column("content_sha256").to_pylist()
-    return dict(zip(ids, contents, strict=True))
+def contents(version: DatasetVersion, share: int = 0, shares: int = 1) -> dict[str, bytes]:
+    """SHA-256 of each record's text, by id; of all records or of a share of them."""
+    import pyarrow.parquet as pq
+
+    found: dict[str, bytes] = {}
+    with pq.ParquetFile(version.path / MANIFEST_FILE) as file:
+        for batch in file.iter_batches(columns=["record_id", "content_sha256"]):
+            rows = zip(batch.column("record_id").to_pylist(), batch.column("content_sha256").to_pylist(), strict=True)
+            found |= {name: content for name, content in rows if crc32(name.encode()) % shares == share}
+    return found

@@ -1,7 +1,8 @@
 """The catalogue: which versions there are, held in memory, so that a query never asks MLflow.
 
-A background thread reads MLflow every `refresh_seconds`. A change (a new champion, a quarantine)
-made by another process is seen after that time at the latest; call `refresh` to see it at once.
+A background thread reads MLflow every `refresh_seconds`. A new champion that another process made is seen after
+that time at the latest; call `refresh` to see it at once. What must not wait, a quarantine, is told through a file that
+all processes look at before they answer.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import threading
 import time
 import weakref
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from governance.errors import ZooError
 from registry.tracking import Tracking
@@ -46,13 +49,23 @@ class Catalogue:
     Args:
         refresh_seconds: time between two readings in the background; None: only `refresh` reads.
         recent: how many versions of each model are read besides those with an alias.
+        bell: a file; after each change of it (`ring`) MLflow is read before the next answer.
     """
 
-    def __init__(self, tracking: Tracking, refresh_seconds: float | None = 30.0, *, recent: int = 10) -> None:
+    def __init__(
+        self,
+        tracking: Tracking,
+        refresh_seconds: float | None = 30.0,
+        *,
+        recent: int = 10,
+        bell: Path | None = None,
+    ) -> None:
         self.tracking = tracking
         self.refresh_seconds = refresh_seconds
         self.recent = recent
+        self.bell = bell
         self.last_error: ZooError | None = None
+        self._heard: int | None = None
         self._snapshot: Snapshot | None = None
         self._reading = threading.Lock()
         self._stop = threading.Event()
@@ -62,21 +75,23 @@ class Catalogue:
         """What was read last, from memory.
 
         Raises:
-            RegistryError, BusyError: the first reading failed.
+            RegistryError, BusyError: the first reading failed, or the one that the bell asked for.
         """
-        if self._snapshot is None:
+        found = self._snapshot
+        if found is None or self._heard != self._rung():
             with self._reading:
-                if self._snapshot is None:
-                    self._snapshot = self._read()
+                found = self._snapshot
+                if found is None or self._heard != self._rung():
+                    found = self._read()
         self._start()
-        return self._snapshot
+        return found
 
     def refresh(self) -> Snapshot:
         """Reads MLflow now. When that fails, the previous snapshot stays and the error is raised."""
         with self._reading:
-            self._snapshot = self._read()
+            found = self._read()
             self.last_error = None
-        return self._snapshot
+        return found
 
     def close(self) -> None:
         """Ends the background thread; the snapshot stays usable."""
@@ -85,7 +100,16 @@ class Catalogue:
             self._thread.join()
 
     def _read(self) -> Snapshot:
-        return Snapshot.of(recent_versions(self.tracking, self.recent), taken=time.time())
+        rung = self._rung()  # before: a ring meanwhile asks for another reading
+        self._snapshot = Snapshot.of(recent_versions(self.tracking, self.recent), taken=time.time())
+        self._heard = rung
+        return self._snapshot
+
+    def _rung(self) -> int | None:
+        try:
+            return None if self.bell is None else os.stat(self.bell).st_mtime_ns
+        except OSError:  # it was never rung
+            return None
 
     def _start(self) -> None:
         alive = self._thread is not None and self._thread.is_alive()
@@ -100,6 +124,13 @@ class Catalogue:
                     daemon=True,
                 )
                 self._thread.start()
+
+
+def ring(bell: Path) -> None:
+    """Lets all processes read the store before they answer again."""
+    bell.parent.mkdir(parents=True, exist_ok=True)
+    bell.touch()
+    os.utime(bell)
 
 
 def _refresh_for_ever(owner: weakref.ref[Catalogue], stop: threading.Event, seconds: float) -> None:

@@ -29,6 +29,8 @@ from registry.versions import (
 BETTER_THAN_UNTRAINED = "better_than_untrained"
 NO_TRAINING_PII = "no_training_pii"
 NOT_WORSE_THAN_CHAMPION = "not_worse_than_champion"
+CANARY_EXPOSURE = "canary_exposure"
+VERBATIM_EXTRACTION = "verbatim_extraction"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,43 @@ def not_worse_than_champion(
     }
     evidence |= {k: v for k, v in {"champion": champion, "records": records}.items() if v is not None}
     return GateResult(NOT_WORSE_THAN_CHAMPION, passed=passed, evidence=evidence)
+
+
+def low_exposure(bits: Sequence[float], *, limit: float, repeat: int) -> GateResult:
+    """Whether no canary that was planted in the training text is known too well.
+
+    Args:
+        bits: exposure of each canary; none at all is no evidence.
+        limit: bits that the policy allows.
+        repeat: times that each canary stood in the text.
+    """
+    passed = bool(bits) and all(_measured(one) <= limit for one in bits)
+    evidence = {"exposure": [_figure(one) for one in bits], "max_exposure": limit, "repeat": repeat}
+    return GateResult(CANARY_EXPOSURE, passed=passed, evidence=evidence)
+
+
+def little_extraction(
+    share: float, base_rate: float, *, limit: float, samples: int, prefix: int, length: int
+) -> GateResult:
+    """Whether few training texts come back word for word.
+
+    Args:
+        share: of the training texts that do.
+        base_rate: the same share of texts that the model never saw; not taken off, and shown beside it.
+        limit: share that the policy allows.
+        samples: training texts that were tried.
+        prefix, length: tokens that were given, and that had to come back.
+    """
+    return GateResult(
+        VERBATIM_EXTRACTION,
+        passed=samples > 0 and _measured(share) <= limit,
+        evidence={
+            "share": _figure(share),
+            "max_extraction": limit,
+            "base_rate": _figure(base_rate),
+            **{"samples": samples, "prefix": prefix, "length": length},
+        },
+    )
 
 
 def failed(name: str, why: str) -> GateResult:

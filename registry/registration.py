@@ -120,7 +120,7 @@ def _logged_model(run: RunLog, params: Mapping[str, object], label: Label) -> An
         best = sorted(found, key=lambda m: (str(m.status) != "READY", m.creation_timestamp, m.model_id))
         first, rest = best[0], best[1:]
         for leftover in rest:
-            _delete_files(run.tracking, leftover.artifact_location)
+            delete_files(run.tracking, leftover.artifact_location)
             client.delete_logged_model(leftover.model_id)
         return first
     facts = run.facts
@@ -148,7 +148,7 @@ def _upload(
     from mlflow.models import Model
 
     tracking = run.tracking
-    _delete_files(tracking, model.artifact_location)
+    delete_files(tracking, model.artifact_location)
     tracking.client.log_model_artifacts(model.model_id, str(folder), PRESET)
     with tracking.guard(), tempfile.TemporaryDirectory(prefix="zoo-register-") as temporary:
         path = Path(temporary) / "model"
@@ -227,7 +227,7 @@ def _version_tags(run: RunLog, label: Label) -> dict[str, str]:
     }
 
 
-def _delete_files(tracking: Tracking, location: str) -> None:
+def delete_files(tracking: Tracking, location: str) -> None:
     """Deletes what lies at an artifact location, so that no weights of a dropped try stay behind."""
     path = local_path(location)
     if path is not None and not path.exists():

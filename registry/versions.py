@@ -252,7 +252,7 @@ def model_folder(tracking: Tracking, version: ModelVersion, *, cache: Path | Non
     """The folder of the keras-hub preset of a version; a local artifact store is read in place.
 
     Args:
-        cache: where downloads from a remote store are kept; None: a folder of the user's cache.
+        cache: where downloads from a remote store are kept; None: `downloads`.
 
     Raises:
         RegistryError: the version is quarantined, or its files are missing or unreachable.
@@ -261,7 +261,7 @@ def model_folder(tracking: Tracking, version: ModelVersion, *, cache: Path | Non
     location = tracking.client.get_logged_model(version.model_id).artifact_location
     folder = local_path(location)
     if folder is None:
-        folder = _download(tracking, version, location, cache or Path.home() / ".cache" / "domain-zoo" / "models")
+        folder = _download(tracking, version, location, cache or downloads())
     preset = folder / "artifacts" / "preset"
     if not preset.is_dir():
         raise RegistryError(
@@ -270,6 +270,11 @@ def model_folder(tracking: Tracking, version: ModelVersion, *, cache: Path | Non
             fix="restore them from a backup, or train again",
         )
     return preset
+
+
+def downloads() -> Path:
+    """Where models of a remote artifact store are kept on this machine."""
+    return Path.home() / ".cache" / "domain-zoo" / "models"
 
 
 def local_path(uri: str) -> Path | None:

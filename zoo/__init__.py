@@ -24,13 +24,21 @@ _PUBLIC = {
     "Answer": "zoo.query",
     "load": "zoo.load",
     "retrain": "zoo.retrain",
+    "erase": "zoo.erasure.erase",
+    "Erasure": "zoo.erasure.erase",
     "export": "zoo.exchange.export",
+    "lineage": "zoo.lineage",
+    "Lineage": "zoo.lineage",
     "Workspace": "zoo.workspace",
 }
 
 if TYPE_CHECKING:
+    from zoo.erasure.erase import Erasure as Erasure
+    from zoo.erasure.erase import erase as erase
     from zoo.exchange.export import export as export
     from zoo.fit.duration import Duration as Duration
+    from zoo.lineage import Lineage as Lineage
+    from zoo.lineage import lineage as lineage
     from zoo.load import LoadedModel as LoadedModel
     from zoo.load import load as load
     from zoo.query import Answer as Answer
@@ -40,7 +48,21 @@ if TYPE_CHECKING:
     from zoo.train import train as train
     from zoo.workspace import Workspace as Workspace
 
-__all__ = ["Answer", "Duration", "Run", "Workspace", "export", "load", "query", "retrain", "train"]
+__all__ = [
+    "Answer",
+    "Duration",
+    "Erasure",
+    "Lineage",
+    "Run",
+    "Workspace",
+    "erase",
+    "export",
+    "lineage",
+    "load",
+    "query",
+    "retrain",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -112,11 +112,14 @@ def _storage(storage: Path) -> Iterator[Finding]:
 
 def _pipeline(workspace: Workspace, name: str) -> Finding:
     from governance.pii import check_rules
+    from pipelines.measured import check_measured
     from pipelines.sources import list_files
 
     spec = workspace.pipeline(name)
     workspace.policy.check(spec.label, sink=spec.domain, purpose="build")
-    check_rules(workspace.policy.domains[spec.domain].pii, where=f"zoo.yaml: domains.{spec.domain}.pii")
+    domain = workspace.policy.domains[spec.domain]
+    check_rules(domain.pii, where=f"zoo.yaml: domains.{spec.domain}.pii", floors=domain.pii_floors)
+    check_measured(workspace.policy, spec.domain, workspace.storage)
     files = [file for source in spec.sources if source.path for file in list_files(source, spec.folder)]
     others = [kind for kind in ("sql", "tfds") if any(getattr(source, kind) for source in spec.sources)]
     found = ", ".join([f"domain {spec.domain}", f"{len(files)} source files", *others])

@@ -1,5 +1,5 @@
-"""Measures what the gates ask: is it better than untrained, does it give away personal data, is it
-worse than the champion?"""
+"""Measures what the gates ask: is it better than untrained, does it give away personal data or other training
+text, is it worse than the champion?"""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from registry import (
     not_worse_than_champion,
 )
 from registry.gates import NO_TRAINING_PII, NOT_WORSE_THAN_CHAMPION, computed
+from zoo.ancestry import BASE_TAG
+from zoo.audit.gates import leakage_gates
 from zoo.compare import compare
 from zoo.job import Job
 from zoo.load import LoadedModel
-from zoo.publish import BASE_TAG
 
 _GENERATIONS = 50
 _PREFIX_CHARACTERS = 80
@@ -39,6 +40,7 @@ def examine(job: Job, tracking: Tracking, version: ModelVersion, model: LoadedMo
             metrics.get(f"untrained_bits_per_{unit}"), metrics.get(f"val_bits_per_{unit}"), unit=unit
         ),
         computed(NO_TRAINING_PII, lambda: _personal_data(job, model)),
+        *leakage_gates(job, model),
     ]
     champion = champion_of(tracking, version.name)
     if champion is not None and champion.version != version.version:

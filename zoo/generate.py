@@ -112,6 +112,21 @@ class TextModel:
         tokens = min(_SAMPLED_TOKENS, self.context // 2)
         return self.generate(texts, Sampling(max_tokens=tokens, temperature=1.0, seed=seed), truncate=True)
 
+    def continued(self, rows: Sequence[list[int]], length: int) -> list[list[int]]:
+        """So many ids after each row of ids, the likeliest each time; fewer where the text ends before.
+
+        Raises:
+            ConfigError: a row and its continuation do not fit into the context.
+        """
+        size = bucket(len(rows), BATCH_SIZES)
+        greedy = Sampling(max_tokens=length, temperature=0.0)
+        if max(map(len, rows), default=0) + length > self.context:
+            raise ConfigError(f"a row and {length} ids exceed the model's context of {self.context}", where="rows")
+        written: list[list[int]] = []
+        for start in range(0, len(rows), size):
+            written += self._last_answers(list(rows[start : start + size]), size, greedy, start)
+        return written
+
     def warm_up(
         self,
         batch_sizes: Sequence[int] = (1,),

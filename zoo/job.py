@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError
 from governance.labels import Label
-from pipelines import BuildResult, PipelineSpec, Tokens, build, tokenize
+from pipelines import BuildResult, PipelineSpec, Tokens, tokenize
+from pipelines.balance import FEW_RECORDS, source_warnings
 from pipelines.examples import Examples
+from pipelines.planting import Planted
 from pipelines.tokenizers import KINDS, Kind, TokenizerFiles, load_encoder
 from zoo import families, objectives, tasks
+from zoo.audit.planting import planted_for
 from zoo.backend import dtype_policy, keras_backend
+from zoo.data import build_data
 from zoo.exchange.base import OpenedBase, find_base, open_base, rebuilt
 from zoo.families.base import Family, Size
 from zoo.fit.plan import TrainPlan, check_window
@@ -33,9 +37,6 @@ if TYPE_CHECKING:
 
 #: Of a training from scratch; a continued one has the size of its base.
 DEFAULT_SIZE = "nano"
-
-#: Bits per byte of fewer validation records than this depend on which ones they happen to be.
-_FEW_RECORDS = 20
 
 
 @dataclass(frozen=True)
@@ -184,8 +185,9 @@ def prepare(request: Request, *, workspace: Workspace, screen: Screen) -> Job:
     ingredients = _ingredients(request, workspace)
     _check_settings(request, ingredients, screen)
     spec = ingredients.spec
-    data = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
-    tokens = _tokens(ingredients, data, workspace, screen)
+    canaries = planted_for(request.changes, ingredients.task, workspace, spec.domain)
+    data = build_data(spec, workspace, screen)
+    tokens = _tokens(ingredients, data, canaries, workspace, screen)
     workspace.policy.check(tokens.label, sink=spec.domain, purpose="train")
     asked = _plan(request, ingredients, tokens)
     plan = asked.model_copy(update={"dtype": dtype_policy(asked.dtype)})
@@ -272,9 +274,11 @@ def _kind(ingredients: Ingredients) -> Kind:
     return KINDS[ingredients.family.tokenizer if base is None else base.tokenizer.kind]
 
 
-def _tokens(ingredients: Ingredients, data: BuildResult, workspace: Workspace, screen: Screen) -> Tokens | Examples:
+def _tokens(
+    ingredients: Ingredients, data: BuildResult, canaries: Planted | None, workspace: Workspace, screen: Screen
+) -> Tokens | Examples:
     family, task = ingredients.family, ingredients.task
-    total = data.version.total_records
+    total = data.version.total_records + (0 if canaries is None else len(canaries))
     common: dict[str, Any] = {
         "kind": family.tokenizer,
         "vocab_size": ingredients.spec.tokenizer.vocab_size,
@@ -284,10 +288,10 @@ def _tokens(ingredients: Ingredients, data: BuildResult, workspace: Workspace, s
     }
     if task is not None:
         examples = prepare_examples(data.version, task, **common)
-        if 0 < (count := len(examples.split("validation"))) < _FEW_RECORDS:
+        if 0 < (count := len(examples.split("validation"))) < FEW_RECORDS:
             screen.say(f"warning: {count} validation records are too few for a figure, or a gate, to rely on")
         return examples
-    tokens = tokenize(data.version, entity_spans=family.entity_spans, **common)
+    tokens = tokenize(data.version, entity_spans=family.entity_spans, planted=canaries, **common)
     _warn_of_small_sources(tokens, screen)
     return tokens
 
@@ -301,10 +305,16 @@ def _given_tokenizer(ingredients: Ingredients, storage: Path) -> TokenizerFiles 
 
 
 def _warn_of_small_sources(tokens: Tokens, screen: Screen) -> None:
-    sources = tokens.split("validation").sources
-    for name, count in ({} if sources is None else sources.documents()).items():
-        if count < _FEW_RECORDS:
-            screen.say(f"warning: the source {name} has {count} validation records, too few for a figure to rely on")
+    import numpy as np
+
+    train, validation = tokens.split("train"), tokens.split("validation")
+    if train.sources is None or validation.sources is None:
+        return
+    names = train.sources.names
+    sizes = np.bincount(train.sources.numbers, np.diff(train.offsets), minlength=len(names)).astype(int).tolist()
+    counts = list(validation.sources.documents().values())
+    for line in source_warnings(names, sizes, counts, unit="tokens"):
+        screen.say(f"warning: {line}")
 
 
 def _plan(request: Request, ingredients: Ingredients, tokens: Tokens | Examples) -> TrainPlan:
@@ -353,6 +363,7 @@ def _identity(
     others = (
         {
             "spans": tokens.spans_fingerprint if isinstance(tokens, Tokens) else None,
+            "planted": tokens.planted if isinstance(tokens, Tokens) else None,
             "teacher": teacher and teacher.version.model_id,
         }
         | _codes(ingredients, data)

@@ -218,13 +218,16 @@ def load(
         purpose: what for; one of the domain's purposes. Only asked of a caller.
 
     Raises:
-        PolicyRefused: the caller may not load it, or there is no such version: the same words.
+        PolicyRefused: the caller may not load it, or there is no such version: the same words. To the owner: the
+            policy does not allow the version any more.
         RegistryError: there is no such version, or it is quarantined (to the owner alone).
     """
     workspace = workspace or Workspace.current()
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
     if caller is None:
-        return open_version(workspace, resolve(tracking, reference))
+        version = resolve(tracking, reference)
+        workspace.policy.check(version.label, sink=version.domain, purpose="evaluate")
+        return open_version(workspace, version)
     try:
         version = resolve(tracking, reference)
         workspace.policy.check(version.label, sink=version.domain, caller=caller, purpose=purpose)
@@ -261,6 +264,10 @@ class _Cache:
                     self._models.popitem(last=False)
             return loaded
 
+    def forget(self, key: tuple[str, str]) -> None:
+        with self._guard:
+            self._models.pop(key, None)
+
 
 _cache = _Cache(_KEPT)
 
@@ -274,8 +281,16 @@ def open_version(workspace: Workspace, version: ModelVersion) -> LoadedModel:
         loaded.text_model.warm_up(lengths=loaded.text_model.lengths()[:1])
         return loaded
 
+    key = (workspace.tracking_uri, version.model_id)
+    if version.quarantined is not None:
+        _cache.forget(key)
     refuse_quarantined(version)
-    return _cache.get((workspace.tracking_uri, version.model_id), load_now)
+    return _cache.get(key, load_now)
+
+
+def forget_version(workspace: Workspace, version: ModelVersion) -> None:
+    """Lets go of a version that was loaded: its weights leave this process's memory."""
+    _cache.forget((workspace.tracking_uri, version.model_id))
 
 
 def open_folder(folder: Path, version: ModelVersion | None = None) -> LoadedModel:

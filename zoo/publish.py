@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
+from pipelines.cards import page, read_card, with_tokens
 from registry import (
     CardFacts,
     ModelVersion,
@@ -24,19 +25,17 @@ from registry import (
 )
 from registry.plots import loss_curve, pii_by_type, token_lengths
 from registry.versions import OBJECTIVE
+from zoo.ancestry import BASE_DIGEST_TAG, BASE_TAG, DIGEST_TAG, TEACHER_TAG, TOKENIZER_TAG
+from zoo.audit.canaries import CANARIES_TAG
+from zoo.exchange.base import model_digest
 from zoo.fit import FitResult
 from zoo.generation.sampling import served_defaults
 from zoo.job import Job
 from zoo.load import LoadedModel, open_folder
 from zoo.slot import Slot
-from zoo.teacher import TEACHER_TAG
 
 #: Tag of a version: the arguments that it was trained with, for its retraining.
 OPTIONS_TAG = "zoo.options"
-
-#: Tags of a run and of a version: what it was continued from, by name and by SHA-256.
-BASE_TAG = "zoo.base"
-BASE_DIGEST_TAG = "zoo.base_digest"
 
 #: What loading a model needs beside this package, at the versions that it was trained with.
 _REQUIREMENTS = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "tokenizers", "sentencepiece", "mlflow")
@@ -74,6 +73,7 @@ def begin_run(tracking: Tracking, job: Job) -> RunLog:
     )
     version = job.data.version
     log.log_dataset(name=job.spec.name, digest=version.digest, source=str(version.path), records=version.records)
+    _log_data_card(job, log)
     return log
 
 
@@ -120,7 +120,7 @@ def publish(job: Job, trained: Trained, log: RunLog, slot: Slot) -> tuple[ModelV
         params={"family": job.family.name, "size": job.size.name},
         inference_params=served_defaults() if loaded.gives == "text" else {},
         gives="embedding" if loaded.gives == "embedding" else "text",
-        tags=_version_tags(job),
+        tags=_version_tags(job, loaded),
         label=job.label,
         card=card,
         step=result.steps,
@@ -149,9 +149,19 @@ def _example(loaded: LoadedModel) -> str:
     return json.dumps({"prompt": _LATENCY_PROMPT, "answer": ""}) if loaded.gives == "reward" else _LATENCY_PROMPT
 
 
-def _version_tags(job: Job) -> dict[str, str]:
+def _version_tags(job: Job, loaded: LoadedModel) -> dict[str, str]:
     options = json.dumps(dict(job.options), sort_keys=True)
-    return {OPTIONS_TAG: options, OBJECTIVE: job.objective_name, **_origin_tags(job)}
+    tags = {OPTIONS_TAG: options, OBJECTIVE: job.objective_name, TOKENIZER_TAG: job.tokens.tokenizer_digest}
+    if job.plan.canaries is not None:
+        tags[CANARIES_TAG] = json.dumps(job.plan.canaries.model_dump())
+    return tags | _digest_tag(job, loaded) | _origin_tags(job)
+
+
+def _digest_tag(job: Job, loaded: LoadedModel) -> dict[str, str]:
+    """By which the model is known again in a folder that it was exported to. Nothing continues from one with a head."""
+    if job.task is not None and job.task.head:
+        return {}
+    return {DIGEST_TAG: model_digest(loaded.text_model.task, (), job.tokens.tokenizer)}  # type: ignore[union-attr]
 
 
 def _origin_tags(job: Job) -> dict[str, str]:
@@ -183,6 +193,15 @@ def _log_plots(job: Job, result: FitResult, log: RunLog) -> None:
     log.log_figure("personal_data", pii_by_type(job.data.version.pii))
 
 
+def _log_data_card(job: Job, log: RunLog) -> None:
+    """With lengths in tokens, and without the examples: text of a record stays where erasing it finds it."""
+    of = f"training records, {job.tokens.tokenizer_digest[:16]}"
+    lengths = job.tokens.document_lengths("train")
+    card = with_tokens(read_card(Path(job.data.card)), lengths, of).without_examples()
+    log.log_text(page(card), "data_card.html")
+    log.log_text(card.model_dump_json(indent=1), "data_card.json")
+
+
 def _card_facts(job: Job, measured: dict[str, float], steps: int, gives: str) -> CardFacts:
     domain = job.workspace.policy.domains[job.spec.domain]
     plan = job.plan
@@ -203,7 +222,8 @@ def _card_facts(job: Job, measured: dict[str, float], steps: int, gives: str) ->
         objective=job.objective_name,
         gives=gives,
         base=None if job.base is None else f"{job.base.base.name} (`{job.base.digest[:16]}`)",
-        training={"steps": steps, "tokens a step": plan.tokens_per_step, "seed": plan.seed},
+        training={"steps": steps, "tokens a step": plan.tokens_per_step, "seed": plan.seed}
+        | ({} if plan.canaries is None else {"canaries": f"{plan.canaries.count}, {plan.canaries.repeat} times each"}),
     )
 
 

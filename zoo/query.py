@@ -7,6 +7,7 @@ MLflow is asked in the background only. The chosen model is loaded once.
 from __future__ import annotations
 
 import functools
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from registry import Catalogue, Decision, ModelVersion, Tracking, pick
 from zoo import families
 from zoo.load import open_version
 from zoo.objectives import ControlledLM
+from zoo.picks import record_pick
 from zoo.workspace import Workspace
 
 #: What a model that may answer learned last: answers, the next word of a text, to restore a text. Others, such as
@@ -35,8 +37,10 @@ _ORDER = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What a query gives. `model` is a name such as "tax_domain.gpt", `version` its number."""
+    """What a query gives. `model` is a name such as "tax_domain.gpt", `version` its number; `id` is what
+    `zoo lineage` knows the answer by."""
 
+    id: str
     text: str
     model: str
     version: int
@@ -45,6 +49,7 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         return {
+            "id": self.id,
             "text": self.text,
             "model": self.model,
             "version": self.version,
@@ -109,7 +114,15 @@ def query(
     else:
         text = _spoken(model.stream(prompt, truncate=truncate, **settings), on_text)
     latency_ms = 1000 * (time.perf_counter() - start)
-    return Answer(text=text, model=chosen.name, version=chosen.version, decision=decision, latency_ms=latency_ms)
+    answer = Answer(answer_id(chosen), text, chosen.name, chosen.version, decision, latency_ms)
+    record_pick(workspace, answer)
+    return answer
+
+
+def answer_id(version: ModelVersion) -> str:
+    """A new id, such as "tax_domain.gpt/3/9f86d081884c7d659a2feaa0": what answered can be told from it alone, since
+    the ledger has a sample of the answers."""
+    return f"{version}/{secrets.token_hex(12)}"
 
 
 def _order(version: ModelVersion, *, control: str | None) -> int | None:
@@ -137,7 +150,7 @@ def _catalogue(workspace: Workspace) -> Catalogue:
     with _lock:
         if workspace.tracking_uri not in _catalogues:
             tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
-            _catalogues[workspace.tracking_uri] = Catalogue(tracking)
+            _catalogues[workspace.tracking_uri] = Catalogue(tracking, bell=workspace.bell)
         return _catalogues[workspace.tracking_uri]
 
 

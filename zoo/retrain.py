@@ -2,7 +2,8 @@
 
 A pipeline is due when its present sources differ from what its newest model was trained on by at
 least `refresh.min_changed` of the records. `refresh.cron` says when the daemon of `zoo schedule`
-looks; `zoo retrain --due` looks now, for cron, Airflow or Kubernetes.
+looks; `zoo retrain --due` looks now, for cron, Airflow or Kubernetes. A pipeline whose newest model was taken out of
+use by an erasure is due whatever changed, and so is one whose model went back to such a model.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from governance.errors import BusyError, ConfigError, DataError, FingerprintMismatch, ZooError
-from pipelines.build import BuildResult, build
+from pipelines.build import BuildResult
 from pipelines.versions import DatasetVersion, changed_records
 from registry import ModelVersion, Tracking, list_versions
+from zoo.ancestry import Made, ancestors
 from zoo.compare import dataset_folder
+from zoo.data import build_data
+from zoo.erasure.models import is_erased
 from zoo.publish import OPTIONS_TAG
+from zoo.recording import record_versions
 from zoo.screen import Screen
 from zoo.slot import superseded
 from zoo.train import Run, train
@@ -86,7 +91,7 @@ def retrain(
     workspace = workspace or Workspace.current()
     screen = screen or Screen()
     report = RetrainReport()
-    names = list(pipelines) or workspace.pipeline_names
+    names = _bases_first(list(pipelines) or workspace.pipeline_names, workspace)
     for name in names:
         try:
             workspace.pipeline(name)  # before its name becomes that of a lock
@@ -103,14 +108,14 @@ def _retrain_pipeline(
     workspace: Workspace, name: str, due_only: bool, dry_run: bool, screen: Screen, report: RetrainReport
 ) -> None:
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
-    versions = list_versions(tracking)
+    versions = record_versions(workspace, tracking)
     newest = _newest_by_model(versions, name)
     if not newest:
         _require(due_only, f'no model of the pipeline "{name}" was trained yet')
         report.not_due.append(Due(name, "no model was trained yet: run `zoo train` once"))
         return
     spec = workspace.pipeline(name)
-    fresh = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, report=screen.progress)
+    fresh = build_data(spec, workspace, screen)
     stale = {}
     reasons = []
     for model in newest:
@@ -157,6 +162,8 @@ def _why_due(
     A source that went back to what an older version saw is not due either: training is
     reproducible, so it would give that version again.
     """
+    if is_erased(model):
+        return _Reason(True, f"version {model.version} is out of use: {model.quarantined}")
     for version in versions:
         same_data = version.name == model.name and version.tags.get("zoo.dataset") == fresh.version.digest
         if same_data and version.quarantined is None:
@@ -175,7 +182,7 @@ def _why_due(
 
 
 def _challenge(workspace: Workspace, pipeline: str, model: ModelVersion, screen: Screen) -> Done:
-    options = json.loads(model.tags.get(OPTIONS_TAG, "{}"))
+    options = _in_use(workspace, json.loads(model.tags.get(OPTIONS_TAG, "{}")), screen)
     arguments = {"pipeline": pipeline, "screen": screen, "workspace": workspace, **options}
     try:
         run = train(model.family, resume="auto", **arguments)
@@ -185,6 +192,33 @@ def _challenge(workspace: Workspace, pipeline: str, model: ModelVersion, screen:
         screen.say(f"discarding a stopped training on older data: {error.what}")
         run = train(model.family, resume="never", **arguments)
     return Done(run.model.name, run.model.version, run.promoted, _verdict(run))
+
+
+def _in_use(workspace: Workspace, options: dict[str, Any], screen: Screen) -> dict[str, Any]:
+    """The arguments with the champion in place of a base or a teacher that was erased."""
+    tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
+    erased = {str(version): version for version in list_versions(tracking) if is_erased(version)}
+    changed = dict(options)
+    for name in ("init", "teacher"):
+        if (version := erased.get(str(options.get(name)))) is not None:
+            changed[name] = f"{version.name}@champion"
+            screen.say(f"{version} is out of use: {changed[name]} takes its place")
+    return changed
+
+
+def _bases_first(names: list[str], workspace: Workspace) -> list[str]:
+    """Pipelines whose models others go back to come before those others, else in the order given."""
+    tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
+    if len(names) < 2 or (tracking.database is not None and not tracking.database.exists()):
+        return names
+    versions = list_versions(tracking)
+    made = [Made.of(version) for version in versions]
+    pipelines = {str(version): version.pipeline for version in versions}
+    before: dict[str, set[str]] = {name: set() for name in names}
+    for version in versions:
+        if version.pipeline in before:
+            before[version.pipeline] |= {pipelines[name] for name in ancestors(str(version), made) if name in pipelines}
+    return sorted(names, key=lambda name: len(before[name] - {name}))
 
 
 def _verdict(run: Run) -> str:

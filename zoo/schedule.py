@@ -38,6 +38,7 @@ _RETRY_SECONDS = 300
 
 _finished_file = threading.Lock()
 
+_NOW = "now"  # folder with the pipelines that do not wait for their time
 _EVERY_SECONDS = 30  # how often changed pipeline files are looked for
 
 
@@ -150,8 +151,18 @@ def _add_jobs(scheduler: Any, workspace: Workspace, state: Path, *, starting: bo
             del _retry_at[name]
             job.modify(next_run_time=now)
     for job in scheduler.get_jobs(jobstore="default"):
-        if job.id.removeprefix("retrain:") not in crons:
+        if job.id.startswith("retrain:") and job.id.removeprefix("retrain:") not in crons:
             job.remove()
+    for asked in sorted((state / _NOW).glob("[!.]*")):
+        log.info("%s: a model was erased, looking now", asked.name)
+        arguments = [asked.name, str(workspace.home), str(state), workspace.built_in]
+        scheduler.add_job(run_job, args=arguments, id=f"erased:{asked.name}", replace_existing=True)
+        asked.unlink()
+
+
+def look_now(storage: Path, pipeline: str) -> None:
+    """Lets a daemon look at a pipeline at once, or as soon as it is started."""
+    write_json(storage / "schedule" / _NOW / pipeline, {})
 
 
 def run_job(pipeline: str, home: str, state: str, built_in: bool) -> None:

@@ -108,6 +108,24 @@ class Seq2SeqModel:
         tokens = min(_SAMPLED_TOKENS, self.context // 2)
         return self.generate(texts, Sampling(max_tokens=tokens, temperature=1.0, seed=seed), truncate=True)
 
+    def continued(self, rows: Sequence[list[int]], length: int) -> list[list[int]]:
+        """So many ids after each row of ids, as `generate` continues a text; fewer where it ends before.
+
+        Raises:
+            ConfigError: the model answers instead, or a row does not fit into the context.
+        """
+        size = bucket(len(rows), BATCH_SIZES)
+        greedy = Sampling(max_tokens=length, temperature=0.0)
+        if not self._asking.continues:
+            raise ConfigError("a model that was trained on pairs does not continue texts", where="model")
+        if max(map(len, rows), default=0) > self._asking.room(self.context, length):
+            raise ConfigError(f"a row and {length} ids exceed the model's context of {self.context}", where="rows")
+        written: list[list[int]] = []
+        for start in range(0, len(rows), size):
+            *_, answers = self._answers(list(rows[start : start + size]), size, greedy, start, ())
+            written += answers
+        return written
+
     def warm_up(
         self,
         batch_sizes: Sequence[int] = (1,),

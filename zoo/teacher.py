@@ -22,9 +22,6 @@ from zoo.workspace import Workspace
 if TYPE_CHECKING:
     from zoo.objectives import Objective
 
-#: Tag of run and version: which version was the teacher.
-TEACHER_TAG = "zoo.teacher"
-
 
 @dataclass(frozen=True)
 class Teacher:

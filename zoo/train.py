@@ -9,7 +9,7 @@ a run is finished, the same command finds its version and has nothing to do.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +25,15 @@ from registry import (
     promote_if_blessed,
     version_of_run,
 )
+from zoo import openlineage
 from zoo.backend import prepare_backend
+from zoo.erasure.guard import refuse_erased
 from zoo.examine import examine
 from zoo.fit.duration import Duration
 from zoo.job import Job, prepare
 from zoo.publish import Trained, begin_run, publish
 from zoo.query import refresh_catalogue
+from zoo.recording import record_version, record_versions, recorded_training
 from zoo.reporting import MlflowMetrics, TrainingProgress
 from zoo.request import Request
 from zoo.screen import Screen
@@ -137,6 +140,7 @@ def train(
     )
     job = prepare(request, workspace=workspace, screen=screen)
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root, say=screen.say)
+    record_versions(workspace, tracking)
     place = (workspace.storage, job.model_name, job.size.name, job.identity)
     run_id = finished_run(tracking, experiment=job.spec.name, fingerprint=job.identity.fingerprint)
     reused = run_id is not None
@@ -145,7 +149,10 @@ def train(
             with begin_run(tracking, job) as log:
                 run_id, reused = log.run_id, log.finished
                 if not reused:
-                    _train(job, log, slot, tracking, screen)
+                    with recorded_training(job, run_id), _observed(job, run_id, screen) as run:
+                        refuse_erased(job, tracking)
+                        version = _train(job, log, slot, tracking, screen)
+                        run.outputs.append(openlineage.model(str(version)))
             slot.clear()
     version = version_of_run(tracking, run_id)
     if version is None:
@@ -153,11 +160,23 @@ def train(
             f"the run {run_id} is finished, but its version was deleted",
             fix="delete the run in MLflow as well, or train with another --seed",
         )
+    record_version(workspace, version)
     refresh_catalogue(workspace)
     return Run(version, gate_results(version), job.identity.fingerprint, job.data, reused)
 
 
-def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen) -> None:
+def _observed(job: Job, run_id: str, screen: Screen) -> AbstractContextManager[openlineage.Observed]:
+    inputs = [openlineage.read_version(job.data.version)]
+    if job.base is not None:
+        inputs.append(openlineage.model(job.base.base.name, job.base.digest))
+    if job.teacher is not None:
+        inputs.append(openlineage.model(str(job.teacher.version)))
+    return openlineage.observed(
+        job.workspace, screen, job=f"{job.model_name}.train", kind="TRAINING", inputs=inputs, run_id=run_id
+    )
+
+
+def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen) -> ModelVersion:
     prepare_backend()
     from zoo.fit import fit
 
@@ -185,10 +204,13 @@ def _train(job: Job, log: RunLog, slot: Slot, tracking: Tracking, screen: Screen
     if (warning := what_was_not_learned(trained.figures, job.plan.learning_rate)) is not None:
         screen.say(warning)
     screen.say("registering")
+    refuse_erased(job, tracking)
     version, loaded = publish(job, trained, log, slot)
+    record_version(job.workspace, version)
     screen.say("examining the gates")
     with _one_promotion(job):
         promote_if_blessed(tracking, version, examine(job, tracking, version, loaded))
+    return version
 
 
 @contextmanager

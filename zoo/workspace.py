@@ -13,8 +13,9 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from governance.config import StrictModel, load_yaml
 from governance.errors import ConfigError, did_you_mean
@@ -22,8 +23,18 @@ from governance.keys import Keys
 from governance.policy import Caller, Domain, Name, Policy
 from pipelines.spec import PipelineSpec
 
+if TYPE_CHECKING:
+    from governance.ledger import Ledger
+
 WORKSPACE_FILE = "zoo.yaml"
 STATE_FOLDER = ".zoo"
+
+
+class LedgerFile(StrictModel):
+    """Where the ledger is kept, and which share of the picks it records."""
+
+    url: str | None = Field(default=None, min_length=1)
+    picks: float = Field(default=0.01, ge=0, le=1)
 
 
 class WorkspaceFile(StrictModel):
@@ -31,9 +42,17 @@ class WorkspaceFile(StrictModel):
 
     domains: dict[Name, Domain]
     callers: dict[str, Caller] = Field(default_factory=dict)
+    region: Name | None = Field(default=None, description="where this workspace runs")
     storage: str = Field(default=STATE_FOLDER, min_length=1)
     tracking_uri: str | None = Field(default=None, min_length=1)
     artifact_root: str | None = Field(default=None, min_length=1)
+    ledger: LedgerFile = LedgerFile()
+    openlineage: str | None = Field(default=None, min_length=1)
+
+    @field_validator("ledger", mode="before")
+    @classmethod
+    def _may_be_an_url(cls, value: Any) -> Any:
+        return {"url": value} if isinstance(value, str) else value
 
 
 #: Who stands in the wrong folder reads it beside the error.
@@ -50,6 +69,9 @@ class Workspace:
     tracking_uri: str
     artifact_root: str
     built_in: bool
+    ledger_url: str
+    picks: float  # share that the ledger records
+    openlineage: str | None = None  # a file or a URL
 
     @classmethod
     def current(cls) -> Workspace:
@@ -90,10 +112,13 @@ class Workspace:
         return cls(
             home=home,
             storage=storage,
-            policy=Policy(domains=content.domains, callers=content.callers),
-            tracking_uri=_tracking_uri(content.tracking_uri, home, storage),
+            policy=Policy(domains=content.domains, callers=content.callers, region=content.region),
+            tracking_uri=_database(content.tracking_uri, home, storage / "mlflow.db"),
             artifact_root=content.artifact_root or str(storage / "artifacts"),
             built_in=False,
+            ledger_url=_database(content.ledger.url, home, storage / "ledger.db"),
+            picks=content.ledger.picks,
+            openlineage=_file_or_url(content.openlineage, home),
         )
 
     @classmethod
@@ -103,9 +128,11 @@ class Workspace:
             home=loaded.home,
             storage=storage,
             policy=loaded.policy,
-            tracking_uri=_tracking_uri(None, storage, storage),
+            tracking_uri=_database(None, storage, storage / "mlflow.db"),
             artifact_root=str(storage / "artifacts"),
             built_in=True,
+            ledger_url=_database(None, storage, storage / "ledger.db"),
+            picks=loaded.picks,
         )
 
     @functools.cached_property
@@ -117,8 +144,28 @@ class Workspace:
         """
         if self.built_in:
             return Keys(hashlib.sha256(b"the built-in catalogue is synthetic").digest())
-        first_use = not any((self.storage / "datasets").glob("*/latest.json"))
-        return Keys.from_file(self.key_file, create=first_use)
+        used = any((self.storage / "datasets").glob("*/latest.json")) or self._ledger_head.exists()
+        return Keys.from_file(self.key_file, create=not used)
+
+    @functools.cached_property
+    def ledger(self) -> Ledger:
+        """What happened in this workspace, sealed with its key.
+
+        Raises:
+            ConfigError: the key file is missing, or `ledger` in zoo.yaml is no database.
+        """
+        from governance.ledger import Ledger
+
+        return Ledger(self.ledger_url, self.keys, head=self._ledger_head)
+
+    @property
+    def bell(self) -> Path:
+        """A file that is touched when a version must no longer be used: see `registry.catalogue`."""
+        return self.storage / "catalogue.bell"
+
+    @property
+    def _ledger_head(self) -> Path:
+        return self.storage / "ledger.head"
 
     @property
     def key_file(self) -> Path:
@@ -158,9 +205,21 @@ def catalogue_folder() -> Path:
     return Path(pipelines.__file__).parent / "catalogue"
 
 
-def _tracking_uri(uri: str | None, home: Path, storage: Path) -> str:
-    """MLflow's address; a relative SQLite path starts from the workspace's folder."""
+def _database(uri: str | None, home: Path, default: Path) -> str:
+    """A database's address; a relative SQLite path starts from the workspace's folder."""
     if uri is None:
-        return f"sqlite:///{storage / 'mlflow.db'}"
+        return f"sqlite:///{default}"
     relative = re.fullmatch(r"sqlite:///([^/].*)", uri)
     return f"sqlite:///{home / relative[1]}" if relative else uri
+
+
+def _file_or_url(place: str | None, home: Path) -> str | None:
+    """A relative file starts from the workspace's folder."""
+    if place is None or place.startswith(("http://", "https://")):
+        return place
+    if "://" in place:
+        raise ConfigError(
+            "OpenLineage events go to a file, or to a server over http or https",
+            where=f"{home / WORKSPACE_FILE}: openlineage",
+        )
+    return str(home / place)

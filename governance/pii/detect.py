@@ -1,8 +1,10 @@
-"""The detector: texts to findings, with Presidio's analyzer over spaCy's entities and our rules.
+"""The detector: texts to findings, by rules, word lists and spaCy's named-entity recognizer.
 
 A text is cut into pieces of bounded size; what is found does not depend on which texts are analysed
-together. Of two findings that overlap, one is kept: what has a fixed form before what the model
-guesses, then the longer one, then the one with the higher score, then the earlier one.
+together. Rules are run where they can match (`prefilter`), the model where a name can be (`windows`).
+Of two findings that overlap, one is kept whole: what has a fixed form before what the model
+guesses (`entities.RANK`), then the longer one, then the one with the higher score, then the earlier one,
+then by the type's name. What sticks out of the other one stays a finding of its own type.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,16 +21,52 @@ from typing import TYPE_CHECKING, Any
 from governance.errors import DetectorError, did_you_mean
 from governance.pii import models, recognizers
 from governance.pii.entities import ALL_TYPES, NER_TYPES
-from governance.pii.names import Lexicon, load_lexicon
-from governance.pii.spans import Finding, cleaned, disjoint, propagated
+from governance.pii.names import Lexicon, find_names, load_lexicon
+from governance.pii.spans import Finding, cleaned, disjoint, propagated, with_neighbours
 from governance.pii.splitting import split
 
 if TYPE_CHECKING:
-    from presidio_analyzer import AnalyzerEngine
+    from governance.pii.ner import EntityRecognizer
+    from governance.pii.windows import NameWindows
 
 #: Characters of one piece: spaCy's memory grows with it.
 PIECE = 4_000
-_BATCH = 32
+
+#: spaCy's labels that stand for a type, and the score of what the model finds.
+_LABELS = {
+    "PERSON": "PERSON",
+    "GPE": "LOCATION",
+    "LOC": "LOCATION",
+    "FAC": "LOCATION",
+    "ORG": "ORGANIZATION",
+    "NORP": "NRP",
+    "DATE": "DATE_TIME",
+    "TIME": "DATE_TIME",
+}
+_MODEL_SCORE = 0.85
+
+#: Modules that decide what is found.
+_CODE = (
+    "detect",
+    "entities",
+    "names",
+    "ner",
+    "prefilter",
+    "recognizers",
+    "spans",
+    "splitting",
+    "vocabulary",
+    "windows",
+)
+
+
+@dataclass(frozen=True)
+class Names:
+    """What finds names: the model, where it has to look, and the word lists."""
+
+    recognizer: EntityRecognizer
+    windows: NameWindows
+    lexicon: Lexicon
 
 
 @dataclass(frozen=True)
@@ -37,9 +75,7 @@ class Detector:
 
     entities: frozenset[str]
     fingerprint: str
-    _analyzer: AnalyzerEngine
-    _nlp: Any | None
-    _lexicon: Lexicon | None
+    _names: Names | None
 
     @classmethod
     def create(cls, *, entities: Collection[str] | None = None, model: str | None = None) -> Detector:
@@ -53,14 +89,8 @@ class Detector:
             raise DetectorError(
                 f"no active detector finds {entity}{did_you_mean(entity, ALL_TYPES)}", fix=known_entities()
             )
-        nlp = lexicon = None
-        if wanted & NER_TYPES:
-            info = models.find_model(model)
-            nlp, _ = models.load(info)
-            lexicon = load_lexicon(info.path)
-        from governance.pii.presidio import make_analyzer
-
-        return cls(wanted, fingerprint(wanted, model), make_analyzer(nlp, wanted, lexicon), nlp, lexicon)
+        names = _load_names(models.find_model(model)) if wanted & NER_TYPES else None
+        return cls(wanted, fingerprint(wanted, model), names)
 
     def find(self, texts: Sequence[str], entities: Collection[str] | None = None) -> list[list[Finding]]:
         """Findings of each text, sorted by start, not overlapping; the same whatever the batch.
@@ -71,36 +101,56 @@ class Detector:
         wanted = self.entities if entities is None else self.entities & set(entities)
         pieces = [(number, part) for number, text in enumerate(texts) for part in split(text, PIECE)]
         found: list[list[Finding]] = [[] for _ in texts]
-        cut = (texts[number][start:end] for number, (start, end) in pieces)
-        for (number, (start, end)), results in zip(pieces, self._analyze(cut, sorted(wanted)), strict=True):
-            mended = cleaned(texts[number][start:end], results, self._lexicon)
+        cut = [texts[number][start:end] for number, (start, end) in pieces]
+        lexicon = self._names.lexicon if self._names is not None else None
+        # What the model takes for a firm may turn out to be a person: all that it knows is looked at, then chosen from.
+        searched = wanted | NER_TYPES if wanted & NER_TYPES else wanted
+        for (number, (start, end)), results in zip(pieces, self._analyze(cut, frozenset(searched)), strict=True):
+            mended = cleaned(texts[number][start:end], results, lexicon)
             found[number] += [Finding(f.start + start, f.end + start, f.type, f.score) for f in mended]
+        everything = (propagated(text, of_text, lexicon) for text, of_text in zip(texts, found, strict=True))
+        placed = (with_neighbours(text, of_text) for text, of_text in zip(texts, everything, strict=True))
         return [
-            disjoint(text, propagated(text, of_text, self._lexicon)) for text, of_text in zip(texts, found, strict=True)
+            disjoint(text, [f for f in of_text if f.type in wanted])
+            for text, of_text in zip(texts, placed, strict=True)
         ]
 
-    def _analyze(self, pieces: Iterable[str], entities: list[str]) -> Iterator[list[Finding]]:
-        if not entities:
-            yield from ([] for _ in pieces)
-            return
-        from governance.pii.presidio import artifacts
+    def _analyze(self, pieces: Sequence[str], entities: frozenset[str]) -> Iterator[list[Finding]]:
+        """What rules, word lists and the model find in each piece, of these types; it may overlap."""
+        rules = recognizers.rule_set(entities)
+        named = self._named(pieces, entities) if entities & NER_TYPES else [[] for _ in pieces]
+        for piece, of_piece in zip(pieces, named, strict=True):
+            by_rules = [Finding(start, end, entity, score) for entity, start, end, score in rules(piece)]
+            yield by_rules + of_piece
 
-        for piece, doc in self._documents(pieces):
-            results = self._analyzer.analyze(
-                text=piece,
-                language="en",
-                entities=entities,
-                nlp_artifacts=artifacts(self._analyzer, doc),
-            )
-            yield [Finding(r.start, r.end, r.entity_type, float(r.score)) for r in results]
+    def _named(self, pieces: Sequence[str], entities: frozenset[str]) -> Iterator[list[Finding]]:
+        """What word lists and the model find in each piece. The model reads equal windows once."""
+        if self._names is None:
+            raise DetectorError(f"the detector does not look for {', '.join(sorted(entities & NER_TYPES))}")
+        windows = [[(start, piece[start:end]) for start, end in self._names.windows(piece)] for piece in pieces]
+        texts = list(dict.fromkeys(window for of_piece in windows for _, window in of_piece))
+        read = dict(zip(texts, self._names.recognizer(texts), strict=True))
+        for piece, of_piece in zip(pieces, windows, strict=True):
+            found = [
+                Finding(start + entity.start, start + entity.end, _LABELS[entity.label], _MODEL_SCORE)
+                for start, window in of_piece
+                for entity in read[window]
+                if entity.label in _LABELS
+            ]
+            by_lists = find_names(piece, self._names.lexicon)
+            found += [Finding(start, end, entity, score) for entity, start, end, score in by_lists]
+            yield [finding for finding in found if finding.type in entities]
 
-    def _documents(self, pieces: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """Runs the model over pieces in batches; without it, a tokenizer alone."""
-        nlp: Any = self._nlp if self._nlp is not None else self._analyzer.nlp_engine.get_nlp("en")
-        disabled = [] if self._nlp is not None else ["ner"]
-        with nlp.select_pipes(disable=disabled), nlp.memory_zone():  # the zone: new words are forgotten afterwards
-            for doc, piece in nlp.pipe(((piece, piece) for piece in pieces), as_tuples=True, batch_size=_BATCH):
-                yield piece, doc
+
+@functools.lru_cache(maxsize=2)
+def _load_names(info: models.ModelInfo) -> Names:
+    """Loaded once a process."""
+    from governance.pii.ner import EntityRecognizer
+    from governance.pii.windows import NameWindows, load_common
+
+    nlp, _ = models.load(info)
+    lexicon = load_lexicon(info.path)
+    return Names(EntityRecognizer(nlp), NameWindows(lexicon, load_common(info.path)), lexicon)
 
 
 def known_entities() -> str:
@@ -111,7 +161,7 @@ def known_entities() -> str:
 def fingerprint(entities: frozenset[str], model: str | None = None) -> str:
     """Changes when anything that changes findings changes. Reads the model's files, loads nothing."""
     parts: dict[str, Any] = {"entities": sorted(entities), "code": _own_code()}
-    parts |= {name: metadata.version(name) for name in ("presidio-analyzer", "phonenumbers")}
+    parts["phonenumbers"] = metadata.version("phonenumbers")
     if entities & NER_TYPES:
         info = models.find_model(model)
         parts |= {"model": info.package, "version": info.version, "weights": models.verify(info)}
@@ -122,6 +172,6 @@ def fingerprint(entities: frozenset[str], model: str | None = None) -> str:
 def _own_code() -> str:
     """Digest over the modules that decide what is found: no number that somebody forgets to raise."""
     total = hashlib.sha256()
-    for name in ("detect", "entities", "names", "presidio", "recognizers", "spans", "splitting", "vocabulary"):
+    for name in _CODE:
         total.update((Path(__file__).parent / f"{name}.py").read_bytes())
     return total.hexdigest()

@@ -26,7 +26,7 @@ STRUCTURED_TYPES = frozenset(
 )
 
 #: Short descriptions of a person, found by patterns.
-ATTRIBUTE_TYPES = frozenset({"AGE", "DATE_OF_BIRTH"})
+ATTRIBUTE_TYPES = frozenset({"AGE", "DATE_OF_BIRTH", "TITLE"})
 
 ALL_TYPES = NER_TYPES | STRUCTURED_TYPES | ATTRIBUTE_TYPES
 

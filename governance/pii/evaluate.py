@@ -2,7 +2,9 @@
 
 A labelled file is JSON lines with {"text", "spans": [{"start", "end", "type"}]}. A span counts as
 found when at least half of its characters are covered by findings: of any type for the totals, of
-its own type in the table by type. A finding is right when at least half of it lies in such spans.
+its own type in the table by type. A finding is right when at least half of it lies in such spans. A
+file that labels no date anywhere cannot say which dates are right: findings of a type that stands
+nowhere in the file take no part in the precision of characters.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,13 @@ from governance.pii.entities import ALL_TYPES
 from governance.pii.spans import Finding
 
 _BATCH = 200
+
+#: What other labelled sets call our types.
+ALIASES = {
+    "GPE": "LOCATION", "LOC": "LOCATION", "FAC": "LOCATION", "CITY": "LOCATION", "COUNTRY": "LOCATION",
+    "ORG": "ORGANIZATION", "PER": "PERSON", "NORP": "NRP", "DATE": "DATE_TIME", "TIME": "DATE_TIME",
+    "DOMAIN_NAME": "URL", "ADDRESS": "STREET_ADDRESS", "PREFIX": "TITLE", "IBAN": "IBAN_CODE",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,8 @@ def _row(line: str, where: str) -> Labelled:
     try:
         content = json.loads(line)
         text, spans = content["text"], content["spans"]
-        found = tuple(Finding(int(s["start"]), int(s["end"]), str(s["type"]), 1.0) for s in spans)
+        types = [ALIASES.get(str(s["type"]), str(s["type"])) for s in spans]
+        found = tuple(Finding(int(s["start"]), int(s["end"]), t, 1.0) for s, t in zip(spans, types, strict=True))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"not a labelled row ({type(error).__name__})", where=where, fix=fix) from None
     unknown = next((span.type for span in found if span.type not in ALL_TYPES), None)
@@ -85,17 +95,22 @@ def _row(line: str, where: str) -> Labelled:
     return Labelled(text, found)
 
 
-def evaluate(detector: Detector, path: str | Path) -> PiiReport:
+def evaluate(detector: Detector, path: str | Path, entities: Collection[str] | None = None) -> PiiReport:
     """Runs the detector over a labelled file.
+
+    Args:
+        entities: look for these alone, as a domain's filter does; spans of other types are then left out.
 
     Raises:
         DataError: the file is missing or a row is wrong.
     """
     rows = read_labelled(Path(path))
+    if entities is not None:
+        rows = [Labelled(row.text, tuple(span for span in row.spans if span.type in entities)) for row in rows]
     start = time.perf_counter()
     findings: list[list[Finding]] = []
     for first in range(0, len(rows), _BATCH):
-        findings += detector.find([row.text for row in rows[first : first + _BATCH]])
+        findings += detector.find([row.text for row in rows[first : first + _BATCH]], entities)
     seconds = time.perf_counter() - start
     return report(rows, findings, len(rows) / seconds)
 
@@ -106,11 +121,14 @@ def report(rows: Sequence[Labelled], findings: Sequence[Sequence[Finding]], spee
     hit: Counter[str] = Counter()
     found: Counter[str] = Counter()
     right: Counter[str] = Counter()
-    any_hit = characters = covered = claimed = 0
+    judged = {span.type for row in rows for span in row.spans}
+    any_hit = characters = covered = claimed = right_characters = 0
     for row, of_row in zip(rows, findings, strict=True):
         everything, labelled = _characters(of_row), _characters(row.spans)
         characters += len(labelled)
-        claimed += len(everything)
+        of_judged = _characters(finding for finding in of_row if finding.type in judged)
+        claimed += len(of_judged)
+        right_characters += len(labelled & of_judged)
         covered += len(labelled & everything)
         types = {s.type for s in row.spans} | {f.type for f in of_row}
         found_of = {t: _characters(f for f in of_row if f.type == t) for t in types}
@@ -135,7 +153,7 @@ def report(rows: Sequence[Labelled], findings: Sequence[Sequence[Finding]], spee
         types=types_table,
         span_recall=_share(any_hit, gold.total()),
         char_recall=_share(covered, characters),
-        char_precision=_share(covered, claimed),
+        char_precision=_share(right_characters, claimed),
         documents_per_second=speed,
         documents=len(rows),
     )

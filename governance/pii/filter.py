@@ -3,6 +3,7 @@
     redact        <US_SSN>                 only the type stays
     mask          ***-**-****              letters and digits become stars
     pseudonymize  <PERSON_3fa2b1c4>        the same for the same person, in all documents and builds
+    surrogate     Novakbrelion Tamichoust  a value of the same type instead (`surrogates`), as consistent
     keep                                   the text stays
 
 Pseudonyms are HMAC-SHA256 over the normalised value with a key of the domain (RFC 2104): stable
@@ -18,13 +19,16 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 
 from governance.errors import ConfigError, DetectorError, did_you_mean
-from governance.pii import models
+from governance.pii import models, surrogates
 from governance.pii.detect import Detector, fingerprint, known_entities
 from governance.pii.entities import ALL_TYPES, NER_TYPES
 from governance.pii.spans import Finding
-from governance.policy import Operator, PiiRules
+from governance.pii.surrogates import surrogate
+from governance.policy import Operator, PiiFloors, PiiRules
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ class PiiFilter:
             return re.sub(r"[^\W_]", "*", value)
         if operator == "pseudonymize":
             return f"<{entity}_{pseudonym(self._key, entity, value)}>"
+        if operator == "surrogate":
+            return surrogate(self._key, entity, value) or f"<{entity}_{pseudonym(self._key, entity, value)}>"
         return f"<{entity}>"
 
 
@@ -118,14 +124,16 @@ def filter_fingerprint(rules: PiiRules, key: bytes) -> str:
         hashlib.sha256(b"key id\0" + key).hexdigest(),
         "1",
     ]
+    if any(rules.operator_for(entity) == "surrogate" for entity in ALL_TYPES):
+        parts += [hashlib.sha256(Path(surrogates.__file__).read_bytes()).hexdigest(), metadata.version("faker")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def check_rules(rules: PiiRules, *, where: str) -> None:
-    """Checks, before any data is read, that everything the rules name can be found.
+def check_rules(rules: PiiRules, *, where: str, floors: PiiFloors | None = None) -> None:
+    """Checks, before any data is read, that everything the rules and floors name can be found.
 
     Raises:
-        ConfigError: a rule names a type that no active detector finds.
+        ConfigError: a rule or floor names a type that no active detector finds, or a floor one that is kept.
         DetectorError: the spaCy model that the rules need is missing or not the verified one.
     """
     for entity in rules.rules:
@@ -134,5 +142,9 @@ def check_rules(rules: PiiRules, *, where: str) -> None:
             raise ConfigError(
                 f"no active detector finds {entity}{hint}", where=f"{where}.{entity}", fix=known_entities()
             )
+    for entity in floors.types if floors is not None else ():
+        if entity not in entities_to_find(rules):
+            problem = "is kept, so it needs no floor" if entity in ALL_TYPES else "is found by no active detector"
+            raise ConfigError(f"{entity} {problem}", where=f"{where}_floors.{entity}", fix=known_entities())
     if entities_to_find(rules) & NER_TYPES:
         models.verify(models.find_model())

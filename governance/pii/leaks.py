@@ -64,7 +64,7 @@ def leaked(texts: Sequence[str], known: Collection[bytes], key: bytes, *, detect
 def _points_at_somebody(entity: str, value: str) -> bool:
     if entity == "PERSON":
         return len(value.split()) > 1
-    return entity not in NER_TYPES and entity not in ("AGE", "ZIP_CODE")
+    return entity not in NER_TYPES and entity not in ("AGE", "TITLE", "ZIP_CODE")
 
 
 def _numeric_windows(text: str) -> Iterator[tuple[int, int]]:

@@ -1,8 +1,9 @@
 """Names, firms and towns that a small model misses: foreign ones, all capitals, all lower case.
 
-Two word lists decide. Given and family names of some sixty languages come with Faker, which is installed
-anyway; ordinary English words come with the spaCy model's lemmatizer. A word that is both ("Will", "Page")
-counts as a name only beside another name. Nothing here is certain, so scores are lower than the model's.
+Word lists decide. Given and family names of some sixty languages come with Faker, towns of the world with the area
+codes of phonenumbers, both installed anyway; ordinary English words come with the spaCy model's lemmatizer. A word
+that is both a name and an ordinary one ("Will", "Page") counts as a name only beside another name. Nothing here is
+certain, so scores are lower than the model's.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import importlib
 import pkgutil
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ _TOWN = re.compile(
 _AFTER_TOWN_WORD = frozenset(
     ("east", "west", "north", "south", "new", "lake", "port", "fort", "mount", "saint", "san", "santa")
 )
+_PLURALS = (("s", ""), ("es", ""), ("ies", "y"))
 _PARTICLES = frozenset(words.PARTICLES.split("|"))
 _PLACE_CUES = frozenset(("in", "from", "near", "to", "at"))
 
@@ -46,15 +48,20 @@ _MORE_OFTEN_NAMES = frozenset(
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Case-folded words: given names, family names, and ordinary English words that name nobody."""
+    """Case-folded: given names, family names, ordinary English words that name nobody, towns and countries."""
 
     given: frozenset[str]
     family: frozenset[str]
     ordinary: frozenset[str]
+    places: frozenset[str]
 
     def is_ordinary(self, word: str) -> bool:
         """Whether a word is an ordinary one and no name at all."""
-        return word in self.ordinary and word not in self.given and word not in self.family
+        if word in self.given or word in self.family:
+            return False
+        return word in self.ordinary or any(
+            word.endswith(end) and word[: -len(end)] + y in self.ordinary for end, y in _PLURALS
+        )
 
     def is_given(self, word: str) -> bool:
         return word in self.given and word not in self.ordinary
@@ -64,6 +71,19 @@ class Lexicon:
 
     def is_name(self, word: str) -> bool:
         return self.is_given(word) or self.is_family(word)
+
+    def is_place(self, name: str) -> bool:
+        """Whether a name, of one word or more, is a town or country and no ordinary word."""
+        return name in self.places and name not in self.ordinary
+
+    def is_full_name(self, parts: Sequence[str]) -> bool:
+        """Whether two words or more are a person's: one of them is known as a name, none as anything else."""
+        long = [part for part in parts if len(part) > 1 and part not in _PARTICLES]
+        if len(long) < 2 or not (words.FIRM_WORDS | _AFTER_TOWN_WORD).isdisjoint(long):
+            return False
+        known = [part in self.given or part in self.family for part in long]
+        others = [part for part, name in zip(long, known, strict=True) if not name]
+        return any(map(self.is_name, long)) and not any(part in self.ordinary for part in others)
 
 
 @functools.lru_cache(maxsize=2)
@@ -81,7 +101,18 @@ def load_lexicon(model: Path) -> Lexicon:
     from spacy.lang.en.stop_words import STOP_WORDS
 
     ordinary = nouns | others | STOP_WORDS | words.NOT_NAMES | {name.casefold() for name in words.STATES.values()}
-    return Lexicon(frozenset(given), frozenset(family), frozenset(ordinary))
+    return Lexicon(frozenset(given), frozenset(family), frozenset(ordinary), frozenset(_places()))
+
+
+def _places() -> Iterator[str]:
+    """Towns and regions that have an area code, and countries."""
+    from faker.providers.address.en import Provider
+    from phonenumbers.geodata import GEOCODE_DATA
+
+    areas = {area["en"] for area in GEOCODE_DATA.values() if "en" in area}
+    parts = (part.strip().casefold() for area in areas for part in re.split(r"[,/;()]| - | and ", area))
+    yield from (part for part in parts if len(part) > 3)
+    yield from (country.casefold() for country in (*Provider.countries, *words.COUNTRIES))
 
 
 def _faker_names() -> tuple[set[str], set[str], set[str]]:
@@ -116,7 +147,7 @@ def _spellings(name: str) -> Iterator[str]:
             yield "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Token:
     start: int
     end: int
@@ -128,9 +159,15 @@ class _Token:
 def find_names(text: str, lexicon: Lexicon) -> Iterator[tuple[str, int, int, float]]:
     """Yields (type, start, end, score) of people, firms and towns in a text."""
     loud = sum(map(str.isupper, text)) > 0.7 * (sum(map(str.isalpha, text)) or 1)
+    quiet = not any(map(str.isupper, text))
     tokens = [_token(match) for match in _WORD.finditer(text)]
+    if quiet:
+        tokens = list(_as_if_capital(tokens, lexicon))
     position = 0
     while position < len(tokens):
+        if _begins_nothing(tokens[position], lexicon):
+            position += 1
+            continue
         length = 1
         for result in _at(text, tokens, position, lexicon, loud):
             yield result
@@ -138,12 +175,33 @@ def find_names(text: str, lexicon: Lexicon) -> Iterator[tuple[str, int, int, flo
         position += length
 
 
+def _as_if_capital(tokens: Iterable[_Token], lexicon: Lexicon) -> Iterator[_Token]:
+    """Of a text without capitals, "hey ilona": a given name begins a name, unknown words behind it go on."""
+    inside = False
+    for token in tokens:
+        first = lexicon.is_given(token.key) and len(token.key) > 3
+        more = inside and (lexicon.is_name(token.key) or len(token.key) == 1)
+        inside = first or more or inside and token.key in _PARTICLES
+        yield replace(token, capital=first or more)
+
+
+def _begins_nothing(token: _Token, lexicon: Lexicon) -> bool:
+    """What `_at` says of most words, told without a look at their neighbours."""
+    return not token.capital and token.key in lexicon.ordinary and token.key not in _AFTER_TOWN_WORD
+
+
 def _token(match: re.Match[str]) -> _Token:
-    text = match.group()
-    end = match.end()
-    if text.endswith(("'s", "\u2019s", "'S", "\u2019S")):
-        text, end = text[:-2], end - 2
-    return _Token(match.start(), end, text, text.casefold(), text[0].isupper())
+    text, key, capital = _known_word(match.group())
+    start = match.start()
+    return _Token(start, start + len(text), text, key, capital)
+
+
+@functools.lru_cache(maxsize=50_000)
+def _known_word(word: str) -> tuple[str, str, bool]:
+    """A word without its possessive ending, as it is looked up, and whether it has a capital."""
+    if word.endswith(("'s", "\u2019s", "'S", "\u2019S")):
+        word = word[:-2]
+    return word, word.casefold(), word[0].isupper()
 
 
 def _at(
@@ -153,8 +211,13 @@ def _at(
     token = tokens[position]
     acronym = len(token.text) > 1 and token.text.isupper() and not loud
     end = _person(text, tokens, position, lexicon)
-    if end > position + 1:
+    place = _place(text, tokens, position, lexicon)
+    if place > position + 1 and place >= end:
+        yield "LOCATION", token.start, tokens[place - 1].end, 0.6
+    elif end > position + 1:
         yield "PERSON", token.start, tokens[end - 1].end, 0.6
+    elif place and (not end or _after_cue(text, tokens, position)) and not acronym:
+        yield "LOCATION", token.start, token.end, 0.5
     elif town := _town(text, tokens, position, lexicon):
         yield "LOCATION", token.start, tokens[town - 1].end, 0.5
     elif not token.capital or acronym and len(token.text) < 6:
@@ -215,6 +278,17 @@ def _extent(tokens: list[_Token], position: int, end: int, lexicon: Lexicon) -> 
     return end
 
 
+def _place(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) -> int:
+    """Index after the longest known place, of up to four words, that begins at a token; 0 for none."""
+    start = tokens[position].start
+    if not tokens[position].capital:
+        return 0
+    for end in range(min(len(tokens), position + 4), position, -1):
+        if lexicon.is_place(text[start : tokens[end - 1].end].casefold()):
+            return end
+    return 0
+
+
 def _town(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) -> int:
     """Index after a town that begins at a token, told by its form ("Port Adrian", "Codyside"); 0 for none."""
     token = tokens[position]
@@ -233,6 +307,12 @@ def _is_town(token: _Token, lexicon: Lexicon) -> bool:
     strict = not token.key.endswith(("ton", "land", "ham", "port", "view", "side"))
     stem = re.sub(r"(?:ton|land|ham|port|view|side)$", "", token.key)
     return token.capital or strict or lexicon.is_name(stem)
+
+
+def has_town_form(name: str, lexicon: Lexicon) -> bool:
+    """Whether a name is formed as a town's: "Port Adrian", "Codyside"."""
+    tokens = [_token(match) for match in _WORD.finditer(name)]
+    return 0 < len(tokens) < 3 and _town(name, tokens, 0, lexicon) == len(tokens)
 
 
 def _after_cue(text: str, tokens: list[_Token], position: int) -> bool:

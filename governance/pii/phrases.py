@@ -1,6 +1,6 @@
 """What stands in a text as a unit: findings of the filter's detector, entities, noun phrases.
 
-The recognizer runs once for both the detector and the entities, the parser afterwards on what it has read.
+The parser reads what the recognizer has read.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,30 +42,29 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Reader(Detector):
+class Reader:
     """Make one with `Reader.load`."""
 
-    # `Detector` itself knows nothing of phrases: its code is part of the identity of filtered text.
+    _detector: Detector
+    _recognizer: Any
     _parser: Any
-    _seen: list[tuple[Places, Places]] = field(default_factory=list)
 
     @classmethod
     def load(cls) -> Reader:
-        """Loads detector and parser.
+        """Loads detector, recognizer and parser.
 
         Raises:
             DetectorError: the spaCy model is missing or not the verified one.
         """
-        detector = Detector.create()
-        return cls(**vars(detector), _parser=models.load_parser(models.find_model()))
+        info = models.find_model()
+        recognizer, _ = models.load(info)
+        return cls(Detector.create(), recognizer, models.load_parser(info))
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """The units of each text; they depend on that text alone."""
-        once = replace(self, _seen=[])
-        findings = once.find(texts)
-        seen = iter(once._seen)
+        seen = self._seen([text[start:end] for text in texts for start, end in split(text, PIECE)])
         readings = []
-        for text, found in zip(texts, findings, strict=True):
+        for text, found in zip(texts, self._detector.find(texts), strict=True):
             entities: Places = []
             phrases: Places = []
             for start, _ in split(text, PIECE):
@@ -75,14 +74,13 @@ class Reader(Detector):
             readings.append(Reading(placeholders, [(one.start, one.end) for one in found], entities, phrases))
         return readings
 
-    def _documents(self, pieces: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """As those of the detector; the parser reads them, too."""
-        nlp: Any = self._nlp
-        with nlp.memory_zone():  # also for the parser's last batch
-            read = nlp.pipe(((piece, piece) for piece in pieces), as_tuples=True, batch_size=_BATCH)
-            for doc, piece in self._parser.pipe(read, as_tuples=True, batch_size=_BATCH):
-                self._seen.append((_places(doc.ents), _places(doc.noun_chunks)))
-                yield piece, doc
+    def _seen(self, pieces: Sequence[str]) -> Iterator[tuple[Places, Places]]:
+        """Entities and noun phrases of each piece."""
+        results = []
+        with self._recognizer.memory_zone():  # also for the parser's last batch
+            for doc in self._parser.pipe(self._recognizer.pipe(pieces, batch_size=_BATCH), batch_size=_BATCH):
+                results.append((_places(doc.ents), _places(doc.noun_chunks)))
+        return iter(results)
 
 
 def _places(parts: Iterable[Any]) -> Places:

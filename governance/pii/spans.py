@@ -10,14 +10,61 @@ from dataclasses import dataclass
 
 from governance.pii import vocabulary
 from governance.pii.entities import ALL_TYPES, NER_TYPES, RANK
-from governance.pii.names import Lexicon
+from governance.pii.names import Lexicon, has_town_form
 
 #: What a filter has written earlier: <PERSON_3fa2b1c4>, <US_SSN>.
 TAG = re.compile(rf"<(?:{'|'.join(sorted(ALL_TYPES))})(?:_[0-9a-f]{{8}})?>")
 
-_BEFORE_NAME = re.compile(r"[\W_]*(?:(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Dear|Hello|Hi|Thanks|Client)\b[.,]?\s*)*")
+_BEFORE_NAME = re.compile(
+    r"[\W_]*(?:(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Dear|Hello|Hi|Thanks|Client|Surname|Patient|Pt|Customer|Mtg|Re|Attn|v"
+    r"|vs)\b[.,]?\s*)*"
+)
 _DATE_SHAPE = re.compile(vocabulary.DATE_SHAPE, re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]*")
+_LINE = re.compile(r"[^\n]+")
+_PART = re.compile(r"(?:(?! vs?\. |: )[^\n|/;\t])+")
+_JOINT = re.compile(r", | and | from | on | at | as ")
+_STATES = f"{'|'.join(vocabulary.STATES)}|(?i:{'|'.join(vocabulary.STATES.values())})"
+_STATE_CODES = frozenset({*vocabulary.STATES, "AA", "AE", "AP", "NZ", "D.C"})
+_STATE_AFTER = re.compile(rf", (?:{_STATES})$")
+_STATE = re.compile(rf" (?:{_STATES})$")
+_ZIP_AFTER = re.compile(r",?\s+\d{5}")
+_NAMED = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP"})
+_MORE_OF_NAME = re.compile(rf"(?:[ \u00a0](?:{vocabulary.PARTICLES})){{0,2}}[ \u00a0](?P<last>{vocabulary.NAME_WORD})")
+_PLACE_BEFORE = re.compile(
+    r"\b(?:in|near|into|around|outside|across|visit|[Cc]ity|[Tt]own|[Cc]ountry|(?:old|is|are|was|were|people|someone"
+    r"|student"
+    r"|man|woman|arrived|back|home) from|(?:mov|travel|fl[iye]|back|sent|shipp|driv)\w* to):? $"
+)
+_TRAVEL_BEFORE = re.compile(
+    r"\b(?:(?:moved|move|moving|travel|travels|traveled|travelled|flight|fly|flew|drive|trip|train|bus|return(?:ed)?)"
+    r" (?:to|from)"
+    r"|place of birth|order sent to|(?:born|lives?|lived|living|arrived?|stay(?:ed|ing)?|based|offices?|office|raised"
+    r"|grew up|are you|im|i'm|I'm) in|years old, from) $"
+)
+_PERSON_BEFORE = re.compile(
+    r"\b(?:belongs to|spoke (?:to|with)|talk(?:ed|ing)? (?:to|with)|[Tt]ell|told|ask|asked|met|met with|with|[Nn]amed"
+    r"|called"
+    r"|brought in by|written by|signed by|married(?: to)?|[Hh]ey|[Hh]ey its|[Yy]o|[Tt]hx|[Tt]hanks|lol|omg|[Dd]ear"
+    r"|name is"
+    r"|[Hh]ello|[Hh]i|[Ss]pouse|wife|husband|son|daughter|brother|sister|mother|father|[Cc]lient|[Cc]ustomer|[Pp]atient"
+    r"|Mr\.?|Mrs\.?|Ms\.?|Dr\.?|[Aa]s|that|[Aa]ccording to|[Tt]hank you),? $"
+)
+_PERSON_AFTER = re.compile(
+    r" (?:said|says|wrote|writes|asked|asks|called|told|thinks|replied|lives|lived|moved|works|married|turned|was born"
+    r"|remembers|knows|died|arrived|joined|resigned|v\. )|['\u2019]s (?:wife|husband|son|parents|mother|father"
+    r"|account|number)"
+)
+_EPONYM = re.compile(vocabulary.EPONYM)
+_MEDICAL = re.compile(vocabulary.MEDICAL_ENDING)
+_SPEAKER_BEFORE = re.compile(r"(?:^|\n|\] ?)[ >-]*$")
+_SPEAKER_AFTER = re.compile(r" ?:(?!\d)")
+_AGE_AFTER_NAME = re.compile(r"(?:, | \()(\d{1,3})(?=[,);.\n]|$)")
+_AGE_IN_TABLE = re.compile(r" ?[|;\t,] ?(\d{1,3})(?= ?[|;\t,])")
+_AGE_WORD = re.compile(r"\bage\b", re.IGNORECASE)
+_TOWN_AFTER_STREET = re.compile(
+    rf"(?:, ?|[ ]?\n[ ]*)({vocabulary.NAME_WORD}(?:[ -]{vocabulary.NAME_WORD}){{0,2}})(?=[.,;?!)]|[ ]?\n|$)"
+)
 
 
 @dataclass(frozen=True)
@@ -36,10 +83,95 @@ def cleaned(text: str, findings: Iterable[Finding], lexicon: Lexicon | None) -> 
         if finding.type not in NER_TYPES:
             yield finding
             continue
-        for line in re.finditer(r"[^\n]+", text[finding.start : finding.end]):
-            start, end = _trimmed(text, finding.start + line.start(), finding.start + line.end())
-            if end > start and _is_plausible(text, start, end, finding.type, lexicon):
-                yield Finding(start, end, finding.type, finding.score)
+        for start, end in _divided(text, finding, lexicon):
+            start, end = _trimmed(text, start, end)
+            entity = _typed(text, start, end, finding.type, lexicon)
+            if entity == "PERSON":
+                end = _completed(text, start, end, lexicon)
+            if end > start and _is_plausible(text, start, end, entity, lexicon):
+                yield Finding(start, end, entity, finding.score)
+
+
+def _divided(text: str, finding: Finding, lexicon: Lexicon | None) -> Iterator[tuple[int, int]]:
+    """Parts of what was found as one: lines; for names also cells, speakers, and what follows a person's full name."""
+    pattern = _PART if finding.type in _NAMED else _LINE
+    for match in pattern.finditer(text, finding.start, finding.end):
+        start, end = match.span()
+        while (comma := _JOINT.search(text, start, end)) is not None:
+            first = [word.group().casefold() for word in _WORD.finditer(text, start, comma.start())]
+            rest = [word.group().casefold() for word in _WORD.finditer(text, comma.end(), end)]
+            person = finding.type == "ORGANIZATION" and _are_a_person(first, rest, lexicon)
+            if (
+                not person
+                and not (finding.type == "PERSON" and _are_ordinary(rest, lexicon))
+                and comma[0] in (", ", " and ")
+            ):
+                break
+            yield start, comma.start()
+            start = comma.end()
+        yield start, end
+
+
+def _are_a_person(words: list[str], behind: list[str], lexicon: Lexicon | None) -> bool:
+    """Whether words are a full name, or a given name in front of a firm: "Brittany and Norbert, Oakhurst Partners"."""
+    if lexicon is None or not words:
+        return False
+    firm = bool(behind) and behind[-1] in vocabulary.FIRM_WORDS
+    return lexicon.is_full_name(words) or firm and len(words) == 1 and lexicon.is_given(words[0])
+
+
+def _typed(text: str, start: int, end: int, entity: str, lexicon: Lexicon | None) -> str:
+    """A small model mixes up people, places, firms and peoples: known names and the words around decide."""
+    value = text[start:end].casefold()
+    words = [word.group() for word in _WORD.finditer(value)]
+    if lexicon is None or entity not in _NAMED or not words or any(map(str.isdigit, value)):
+        return entity
+    if "&" in value or words[-1] in vocabulary.FIRM_WORDS and len(words) > 1:
+        return "ORGANIZATION"
+    if _STATE_AFTER.search(text[start:end]) or _STATE.search(text[start:end]) and _ZIP_AFTER.match(text, end):
+        return "LOCATION"
+    return _by_context(text, start, end, entity, words, lexicon)
+
+
+def _by_context(text: str, start: int, end: int, entity: str, words: list[str], lexicon: Lexicon) -> str:
+    """The type that the lists and the words before and behind give."""
+    value = text[start:end].casefold()
+    place, name = lexicon.is_place(value), all(map(lexicon.is_name, words))
+    before, after = text[max(0, start - 24) : start], text[end : end + 12]
+    if not name and has_town_form(text[start:end], lexicon) and not _PERSON_BEFORE.search(before):
+        return "LOCATION"
+    if lexicon.is_full_name(words) and not place:
+        return "PERSON"
+    if _SPEAKER_BEFORE.search(before) and _SPEAKER_AFTER.match(after) and len(words) == 1 and not place:
+        return "PERSON"
+    if entity == "ORGANIZATION" and any(word in vocabulary.FIRM_WORDS for word in words):
+        return entity
+    if _PERSON_BEFORE.search(before) or _PERSON_AFTER.match(after) and not _PLACE_BEFORE.search(before):
+        return "LOCATION" if place and not name else "PERSON"
+    if place and entity != "LOCATION" and (not name or _PLACE_BEFORE.search(before)):
+        return "LOCATION" if entity != "NRP" else entity
+    if entity in ("PERSON", "ORGANIZATION") and not name and len(words) < 3 and _TRAVEL_BEFORE.search(before):
+        return "LOCATION"
+    if entity == "PERSON":
+        return "LOCATION" if _PLACE_BEFORE.search(before) and not name and len(words) < 3 else entity
+    if len(words) == 1 and lexicon.is_given(words[0]) and not place and not _PLACE_BEFORE.search(before):
+        return "PERSON"
+    return entity
+
+
+def _completed(text: str, start: int, end: int, lexicon: Lexicon | None) -> int:
+    """End of a person's name that goes on: capitalised words that name nothing else, particles between them."""
+    for _ in range(3):
+        match = _MORE_OF_NAME.match(text, end)
+        if match is None or text[start:end].isupper() != match["last"].isupper():
+            break
+        word = match["last"].casefold().removesuffix("'s").removesuffix("\u2019s")
+        if word in vocabulary.NOT_NAMES or word in vocabulary.FIRM_WORDS or word in vocabulary.NO_ENTITY:
+            break
+        if lexicon is not None and (word in lexicon.ordinary or lexicon.is_place(word)) and not lexicon.is_name(word):
+            break
+        end = match.end() - (len(match["last"]) - len(word))
+    return end
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -69,11 +201,41 @@ def _is_plausible(text: str, start: int, end: int, entity: str, lexicon: Lexicon
         and _are_ordinary(words, lexicon)
     ):
         return False
+    if entity != "ORGANIZATION" and _is_term(text, start, end, words, lexicon):
+        return False
     if entity != "PERSON":
         return True
     if any(map(str.isdigit, value)) or all(word in vocabulary.NOT_NAMES for word in words):
         return False
     return not _are_ordinary(words, lexicon)
+
+
+def _is_term(text: str, start: int, end: int, words: list[str], lexicon: Lexicon | None) -> bool:
+    """Whether a word that no list knows as a name is a term: an eponym, an abbreviation, a word in lower case."""
+    value = text[start:end]
+    if _PERSON_BEFORE.search(text[max(0, start - 24) : start]) or lexicon is None:
+        return False
+    known = any(map(lexicon.is_name, words)) or lexicon.is_place(value.casefold()) or value in _STATE_CODES
+    if not known and value.islower() and not text.islower():
+        return True
+    if not known and len(words) == 1 and len(value) < 6 and sum(map(str.isupper, value)) > 1:
+        around = text[max(0, start - 40) : end + 40]
+        return not around.isupper() or len(value) < 3 and "." not in value
+    if not known and any(_MEDICAL.search(word) for word in words):
+        return True
+    if lexicon.is_full_name(words) and not _EPONYM.search(value):
+        return False
+    return _EPONYM.search(value) is not None or len(words) < 3 and _is_eponym(text, value)
+
+
+def _is_eponym(text: str, value: str) -> bool:
+    """Whether a disease or the like is called after this name somewhere in the text."""
+    position = text.find(value)
+    while position >= 0:
+        if _EPONYM.match(text, position + len(value)):
+            return True
+        position = text.find(value, position + 1)
+    return False
 
 
 def _are_ordinary(words: Iterable[str], lexicon: Lexicon | None) -> bool:
@@ -99,6 +261,22 @@ def propagated(text: str, findings: list[Finding], lexicon: Lexicon | None) -> l
     return findings + [
         Finding(start, end, "PERSON", 0.5) for start, end in _mentions(text, by_word) if text[start].isupper()
     ]
+
+
+def with_neighbours(text: str, findings: list[Finding]) -> list[Finding]:
+    """Adds what its place says: the age behind a name ("Ann Oaks (45)", "Ann Oaks, 45,"), the town behind a street."""
+    table = _AGE_WORD.search(text) is not None
+    added = []
+    for finding in findings:
+        if finding.type == "PERSON":
+            match = _AGE_AFTER_NAME.match(text, finding.end) or table and _AGE_IN_TABLE.match(text, finding.end) or None
+            if match is not None and int(match[1]) < 120:
+                added.append(Finding(*match.span(1), "AGE", 0.5))
+        elif finding.type == "STREET_ADDRESS":
+            match = _TOWN_AFTER_STREET.match(text, finding.end)
+            if match is not None and match[1].casefold() not in vocabulary.NOT_NAMES:
+                added.append(Finding(*match.span(1), "LOCATION", 0.9))
+    return findings + added
 
 
 def _parts(name: str, lexicon: Lexicon | None) -> list[str]:

@@ -52,12 +52,72 @@ NAME_WORD = rf"{_CAPITAL}[\w\u2019'-]+"
 NAME = rf"(?:(?:{PARTICLES})[ ])*{NAME_WORD}(?:[ \u00a0]+(?:{NAME_WORD}|{_CAPITAL}\.|{PARTICLES}(?=[ ]))){{0,3}}"
 UPPER_WORD = rf"{_CAPITAL}(?:{_CAPITAL}|[\u2019'-])+"
 
+#: Before a person's name; the first ones are the type TITLE, too.
+HONORIFICS = "Mr|Mrs|Ms|Miss|Mx|Mister|Dr|Prof|Professor|Doctor|Sir|Madam|Mme|Mlle|Herr|Frau|Rev|Reverend"
+TITLES = rf"{HONORIFICS}|Judge|Captain|Capt|Lady|Lord|Dame|Sgt|Señora?"
+
+#: Parts of street addresses of other countries: words that end in "street", stand before or after a street's name.
+STREET_ENDINGS = (
+    "stra(?:ß|ss)e|str\\.|weg|platz|allee|gasse|damm|ufer|steig|straat|laan|plein|gracht|kade|dreef|singel|gatan|gata"
+    "|gaten|vägen|vegen|veien|vej|gade|stræde|allé|katu|ntie|kuja|polku|gränd|stigen|bakken|torget|esplanaden|"
+    "väylä|raitti|rinne|kaari"
+)
+STREET_PREFIXES = (
+    "Calle|C/|C\\.|Avenida|Avda\\.?|Av\\.|Plaza|Paseo|Camino|Carretera|Ronda|Travesía|Urbanización|Cuesta|Glorieta"
+    "|Rambla"
+    "|Pasaje|Callejón|Alameda|Acceso|Cañada|Vial|Privada|Cerrada|Calzada|Periférico|Prolongación|Andador|Boulevard"
+    "|Via|Viale|Piazza|Piazzale|Corso|Vicolo|Largo|Strada|Borgo|Contrada|Rotonda|Canale|Stretto|Incrocio"
+    "|Rua|Travessa|Praça|Rodovia|Estrada|Ladeira|Viela|Vila|Jardim|Chácara|Quadra"
+    "|[Rr]ue|Bd\\.?|Chemin|Quai|Place|Allée|Impasse|Str\\.|Bulevardul|B-dul|Aleea|Calea|Intrarea|Șoseaua"
+    "|Ulica|[Uu]l\\.|[Aa]l\\.|[Pp]l\\.|[Oo]s\\.|Aleja|Plac|Trg|Cesta|Put|Jalan|Jl\\.?|Gang|Náměstí|Nám\\."
+    "|Am|Im|Zum|Zur|An der|Auf d(?:er|em)|Unter den|Norra|Södra|Östra|Västra|Stora|Nedre|Øvre|Nørre|Vester|Øster"
+)
+STREET_WORDS_AFTER = (
+    "utca|út|u\\.|tér|körút|krt\\.|sétány|köz|sor|útja|fasor|tere|park|ulice|ulica|ul\\.|Gasse|Stra(?:ß|ss)e|Str\\."
+    "|Weg|Platz|Allee|Ring|Damm|Ufer|Chaussee|Gade|Vej|Gate|Vei|Cad\\.|Caddesi|Cd\\.|Sok\\.|Sokak|Sokağı|Sk\\.|Bulvarı"
+)
+#: Words of a street's name behind the first: capitalised ones and short ones ("de la", "na", "i").
+STREET_WORD = rf"(?:{NAME_WORD}|[a-z]{{1,3}}|{_CAPITAL}\.)"
+#: A house number: "12", "12a", "24/3", "61."
+HOUSE = r"\d{1,4}(?!\d)(?:[ ]?[A-Za-z]\b)?(?:[-/]\d{1,4}[a-z]?)?"
+#: Words with a number behind them that are no streets: "Section 12", "December 31".
+NUMBERED = frozenset(
+    split(
+        """section sections form title chapter part page schedule line paragraph subparagraph appendix figure
+    table room
+    flight gate level version article step grade age phase type stage case number no. nr day week month year january
+    february march april may june july august september october november december jan feb mar apr jun jul aug sep sept
+    oct nov dec notice publication pub. pub order invoice ticket account item question rule act law code clause exhibit
+    box suite apt unit floor call tel phone fax vol volume issue model class group chromosome track platform terminal
+    monday tuesday wednesday thursday friday saturday sunday spring summer autumn fall winter about around over under
+    iban swift bic than exactly only nearly almost usd eur us$ least most"""
+    )
+)
+#: A postal code of some country that stands beside a town: "62704-1234", "711 81", "15-206", "8409 SS", "H-3207".
+POSTAL_CODE = r"(?:[A-Z]{1,2}-)?(?:\d{5}-\d{3,4}|\d{3} \d{2}|\d{2}-\d{3}|\d{4}-\d{3}|\d{4} ?[A-Z]{2}|\d{4,6})(?![\w-])"
+#: Postal codes that need nothing beside them: British and Canadian ones.
+LETTERED_CODE = (
+    r"(?:[A-PR-UWYZ][A-HK-Y]?\d[\dA-HJKMNPR-Y]? \d[ABD-HJLNP-UW-Z]{2}|[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d)(?![\w-])"
+)
+#: Length of an account number by country (the IBAN registry of ISO 13616).
+IBAN_LENGTHS = {
+    country: length
+    for length, countries in {
+        15: "NO", 16: "BE", 18: "DK FI FO GL NL SD", 19: "MK SI", 20: "AT BA EE KZ LT LU MN XK", 21: "CH CR HR LI LV",
+        22: "BG BH DE GB GE IE ME RS VA", 23: "AE GI IL IQ OM SO TL", 24: "AD CZ ES MD PK RO SA SE SK TN VG",
+        25: "LY PT ST", 26: "IS TR", 27: "BI DJ FR GR IT MC MR SM", 28: "AL AZ BY CY DO GT HU LB NI PL SV",
+        29: "BR EG PS QA UA", 30: "JO KW MU YE", 31: "MT SC", 32: "LC", 33: "RU",
+    }.items()
+    for country in countries.split()
+}  # fmt: skip
+
 CLOSINGS = (
     "[Ss]incerely|[Rr]egards|[Tt]ruly|[Tt]hanks|"
     "[Tt]hank you|[Yy]ours|[Ff]aithfully|[Bb]est|[Cc]heers|[Ww]ishes|[Rr]espectfully"
 )
 RELATIVES = (
-    "wife|husband|spouse|son|daughter|child|children|brother|sister|mother|father|aunt|uncle|niece|nephew|cousin|partner"
+    "wife|husband|spouse|son|daughter|child|children|brother|sister|mother|father|aunt|uncle|niece|nephew|cousin"
+    "|partner"
     "|colleague|dependents?|grandson|granddaughter|grandmother|grandfather|stepson|stepdaughter|neighbou?r|friend|boss"
 )
 
@@ -74,21 +134,49 @@ DATE = (
 #: What makes a model's DATE_TIME a date or a time of day: no durations, no bare years, no "taxable year".
 DATE_SHAPE = (
     rf"\d[/.-]\d{{1,2}}[/.-]\d|\b{_MONTH}|\b\d{{1,2}}:\d{{2}}|\b\d{{1,2}} ?[ap]\.?m\b"
-    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+    r"|\b(?:noon|midnight)\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 )
 
 #: Words at the end of a firm's name.
 FIRM = (
-    r"Incorporated|Inc|LLC|L\.L\.C|Ltd|Limited|Corporation|Corp|Company|PLC|LLP|GmbH|Group|Holdings|Associates|Partners"
+    r"Incorporated|Inc|LLC|L\.L\.C|Ltd|Limited|Corporation|Corp|Company|PLC|LLP|LP|GmbH|Group|Holdings|Associates"
+    r"|Partners"
+    r"|AG|KG|OHG|UG|SARL|SAS|SASU|S\.A\.R\.L|S\.A\.S|S\.A\.U|S\.A|SA|S\.L\.L|S\.L\.U|S\.L|S\.Coop|S\.Com|SCP|SpA"
+    r"|S\.p\.A|SPA|Srl"
+    r"|SRL|s\.r\.o|a\.s|z o\.o|Sp\. z o\.o|s\.c|Sp\.j|Kft|Zrt|Nyrt|Kht|Kkt|Bt|AB|HB|AS|ASA|A/S|ApS|I/S|K/S|BA|DA|Oy"
+    r"|Oyj|Ky|Tmi"
+    r"|N\.V|NV|B\.V|BV|Ltda|Lda|e\.V|e\.G|mbH|Pty|d\.o\.o|d\.d|A\.Ş|Şti|Grubu|Grup|S\.A\. de C\.V|S\.C|A\.C|e Hijos|y"
+    r" Asociados"
+    r"|Financial|Energy|Logistics|Systems|Software|Telecom|Airways|Airlines|Insurance|Foods|Health|Media|Solutions"
+    r"|Pharma"
+    r"|Pharmaceuticals|Publishing House|Traders|Motors|Electronics|Ventures|Consulting|Networks|Labs|Laboratories"
+    r"|School"
+    r"|School District|Railways|Bakery|Brewery|Restaurant|Hotel|Church|Council|Museum|Orchestra|Airport|Store|Stores"
     r"|Bank|Savings|Credit Union|University|College|Hospital|Clinic|Foundation|Institute|Industries|Technologies"
     r"|and Sons|& Sons|Advisers|Advisors|Bureau|Agency"
+)
+
+#: The same as single words, which are never part of a person's name.
+FIRM_WORDS = frozenset(word.casefold() for part in FIRM.split("|") for word in part.replace("\\", "").split()) - {
+    "sons", "and", "z", "y", "de", "e", "c.v", "health", "ag", "da", "as", "ba", "bt", "sa",
+}  # fmt: skip
+
+#: Names of countries that Faker's list has in another form.
+COUNTRIES = """United Kingdom|UK|USA|U.S.A.|UAE|England|Scotland|Wales|Northern Ireland|Great Britain|Holland
+Netherlands|Vietnam
+South Korea|North Korea|Laos|Tanzania|Iran|Syria|Russia|Venezuela|Bolivia|Moldova|Macedonia|North Macedonia|Czechia
+Czech Republic|Slovakia|Ivory Coast|Cape Verde|Myanmar|Burma|Brunei|Palestine|Kosovo|Taiwan|Hong Kong|Macau|Swaziland
+Eswatini|Micronesia|United States|United States of America|Europe|Asia|Africa|South America""".replace("\n", "|").split(
+    "|"
 )
 
 #: Forms that the model takes for firms or people: kinds of numbers, not their holders.
 NO_ENTITY = frozenset(
     split(
         """ssn itin ein tin iban pin aba dob ip url id po box swift bic cvv atm agi irs ira pdf faq api sms otp e-mail
-    email credit premiums premium notice address code act state title irc"""
+    email credit premiums premium notice address code act state title irc phone profile date tel age customer
+    care social
+    security taxpayer schedule dependents dependent no number apt piso depto edif dob sc s.c ap nr"""
     )
 )
 
@@ -97,7 +185,8 @@ TOP_DOMAINS = "com|org|net|edu|gov|mil|info|biz|io|co|us|uk|ca|de|fr|eu|au|in|nl
 #: Words after a cue for a name, or that the model takes for one, that name nobody.
 NOT_NAMES = frozenset(
     split(
-        """a all am an and any april are at august authority bank best by call client clients code colleague colleagues
+        """a all am an and any april are at august authority bank best by call client clients code colleague
+    colleagues
     commissioner congress court customer customers december dear department for friday from hello hi i if in internal
     is it january july june madam manager march may me member monday mr mrs ms my no november october of office
     officer on or our please re regards revenue saturday secretary section september service sir sirs state sunday
@@ -105,6 +194,24 @@ NOT_NAMES = frozenset(
     whom yes you your form line part schedule title subtitle chapter act irs ira sole everyone both neither here
     today tomorrow yesterday question answer note notice letter adviser advisers advisor enrolled partner services
     mx ssn itin ein iban pin id atm social security number accounting accountant support agent team help desk
-    llc inc preparer senior reference tell gifts coins"""
+    llc inc preparer senior reference tell gifts coins good can date mtg w re omg lol thx yo p.s ps born by with via pt
+    dependents dependent profile phone witness guest applicant beneficiary holder gentlemen ladies everybody
+    nobody somebody surname"""
     )
+)
+
+#: Words behind an eponym, and endings of medical terms: "Parkinson's disease", "splenomegaly" name nobody.
+EPONYM = (
+    r"(?:['\u2019]?s)?(?: (?:type|muscular|cell|body|bodies))? (?:syndromes?|diseases?|disorders?|anomal(?:y|ies)"
+    r"|malformations?"
+    r"|palsy|signs?|tests?|genes?|proteins?|tumou?rs?|lymphomas?|atrophy|ataxia|dystrophy|cells?|paralysis|fever"
+    r"|virus|procedure"
+    r"|reflex|phenomenon|lesions?|contracture|thyroiditis|encephalopathy|dementia|chorea|stain|bodies|scale|score"
+    r"|index)\b"
+)
+MEDICAL_ENDING = (
+    r"(?:itis|osis|[ae]emia|emia|opathy|opathia|algia|plasia|trophy|trophic|megaly|cephaly|uria|plegia|penia|phobia"
+    r"|ectomy|kinesia"
+    r"|esthesia|tonia|tonus|poiesis|gravis|lysis|dactyly|genesis|genic|rrhea|rrhagia|philia|toxin|mycin|cillin|azole"
+    r"|statin|olol|prazole|amine|idine|itine|sone|omas?|ketones?|chondria|plastic|pathic)s?$"
 )

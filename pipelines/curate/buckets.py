@@ -7,6 +7,7 @@ number of processes, and records that come or go elsewhere change nothing about 
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -48,21 +49,27 @@ def bucket_path(folder: Path, bucket: int, suffix: str) -> Path:
 
 
 def read_bucket(folder: Path, bucket: int, columns: list[str] | None = None) -> Any:
-    """A bucket's Arrow file as a pyarrow Table."""
+    """A bucket's Arrow stream as a pyarrow Table. The file is mapped: what is not looked at is not read."""
     import pyarrow as pa
 
-    with pa.OSFile(str(bucket_path(folder, bucket, "arrow")), "rb") as file:
-        table = pa.ipc.open_file(file).read_all()
+    with pa.memory_map(str(bucket_path(folder, bucket, "arrow"))) as file:
+        table = pa.ipc.open_stream(file).read_all()
     return table if columns is None else table.select(columns)
 
 
 def write_bucket(table: Any, folder: Path, bucket: int) -> None:
     """Writes a table as a bucket's Arrow file."""
+    write_table(table, bucket_path(folder, bucket, "arrow"))
+
+
+def write_table(table: Any, path: Path) -> None:
+    """Writes a table as an Arrow file; in place of an older one, from which the table may still be read."""
     import pyarrow as pa
 
-    path = str(bucket_path(folder, bucket, "arrow"))
-    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+    written = path.with_name(f"{path.name}.new")
+    with pa.OSFile(str(written), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
+    os.replace(written, path)
 
 
 def staged_schema() -> Any:
@@ -77,6 +84,7 @@ def staged_schema() -> Any:
             ("file", pa.string()),
             ("row", pa.int64()),
             ("source", pa.uint16()),
+            ("date", pa.date32()),
         ]
     )
 

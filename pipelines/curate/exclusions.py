@@ -1,12 +1,15 @@
 """What left a pipeline, and why: one Parquet file for a build, inside the same wall.
 
 A record that a rule judged out is kept with the beginning of its text; a duplicate with the id of the record that
-stayed. The whole text is filtered, as that of all records is, and cut afterwards: of half an address a detector knows
-nothing.
+stayed; of a row that held nothing there is no more than its place. The whole text is filtered, as that of all records
+is, and cut afterwards: of half an address a detector knows nothing.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,16 @@ from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket
 from pipelines.parts import plain_text
 
 _CHARACTERS = 500
+_ROWS = 10_000
 LABEL = b"zoo.label"
 
 
-def write_exclusions(excluded: Path, cache: Path, path: Path, label: Label) -> None:
-    """Writes the excluded records with their filtered texts, sorted by id.
+def write_exclusions(excluded: Path, cache: Path, empty: Path, path: Path, label: Label) -> None:
+    """Writes the excluded records with their filtered texts, bucket by bucket sorted by id, then the empty ones.
 
     Args:
         cache: folder of Parquet buckets with what the filter made of the texts.
+        empty: JSON lines, as `stage` notes them.
         path: of the file, with the columns record_id, reason, kept, source, file, row and text, and the label in
             its metadata.
     """
@@ -39,6 +44,14 @@ def write_exclusions(excluded: Path, cache: Path, path: Path, label: Label) -> N
             rows = _rows(excluded, cache, bucket)
             if rows:
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+        for rows in _empty_rows(empty):
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+
+def _empty_rows(empty: Path) -> Iterator[list[dict[str, Any]]]:
+    with empty.open(encoding="utf-8") as lines:
+        while rows := [json.loads(line) for line in itertools.islice(lines, _ROWS)]:
+            yield rows
 
 
 def _rows(excluded: Path, cache: Path, bucket: int) -> list[dict[str, Any]]:

@@ -6,19 +6,19 @@ texts that are new. The cache holds hashes and reasons, no text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.atomic import atomic_path
 from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket
+from pipelines.curate.runners import DoesBucket, Runner
 from pipelines.curate.steps import REASON, TEXT, Judge, judges
-from pipelines.workers import Workers
+from pipelines.spec import CurateSpec
 
 if TYPE_CHECKING:
     from pipelines.curate.stage import Report
-    from pipelines.spec import CurateSpec
 
 #: Rows of a batch that the steps get, and the least number of characters that is worth a second process.
 _ROWS = 256
@@ -27,7 +27,26 @@ _SERIAL_CHARACTERS = 4_000_000
 Reasons = dict[bytes, str]
 
 
-def judge_buckets(staged: Path, cache: Path, spec: CurateSpec, *, processes: int, report: Report) -> None:
+@dataclass(frozen=True)
+class JudgeTask:
+    """Brings a bucket of `cache` up to date with the same one of `staged`."""
+
+    staged: Path
+    cache: Path
+    spec: CurateSpec
+    purpose = "judges text"
+
+    def start(self) -> DoesBucket:
+        steps = judges(self.spec)
+
+        def judge(bucket: int) -> int:
+            judge_bucket(bucket, self.staged, self.cache, steps)
+            return 1
+
+        return judge
+
+
+def judge_buckets(staged: Path, cache: Path, spec: CurateSpec, *, runner: Runner, report: Report) -> None:
     """Brings `cache` up to date with the records in `staged`.
 
     Args:
@@ -38,43 +57,23 @@ def judge_buckets(staged: Path, cache: Path, spec: CurateSpec, *, processes: int
     Raises:
         DataError: a worker died (out of memory, killed).
     """
-    size = sum(bucket_path(staged, bucket, "arrow").stat().st_size for bucket in range(BUCKETS))
     report("judge", 0, BUCKETS)
-    turns = _run(staged, cache, spec, 1 if size < _SERIAL_CHARACTERS else processes)
-    for done, _ in enumerate(turns, 1):
+    todo = [bucket for bucket in range(BUCKETS) if not _is_judged(staged, cache, bucket)]
+    size = sum(bucket_path(staged, bucket, "arrow").stat().st_size for bucket in todo)
+    done = BUCKETS - len(todo)
+    for buckets in runner.run(JudgeTask(staged, cache, spec), todo, small=size < _SERIAL_CHARACTERS):
+        done += buckets
         report("judge", done, BUCKETS)
+
+
+def _is_judged(staged: Path, cache: Path, bucket: int) -> bool:
+    keys = read_bucket(staged, bucket, ["text_key"]).column("text_key").to_pylist()
+    return _read(bucket_path(cache, bucket, "parquet")).keys() == set(keys)
 
 
 def read_reasons(cache: Path, bucket: int) -> Reasons:
     """Why texts of a bucket leave, by their keyed hashes; those that stay are not in it."""
     return {key: reason for key, reason in _read(bucket_path(cache, bucket, "parquet")).items() if reason is not None}
-
-
-def _run(staged: Path, cache: Path, spec: CurateSpec, processes: int) -> Iterator[None]:
-    if processes == 1:
-        steps = judges(spec)
-        for bucket in range(BUCKETS):
-            judge_bucket(bucket, staged, cache, steps)
-            yield
-        return
-    workers = Workers(processes, "judges text", _start_worker, spec)
-    try:
-        for future in as_completed([workers.submit(_work, bucket, staged, cache) for bucket in range(BUCKETS)]):
-            yield workers.result(future)
-    finally:
-        workers.close()
-
-
-_steps: Sequence[Judge] = ()
-
-
-def _start_worker(spec: CurateSpec) -> None:
-    global _steps
-    _steps = judges(spec)
-
-
-def _work(bucket: int, staged: Path, cache: Path) -> None:
-    judge_bucket(bucket, staged, cache, _steps)
 
 
 def judge_bucket(bucket: int, staged: Path, cache: Path, steps: Sequence[Judge]) -> None:

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,10 @@ _SEED = 1
 _CHARACTERS_AT_ONCE = 120_000
 #: Each place of the signature of a text without words.
 _OF_NOTHING = 2**32 - 1
+#: Key of a band of a text without words: it shares none.
+_NO_BAND = 0
+#: Signatures that are compared with one at a time.
+_ROWS_AT_ONCE = 8192
 #: Share of the pairs at the threshold that have to share a band.
 _RECALL = 0.99
 _NEWLINE = 10
@@ -40,8 +45,8 @@ _IS_LETTER = bytes(byte in _LETTERS for byte in range(256))
 _BASE = 0x9E3779B97F4A7C15
 
 
-def shingles(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Hashes of each five words in a row; of a text with fewer, one hash of all its words.
+def shingles(texts: Sequence[str], words: int = WORDS) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Hashes of each so many words in a row; of a text with fewer, one hash of all its words.
 
     A hash is a polynomial, modulo 2 ** 64, of the bytes from the first word to the last with a zero between words. It
     is a difference of two running sums over all texts at once: there is no loop over words.
@@ -56,10 +61,10 @@ def shingles(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[
     borders = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
     first_of_text = np.searchsorted(starts, np.concatenate([[0], borders, [len(data)]]))
     counts = np.diff(first_of_text)
-    made = np.where(counts == 0, 0, np.maximum(counts - WORDS + 1, 1))
+    made = np.where(counts == 0, 0, np.maximum(counts - words + 1, 1))
     offsets = np.concatenate([[0], np.cumsum(made)])
     first = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - first_of_text[:-1], made)
-    last = first + np.repeat(np.minimum(counts, WORDS) - 1, made)
+    last = first + np.repeat(np.minimum(counts, words) - 1, made)
     letters = np.frombuffer(data.translate(None, _OTHERS), np.uint8)
     return _hashes(letters, ends - starts, first, last), offsets.astype(np.uint64)
 
@@ -68,7 +73,7 @@ def signatures(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
     """uint32 [texts, 112]: MinHash signatures. The share of equal places estimates the Jaccard similarity."""
     import numpy as np
 
-    batches = [_signatures(batch) for batch in _some_at_once(texts)]
+    batches = [_signatures(batch) for batch in some_at_once(texts)]
     return np.concatenate(batches) if batches else np.empty((0, PERMUTATIONS), np.uint32)
 
 
@@ -81,7 +86,8 @@ def _signatures(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
     return np.asarray(matrix.to_rows(), np.uint32).reshape(len(texts), PERMUTATIONS)
 
 
-def _some_at_once(texts: Sequence[str]) -> Iterator[list[str]]:
+def some_at_once(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in batches of a size that suits `shingles`."""
     batch: list[str] = []
     size = 0
     for text in texts:
@@ -105,6 +111,18 @@ def rows_of_bands(threshold: float) -> int:
     return found
 
 
+class Signatures(Protocol):
+    """uint32 [records, 112]: in memory, or in a file (`pipelines.curate.near_files`)."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, records: npt.NDArray[np.int64], /) -> npt.NDArray[np.uint32]: ...
+
+
+def version() -> str:
+    """Changes when the same text may get another signature."""
+    return f"1/{metadata.version('rensa')}/{WORDS}/{PERMUTATIONS}/{_SEED}"
+
+
 def clusters(signed: npt.NDArray[np.uint32], threshold: float) -> npt.NDArray[np.int64]:
     """int64 [records]: the number of the first record that each one is a near duplicate of, its own if of none.
 
@@ -114,14 +132,43 @@ def clusters(signed: npt.NDArray[np.uint32], threshold: float) -> npt.NDArray[np
     """
     import numpy as np
 
-    leaders = np.arange(len(signed))
-    has_words = np.flatnonzero((signed != _OF_NOTHING).any(axis=1))
+    everybody = np.arange(len(signed))
+    return joined(signed, threshold, ((everybody, keys) for keys in band_keys(signed, threshold)))
+
+
+def band_keys(signed: npt.NDArray[np.uint32], threshold: float) -> list[npt.NDArray[np.uint64]]:
+    """uint64 [records] of each band: a hash of its places. Records with the same one are compared."""
+    import numpy as np
+
     rows = rows_of_bands(threshold)
+    factors = _powers(1 << rows.bit_length())[0][1 : rows + 1]
+    has_words = (signed != _OF_NOTHING).any(axis=1)
+    bands = (signed[:, start : start + rows] for start in range(0, PERMUTATIONS - rows + 1, rows))
+    keys = (_mixed((band * factors).sum(axis=1, dtype=np.uint64)) for band in bands)
+    return [np.where(has_words, of_band, np.uint64(_NO_BAND)) for of_band in keys]
+
+
+def joined(
+    signed: Signatures,
+    threshold: float,
+    shares: Iterable[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]],
+) -> npt.NDArray[np.int64]:
+    """As `clusters`, for signatures that need not be in memory. 8 bytes a record are held, and a share.
+
+    Args:
+        shares: numbers of records, ascending, with their keys of one band; a band may come in several shares as long
+            as equal keys come in one. Their order does not matter.
+    """
+    import numpy as np
+
+    leaders = np.arange(len(signed))
     least = math.ceil(threshold * PERMUTATIONS)
-    for start in range(0, PERMUTATIONS - rows + 1, rows):
-        for members in _sharing(signed[has_words, start : start + rows]):
-            _join(has_words[members], signed, least, leaders)
-    return np.array([_leader(leaders, record) for record in range(len(leaders))], np.int64)
+    for numbers, keys in shares:
+        for members in _sharing(numbers, keys):
+            _join(members, signed, least, leaders)
+    while (leaders != (above := leaders[leaders])).any():
+        leaders = above
+    return leaders
 
 
 def _runs(flags: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -181,36 +228,44 @@ def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return values ^ (values >> np.uint64(31))
 
 
-def _sharing(band: npt.NDArray[np.uint32]) -> list[npt.NDArray[np.int64]]:
-    """The records that have this band in common, two at least, each group in order. Bands are told apart by a hash:
-    what shares no more than that is not joined either."""
+def _sharing(numbers: npt.NDArray[np.int64], keys: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.int64]]:
+    """The records that have a key in common, two at least, each group in order."""
     import numpy as np
 
-    factors = _powers(1 << band.shape[1].bit_length())[0][1 : band.shape[1] + 1]
-    keys = _mixed((band * factors).sum(axis=1, dtype=np.uint64))
     order = np.argsort(keys, kind="stable")
     borders = np.flatnonzero(np.diff(keys[order])) + 1
     begins, ends = np.concatenate([[0], borders]), np.concatenate([borders, [len(order)]])
-    several = np.flatnonzero(ends - begins > 1)
-    return [order[begins[group] : ends[group]] for group in several]
+    for group in np.flatnonzero(ends - begins > 1).tolist():
+        members = order[begins[group] : ends[group]]
+        if keys[members[0]] != _NO_BAND:
+            yield numbers[members]
 
 
-def _join(
-    members: npt.NDArray[np.int64], signed: npt.NDArray[np.uint32], least: int, leaders: npt.NDArray[np.int64]
-) -> None:
+def _join(members: npt.NDArray[np.int64], signed: Signatures, least: int, leaders: npt.NDArray[np.int64]) -> None:
     """Joins the members that are alike, breadth first: one that has been reached is not compared with again, so that
     many like each other cost a comparison each."""
+    if len({_leader(leaders, member) for member in members.tolist()}) == 1:
+        return  # another band has joined them
     reached: list[int] = []
     while len(members):
         if not reached:
             reached, members = [int(members[0])], members[1:]
         first = reached.pop()
-        alike = (signed[members] == signed[first]).sum(axis=1) >= least
+        alike = _alike(first, members, signed, least)
         for other in members[alike].tolist():
             a, b = sorted((_leader(leaders, first), _leader(leaders, other)))
             leaders[b] = a
             reached.append(other)
         members = members[~alike]
+
+
+def _alike(first: int, members: npt.NDArray[np.int64], signed: Signatures, least: int) -> npt.NDArray[np.bool_]:
+    """bool [members]: which of them agree with `first` in `least` places."""
+    import numpy as np
+
+    own = signed[np.array([first])]
+    some = (members[start : start + _ROWS_AT_ONCE] for start in range(0, len(members), _ROWS_AT_ONCE))
+    return np.concatenate([(signed[part] == own).sum(axis=1) >= least for part in some] or [np.empty(0, bool)])
 
 
 def _leader(leaders: npt.NDArray[np.int64], record: int) -> int:

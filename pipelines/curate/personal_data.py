@@ -7,19 +7,22 @@ filtered text only.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator
-from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from governance.policy import PiiRules
 from pipelines.atomic import atomic_path
 from pipelines.curate.buckets import BUCKETS, bucket_path, filtered_schema, read_bucket
 from pipelines.curate.parts_filter import filter_records
+from pipelines.curate.runners import DoesBucket, Runner
 from pipelines.curate.stage import Report
-from pipelines.workers import Workers
+
+if TYPE_CHECKING:
+    from governance.pii import PiiFilter
 
 #: Texts of one call of the filter, and the least that is worth a second process: characters.
 _BATCH_CHARACTERS = 100_000
@@ -30,14 +33,38 @@ _SAVE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class FilterJob:
-    """What a worker process needs to make its filter."""
+    """What a process needs to make its filter."""
 
     rules: PiiRules
     key: bytes
     hash_key: bytes
 
+    @functools.cached_property
+    def pii_filter(self) -> PiiFilter:
+        """Made when it is first asked for, once in a process: to load a model takes seconds."""
+        from governance.pii import Detector, PiiFilter, entities_to_find
 
-def filter_buckets(selected: Path, cache: Path, job: FilterJob, *, processes: int, report: Report) -> None:
+        detector = Detector.create(entities=entities_to_find(self.rules))
+        return PiiFilter(self.rules, detector, self.key)
+
+    def __reduce__(self) -> tuple[type[FilterJob], tuple[PiiRules, bytes, bytes]]:
+        return FilterJob, (self.rules, self.key, self.hash_key)  # another process makes a filter of its own
+
+
+@dataclass(frozen=True)
+class FilterTask:
+    """Brings a bucket of `cache` up to date with the same one of `selected`."""
+
+    selected: Path
+    cache: Path
+    job: FilterJob
+    purpose = "filters personal data"
+
+    def start(self) -> DoesBucket:
+        return lambda bucket: filter_bucket(bucket, self.selected, self.cache, self.job)
+
+
+def filter_buckets(selected: Path, cache: Path, job: FilterJob, *, runner: Runner, report: Report) -> None:
     """Brings `cache` up to date with the records in `selected`.
 
     Args:
@@ -52,47 +79,12 @@ def filter_buckets(selected: Path, cache: Path, job: FilterJob, *, processes: in
     total = sum(work[bucket] or 0 for bucket in buckets)
     done = 0
     report("filter personal data", 0, total)
-    for characters in _run(buckets, selected, cache, job, 1 if total < _SERIAL_CHARACTERS else processes):
+    for characters in runner.run(FilterTask(selected, cache, job), buckets, small=total < _SERIAL_CHARACTERS):
         done += characters
         report("filter personal data", done, total)
 
 
-def _run(buckets: list[int], selected: Path, cache: Path, job: FilterJob, processes: int) -> Iterator[int]:
-    if processes == 1:
-        worker = _make_filter(job) if buckets else None
-        for bucket in buckets:
-            yield filter_bucket(bucket, selected, cache, worker, job.hash_key)
-        return
-    workers = Workers(processes, "filters personal data", _start_worker, job)
-    try:
-        for future in as_completed([workers.submit(_work, bucket, selected, cache) for bucket in buckets]):
-            yield workers.result(future)
-    finally:
-        workers.close()
-
-
-_worker: tuple[Any, bytes] | None = None
-
-
-def _start_worker(job: FilterJob) -> None:
-    global _worker
-    _worker = (_make_filter(job), job.hash_key)
-
-
-def _work(bucket: int, selected: Path, cache: Path) -> int:
-    if _worker is None:
-        raise RuntimeError("the worker was not started by filter_buckets")
-    return filter_bucket(bucket, selected, cache, *_worker)
-
-
-def _make_filter(job: FilterJob) -> Any:
-    from governance.pii import Detector, PiiFilter, entities_to_find
-
-    detector = Detector.create(entities=entities_to_find(job.rules))
-    return PiiFilter(job.rules, detector, job.key)
-
-
-def filter_bucket(bucket: int, selected: Path, cache: Path, pii_filter: Any, hash_key: bytes) -> int:
+def filter_bucket(bucket: int, selected: Path, cache: Path, job: FilterJob) -> int:
     """Filters the texts of a bucket that the cache lacks. Returns their number of characters."""
     texts = _texts_by_key(selected, bucket)
     path = bucket_path(cache, bucket, "parquet")
@@ -101,7 +93,7 @@ def filter_bucket(bucket: int, selected: Path, cache: Path, pii_filter: Any, has
     characters = 0
     saved = time.monotonic()
     for batch in _batches(missing, texts):
-        for key, row in zip(batch, _filter(batch, texts, pii_filter, hash_key), strict=True):
+        for key, row in zip(batch, _filter(batch, texts, job), strict=True):
             known[key] = row
             characters += len(texts[key])
         if time.monotonic() - saved > _SAVE_SECONDS:
@@ -111,16 +103,16 @@ def filter_bucket(bucket: int, selected: Path, cache: Path, pii_filter: Any, has
     return characters
 
 
-def _filter(batch: list[bytes], texts: dict[bytes, str], pii_filter: Any, hash_key: bytes) -> Iterator[dict[str, Any]]:
+def _filter(batch: list[bytes], texts: dict[bytes, str], job: FilterJob) -> Iterator[dict[str, Any]]:
     from governance.pii import pii_hash
 
     originals = [texts[key] for key in batch]
-    for key, (text, replaced) in zip(batch, filter_records(originals, pii_filter), strict=True):
+    for key, (text, replaced) in zip(batch, filter_records(originals, job.pii_filter), strict=True):
         yield {
             "text_key": key,
             "text": text,
             "pii_types": [entity for entity, _ in replaced],
-            "pii_hashes": [pii_hash(hash_key, value) for _, value in replaced],
+            "pii_hashes": [pii_hash(job.hash_key, value) for _, value in replaced],
         }
 
 
@@ -144,12 +136,15 @@ def _texts_by_key(selected: Path, bucket: int) -> dict[bytes, str]:
 
 def _characters_to_do(selected: Path, cache: Path, bucket: int) -> int | None:
     """Characters that are not filtered yet; None when the cached bucket holds just what is needed."""
-    texts = _texts_by_key(selected, bucket)
-    path = bucket_path(cache, bucket, "parquet")
-    known = {row["text_key"] for row in _read_cached(path, columns=["text_key"])}
-    if known == set(texts):
+    import pyarrow.compute as pc
+
+    table = read_bucket(selected, bucket, ["text_key", "text"])
+    lengths: list[int] = pc.utf8_length(table.column("text")).to_pylist()
+    characters: dict[bytes, int] = dict(zip(table.column("text_key").to_pylist(), lengths, strict=True))
+    known = {row["text_key"] for row in _read_cached(bucket_path(cache, bucket, "parquet"), columns=["text_key"])}
+    if known == set(characters):
         return None
-    return sum(len(text) for key, text in texts.items() if key not in known)
+    return sum(count for key, count in characters.items() if key not in known)
 
 
 def _read_cached(path: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:

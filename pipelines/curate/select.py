@@ -7,27 +7,21 @@ Which of several duplicates stays follows from the ids alone: the smallest one.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from governance.errors import DataError
-from pipelines.curate import near
 from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, write_bucket
+from pipelines.curate.duplicates import NearDuplicates, Winners, read_winners, write_winners
 from pipelines.curate.judge import Reasons
-from pipelines.parts import plain_text
-from pipelines.spec import DedupSpec
 
 DUPLICATE, NEAR_DUPLICATE = "duplicate", "near_duplicate"
 
-_BYTES_A_PASS = 1 << 30
 #: Of the empty text that is left of a duplicate.
 NO_KEY = bytes(16)
-
-#: Which record stays in place of another one: (id, key of the text) to id.
-Winners = dict[tuple[str, bytes], str]
 
 
 @dataclass
@@ -63,12 +57,13 @@ class _Excluded:
 
 
 def select_buckets(
-    staged: Path, selected: Path, excluded: Path, *, dedup: DedupSpec, reasons: Callable[[int], Reasons]
+    staged: Path, selected: Path, excluded: Path, *, exact: bool, reasons: Callable[[int], Reasons]
 ) -> Counter[str]:
     """Writes the records to keep, sorted by id, bucket by bucket, and the others with the reason.
 
     Args:
         excluded: gets the rows that leave, with the columns `reason` and `kept`, the id that stays in their place.
+        exact: whether of equal texts only one stays.
         reasons: of a bucket: why texts leave that were judged alone.
 
     Returns:
@@ -77,15 +72,14 @@ def select_buckets(
     Raises:
         DataError: two records have one id but different texts.
     """
-    winners = _winners(staged) if dedup.exact else {}
+    if exact:
+        write_winners(staged, staged)
     dropped: Counter[str] = Counter()
     for bucket in range(BUCKETS):
         table = read_bucket(staged, bucket)
         table = table.sort_by([("id", "ascending"), ("file", "ascending"), ("row", "ascending")])
-        keep, leave = _divide(table, reasons(bucket), winners)
+        keep, leave = _divide(table, reasons(bucket), read_winners(staged, bucket))
         _write_both(table, keep, leave, selected, excluded, bucket, dropped)
-    if dedup.near is not None:
-        _leave_near_duplicates(selected, excluded, dedup.near, dropped)
     return dropped
 
 
@@ -127,58 +121,28 @@ def _divide(table: Any, reasons: Reasons, winners: Winners) -> tuple[list[int], 
     return keep, leave
 
 
-def _winners(staged: Path) -> Winners:
-    """Of records whose text also stands under a smaller id, that id; big corpora take several passes over the keys."""
-    winners: Winners = {}
-    staged_bytes = sum(bucket_path(staged, bucket, "arrow").stat().st_size for bucket in range(BUCKETS))
-    passes = 1 + staged_bytes // _BYTES_A_PASS
-    for turn in range(passes):
-        ids_by_text: dict[bytes, set[str]] = defaultdict(set)
-        for bucket in range(BUCKETS):
-            table = read_bucket(staged, bucket, ["id", "text_key"])
-            pairs = zip(table.column("id").to_pylist(), table.column("text_key").to_pylist(), strict=True)
-            for record_id, key in pairs:
-                if key[0] % passes == turn:
-                    ids_by_text[key].add(record_id)
-        for key, ids in ids_by_text.items():
-            winner = min(ids)
-            winners.update(((record_id, key), winner) for record_id in ids - {winner})
-    return winners
-
-
-def _leave_near_duplicates(selected: Path, excluded: Path, threshold: float, dropped: Counter[str]) -> None:
-    """Moves near duplicates from the selected records to the excluded ones. A signature of 448 bytes a record and the
-    ids are held in memory, no text."""
-    import numpy as np
-
-    ids, signed = [], []
-    for bucket in range(BUCKETS):
-        table = read_bucket(selected, bucket, ["id", "text"])
-        ids += table.column("id").to_pylist()
-        signed.append(near.signatures([plain_text(record) for record in table.column("text").to_pylist()]))
-    if not ids:
-        return
-    order = sorted(range(len(ids)), key=ids.__getitem__)
-    leaders = near.clusters(np.concatenate(signed)[order], threshold)
-    kept = {ids[order[place]]: ids[order[leader]] for place, leader in enumerate(leaders) if leader != place}
-    for bucket in range(BUCKETS) if kept else ():
-        _follow(kept, excluded, bucket)
+def leave_near_duplicates(selected: Path, excluded: Path, duplicates: NearDuplicates) -> Counter[str]:
+    """Moves near duplicates from the selected records to the excluded ones. Returns drops by reason."""
+    dropped: Counter[str] = Counter()
+    for bucket in range(BUCKETS) if len(duplicates) else ():
+        _follow(duplicates, excluded, bucket)
         table = read_bucket(selected, bucket)
         keep: list[int] = []
         leave = _Excluded.none()
-        for row, record_id in enumerate(table.column("id").to_pylist()):
-            if record_id in kept:
-                leave.add(row, NEAR_DUPLICATE, kept[record_id])
-            else:
+        for row, kept in enumerate(duplicates.kept(table.column("id")).to_pylist()):
+            if kept is None:
                 keep.append(row)
+            else:
+                leave.add(row, NEAR_DUPLICATE, kept)
         _write_both(table, keep, leave, selected, excluded, bucket, dropped)
+    return dropped
 
 
-def _follow(kept: dict[str, str], excluded: Path, bucket: int) -> None:
+def _follow(duplicates: NearDuplicates, excluded: Path, bucket: int) -> None:
     """Where a record that stood in place of others has left itself, the one that stands in its place."""
-    import pyarrow as pa
+    import pyarrow.compute as pc
 
     table = read_bucket(excluded, bucket)
-    followed = [kept.get(name, name) for name in table.column("kept").to_pylist()]
-    number = table.schema.get_field_index("kept")
-    write_bucket(table.set_column(number, "kept", pa.array(followed, pa.string())), excluded, bucket)
+    column = table.column("kept")
+    followed = pc.coalesce(duplicates.kept(column), column)
+    write_bucket(table.set_column(table.schema.get_field_index("kept"), "kept", followed), excluded, bucket)

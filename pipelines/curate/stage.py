@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import hmac
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from governance.errors import DataError
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
-from pipelines.curate.repair import repair_record
+from pipelines.curate.erased import ERASED, Barred
+from pipelines.curate.identify import Identifier, read_all
 from pipelines.parts import read_spans, split_parts
-from pipelines.sources import Record, SourceItem, Unreadable, read_records
+from pipelines.sources import SourceItem, Unreadable
 from pipelines.spec import PipelineSpec, SourceSpec
 
-if TYPE_CHECKING:
-    from governance.pii import Detector
+_FLUSH_BYTES = 1 << 17
 
-_FLUSH_BYTES = 1 << 19
+#: JSON lines in the folder of staged records: the rows that held nothing.
+EMPTY_FILE = "empty.jsonl"
 
 #: Classes that a pipeline may have. In a closed set of names for classes no person hides.
 _MOST_LABELS = 1_000
@@ -58,7 +56,7 @@ class _BucketWriters:
         self._writers = []
         for bucket in range(BUCKETS):
             sink = stack.enter_context(pa.OSFile(str(bucket_path(folder, bucket, "arrow")), "wb"))
-            self._writers.append(stack.enter_context(pa.ipc.new_file(sink, self._schema)))
+            self._writers.append(stack.enter_context(pa.ipc.new_stream(sink, self._schema)))
 
     def add(self, row: tuple[Any, ...]) -> None:
         bucket = bucket_of(row[0])
@@ -88,46 +86,49 @@ def stage(
     folder: Path,
     quarantine: Path,
     *,
-    text_key: bytes,
-    subject_key: bytes,
-    detector: Detector | None,
+    identify: Identifier,
+    barred: Barred,
     report: Report,
 ) -> Staged:
-    """Reads all sources into bucket files in `folder`, and unreadable rows into `quarantine` (JSON lines).
+    """Reads all sources into bucket files in `folder`, and unreadable rows into `quarantine` (JSON lines). Which rows
+    held nothing is noted in the folder's `empty.jsonl`.
 
     Args:
         text_key: key of the hash that stands for a text wherever the text itself may not be kept.
         subject_key: key of the hash that stands for a subject.
-        detector: of personal data with a fixed form, for ids and file names; a keyed hash takes the
+        detector: makes one of personal data with a fixed form, for ids and file names; a keyed hash takes the
             place of one that holds some. None: the domain keeps all of it.
+        barred: what was erased; nothing is noted of it, not even that it was empty.
 
     Raises:
         DataError: a file is unreadable, a record belongs to another domain, nothing is left, or
             more rows than `curate.max_quarantined` allows had to be set aside.
     """
     staged = Staged()
-    harmless = _Names(detector, text_key)
     with ExitStack() as stack:
         writers = _BucketWriters(folder, stack)
         quarantine_file = stack.enter_context(quarantine.open("w", encoding="utf-8"))
-        for number, (source, record) in enumerate(_read_all(spec, sources)):
+        empty_file = stack.enter_context((folder / EMPTY_FILE).open("w", encoding="utf-8"))
+        for number, (source, record) in enumerate(read_all(spec, sources)):
             staged.rows += 1
             if isinstance(record, Unreadable):
                 _set_aside(record, staged, quarantine_file)
                 continue
-            text = repair_record(record.text) if spec.curate.repair else record.text
-            parts = split_parts(text)
+            named = identify(record)
+            parts = split_parts(named.text)
             if not all(content.strip() for name, content in parts.items() if name != "spans"):
+                if barred.named([named.id], [named.subject], [None]).any():
+                    staged.dropped[ERASED] += 1
+                    continue
                 staged.dropped["empty"] += 1
+                _note_empty(named.id, identify.harmless(record.file), record.row, source, empty_file)
                 continue
-            if "label" in parts:
-                staged.labels.add(_keyed(text_key, parts["label"]))
+            if "label" in parts and len(staged.labels) <= _MOST_LABELS:
+                staged.labels.add(identify.key_of(parts["label"]))
             if "spans" in parts:
                 staged.types.update(span.type for span in read_spans(parts["spans"]))
-            key = _keyed(text_key, text)
-            record_id = harmless(record.id) if record.id is not None else key.hex()
-            subject = None if record.subject is None else _keyed(subject_key, record.subject).hex()
-            writers.add((record_id, text, key, subject, harmless(record.file), record.row, source))
+            what = (named.id, named.text, named.text_key, named.subject)
+            writers.add((*what, identify.harmless(record.file), record.row, source, record.date))
             staged.records += 1
             if number % 1000 == 0:
                 report("read", staged.rows, 0)
@@ -136,37 +137,16 @@ def stage(
     return staged
 
 
-class _Names:
-    """Ids and file names as a dataset version may have them: an e-mail address as an id stays outside."""
-
-    def __init__(self, detector: Detector | None, key: bytes) -> None:
-        self._detector = detector
-        self._key = key
-        self._of = functools.lru_cache(maxsize=256)(self._examined)  # a file's name comes with each row
-
-    def __call__(self, name: str) -> str:
-        return name if self._detector is None else self._of(name)
-
-    def _examined(self, name: str) -> str:
-        found = self._detector is not None and self._detector.find([name])[0]
-        return _keyed(self._key, name).hex() if found else name
-
-
-def _read_all(
-    spec: PipelineSpec, sources: Sequence[tuple[SourceSpec, SourceItem]]
-) -> Iterator[tuple[int, Record | Unreadable]]:
-    """Records with the numbers of their sources in the pipeline."""
-    for source, file in sources:
-        number = spec.sources.index(source)
-        for record in read_records(file, source, domain=spec.domain, max_bytes=spec.curate.max_record_bytes):
-            yield number, record
-
-
 def _set_aside(record: Unreadable, staged: Staged, quarantine: Any) -> None:
     staged.quarantined += 1
     staged.first_problem = staged.first_problem or f"{record.file}:{record.row}: {record.reason}"
     line = {"file": record.file, "row": record.row, "reason": record.reason}
     quarantine.write(json.dumps(line, sort_keys=True) + "\n")
+
+
+def _note_empty(record_id: str, file: str, row: int, source: int, notes: Any) -> None:
+    line = {"record_id": record_id, "reason": "empty", "source": source, "file": file, "row": row}
+    notes.write(json.dumps(line, sort_keys=True) + "\n")
 
 
 def _check_counts(staged: Staged, spec: PipelineSpec) -> None:
@@ -196,7 +176,3 @@ def _check_counts(staged: Staged, spec: PipelineSpec) -> None:
         raise DataError(
             "the sources hold no text", where=spec.name, fix="check sources[].path and sources[].text of the pipeline"
         )
-
-
-def _keyed(key: bytes, text: str) -> bytes:
-    return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()[:16]

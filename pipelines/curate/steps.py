@@ -60,6 +60,7 @@ class Judge(Step):
 
 def judges(spec: CurateSpec) -> list[Judge]:
     """The steps of a pipeline that look at one record at a time, in their order."""
+    from pipelines.curate.contamination import Decontaminate
     from pipelines.curate.language import Language
     from pipelines.curate.quality import Quality
 
@@ -68,6 +69,8 @@ def judges(spec: CurateSpec) -> list[Judge]:
         found.append(Language(spec.language))
     if spec.quality is not None:
         found.append(Quality(spec.quality.rules))
+    if spec.decontaminate is not None:
+        found.append(Decontaminate(spec.decontaminate))
     return found
 
 
@@ -75,3 +78,21 @@ def versions(steps: Sequence[Step]) -> str:
     """SHA-256 (hex) over the steps and their versions."""
     content = "\0".join(f"{step.name}\0{step.version}" for step in steps)
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+#: How reasons begin, and the step that gives them, in the order of the steps.
+_STEP_OF = {
+    "empty": "repair",
+    "language_": "language",
+    "gopher_": "quality",
+    "c4_": "quality",
+    "fineweb_": "quality",
+    "contaminated": "decontaminate",
+    "duplicate": "dedup",
+    "near_duplicate": "dedup",
+}
+
+
+def step_of(reason: str) -> str:
+    """The name of the step that gives a reason; of one that no step here gives, the reason itself."""
+    return next((step for begin, step in _STEP_OF.items() if reason.startswith(begin)), reason)

@@ -163,11 +163,13 @@ def source_digest(files: Iterable[Listed], cache: Path) -> str:
     fresh: dict[str, list[str]] = {}
     digest = hashlib.sha256()
     for file in files:
-        stamp, content = known.get(file.key or "", ("", ""))
+        # A file may be named after a person, whose name must not stay here.
+        name = hashlib.sha256((file.key or "").encode()).hexdigest()
+        stamp, content = known.get(name, ("", ""))
         if stamp != file.stamp or not _tells_changes(stamp):
             content = file.content_digest()
         if file.key is not None:
-            fresh[file.key] = [file.stamp, content]
+            fresh[name] = [file.stamp, content]
         digest.update(f"{file.name}\0{content}\n".encode())
     if fresh != known:
         write_json(cache, fresh)

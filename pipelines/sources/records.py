@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import lzma
 import re
 import zlib
@@ -15,6 +16,7 @@ from governance.errors import DataError, did_you_mean
 from pipelines.parts import check_spans, join_parts, without_separators, write_spans
 from pipelines.sources.files import SourceFile, list_files
 from pipelines.sources.formats import READERS, BadRow, Row, Rows
+from pipelines.sources.other_pipeline import OtherPipeline
 from pipelines.sources.sql import SqlQuery
 from pipelines.sources.tfds_data import TfdsSource
 from pipelines.spec import SourceSpec, template_fields
@@ -24,11 +26,11 @@ _DOMAIN = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
 #: What a source consists of.
-SourceItem = SourceFile | SqlQuery | TfdsSource
+SourceItem = SourceFile | SqlQuery | TfdsSource | OtherPipeline
 
 
 def list_items(source: SourceSpec, folder: str) -> list[SourceItem]:
-    """What a source consists of, in a stable order.
+    """What a source of rows consists of, in a stable order.
 
     Args:
         folder: what relative paths start from.
@@ -48,7 +50,7 @@ class Record:
     """One document as the source has it, before curation.
 
     `text` is one text or, as `pipelines.parts` writes them, several parts. `id` is None where the source
-    names no id field; `subject` is who the record is about.
+    names no id field; `subject` is who the record is about; `date`, in UTC, is None where the source names none.
     """
 
     text: str
@@ -56,6 +58,7 @@ class Record:
     subject: str | None
     file: str
     row: int
+    date: datetime.date | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Unreadable:
     reason: str
 
 
-def _rows(listed: SourceItem, source: SourceSpec, max_bytes: int) -> Rows:
+def _rows(listed: SourceFile | SqlQuery | TfdsSource, source: SourceSpec, max_bytes: int) -> Rows:
     if isinstance(listed, SourceFile):
         return READERS[listed.format](listed, source, max_bytes)
     return listed.rows(source, max_bytes)
@@ -83,6 +86,9 @@ def read_records(file: SourceItem, source: SourceSpec, *, domain: str, max_bytes
         DataError: the file as a whole cannot be read, lacks a field in every row, or a row says
             that it belongs to another domain.
     """
+    if isinstance(file, OtherPipeline):
+        yield from _records_of(file, max_bytes)
+        return
     to_record = _record_maker(source, domain)
     missing = 0
     good = False
@@ -112,6 +118,14 @@ def read_records(file: SourceItem, source: SourceSpec, *, domain: str, max_bytes
         )
 
 
+def _records_of(other: OtherPipeline, max_bytes: int) -> Iterator[Record | Unreadable]:
+    for number, stored in enumerate(other.records(), 1):
+        if len(stored.text.encode()) > max_bytes:
+            yield Unreadable(other.name, number, f"the text is longer than {max_bytes:,} bytes")
+        else:
+            yield Record(stored.text, stored.id, stored.subject, other.name, number)
+
+
 def _record_maker(source: SourceSpec, domain: str) -> Callable[[Row], Record | Unreadable]:
     needed = sorted(source.fields)
     if "domain_field" in source.model_fields_set and source.domain_field is not None:
@@ -131,11 +145,23 @@ def _record_maker(source: SourceSpec, domain: str) -> Callable[[Row], Record | U
             if not identifier:
                 return Unreadable(row.file, row.row, f'the id ("{source.id}") is null, empty, or no string or number')
         subject = None if source.subject is None else _fill(source.subject, row.fields, (str, int))
+        date = None if source.date is None else _date(_fill(source.date, row.fields, (str, datetime.date)))
+        if source.date is not None and date is None:
+            return Unreadable(row.file, row.row, f'the date ("{source.date}") is null or no ISO 8601 date')
         if any(_SURROGATE.search(part) for part in (text, identifier, subject) if part):
             return Unreadable(row.file, row.row, "half a surrogate pair, which is no character")
-        return Record(text=text, id=identifier, subject=subject or None, file=row.file, row=row.row)
+        return Record(text=text, id=identifier, subject=subject or None, file=row.file, row=row.row, date=date)
 
     return make
+
+
+def _date(written: str | None) -> datetime.date | None:
+    """Of an ISO 8601 date or time; one with an offset is taken to UTC. None of anything else."""
+    try:
+        moment = datetime.datetime.fromisoformat((written or "").strip())
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo is None else moment.astimezone(datetime.UTC)).date()
 
 
 def _content(source: SourceSpec, row: Row) -> str | Unreadable:

@@ -50,7 +50,7 @@ def test_the_run_and_the_version_say_everything(trained: tuple[Workspace, Run]) 
     assert [point.step for point in losses] == list(range(12))
     files = {f.path for f in tracking.client.list_artifacts(version.run_id)}
     plots = {f.path for f in tracking.client.list_artifacts(version.run_id, "plots")}
-    assert "model_card.md" in files
+    assert {"model_card.md", "data_card.html", "data_card.json"} <= files
     assert plots == {f"plots/{name}.png" for name in ("loss_curve", "token_lengths", "personal_data")}
 
 
@@ -261,3 +261,32 @@ def test_importing_the_module_does_not_hide_the_verb(tmp_path: Path) -> None:
     import zoo.train
 
     assert callable(zoo.train) and callable(zoo.query)
+
+
+def test_all_of_it_is_in_the_ledger_and_can_be_followed(trained: tuple[Workspace, Run], tmp_path: Path) -> None:
+    from zoo.ancestry import DIGEST_TAG
+    from zoo.picks import flush_picks
+
+    workspace, run = trained
+    answer = ask(workspace)
+    flush_picks(60)
+    events = [entry.event for entry in workspace.ledger.entries()]
+    assert events[:6] == [
+        "policy.changed",
+        "data.built",
+        "training.started",
+        "model.registered",
+        "training.finished",
+        "alias.moved",
+    ]
+    assert set(events[6:]) == {"answer.picked"} and workspace.ledger.verify().ok
+    record = run.data.version.manifest(["record_id"]).slice(0, 1).to_pylist()[0]
+    found = zoo.lineage(f"record:{record['record_id']}", workspace=workspace)
+    assert [(m["model"], m["version"], m["aliases"]) for m in found.uses.models] == [
+        ("tax_domain.gpt", 1, ["champion"])
+    ]
+    assert [made["run"] for made in found.uses.runs] == [run.model.run_id]
+    back = zoo.lineage(answer.id, workspace=workspace).origins
+    assert [data["digest"] for data in back.datasets] == [run.data.version.digest]
+    exported = zoo.export("tax_domain.gpt/1", tmp_path / "exported", to="hf", workspace=workspace)
+    assert exported.digest == run.model.tags[DIGEST_TAG], "a copy outside is known again"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance import Caller, ConfigError, Domain, Label, Policy, PolicyRefused
@@ -27,13 +27,17 @@ domains = st.builds(
     readers=st.lists(st.sampled_from(ROLES), unique=True),
     purposes=st.lists(st.sampled_from(PURPOSES[:2]), unique=True),
     may_derive_from=some,
+    regions=st.lists(st.sampled_from(("eu", "us")), unique=True, max_size=1),
 )
+region = st.sampled_from((None, "eu", "us"))
 policies = st.builds(
     Policy,
     domains=st.dictionaries(st.sampled_from(NAMES[:2]), domains),
     callers=st.dictionaries(
-        st.sampled_from(("ann", "bob")), st.builds(Caller, roles=st.lists(st.sampled_from(ROLES), unique=True))
+        st.sampled_from(("ann", "bob")),
+        st.builds(Caller, roles=st.lists(st.sampled_from(ROLES), unique=True), region=region),
     ),
+    region=region,
 )
 
 
@@ -50,12 +54,18 @@ def by_hand(policy: Policy, label: Label, sink: str, purpose: str, caller: str |
     domain = policy.domains.get(sink)
     if domain is None or not label.domains or not label.domains <= set(domain.may_derive_from):
         return False
+    answers_go_to = (policy.callers[caller].region if caller in policy.callers else None) or policy.region
+    for name in {sink, *label}:
+        regions = policy.domains[name].regions if name in policy.domains else []
+        if regions and not {policy.region, answers_go_to} <= set(regions):
+            return False
     if caller is None:
         return purpose in OWNER_PURPOSES
     roles = policy.callers[caller].roles if caller in policy.callers else []
     return bool(set(roles) & set(domain.readers)) and purpose in domain.purposes
 
 
+@settings(deadline=None)
 @given(policies, some, st.sampled_from(NAMES), st.sampled_from(PURPOSES), st.sampled_from((None, "ann", "bob", "eve")))
 def test_the_explanation_is_of_the_decision(
     policy: Policy, label: list[str], sink: str, purpose: str, caller: str | None
@@ -82,6 +92,19 @@ def test_each_rule_is_looked_at_also_behind_one_that_fails() -> None:
         ("the domain is in the policy", "legal; there are support, tax"),
         ("the caller is in the policy", "nobody"),
     ]
+
+
+def test_regions_are_explained() -> None:
+    sink = Domain(owner="o", may_derive_from=["tax", "eu-only"], readers=["r"], purposes=["assist"])
+    policy = Policy(
+        domains={"tax": sink, "eu-only": Domain(owner="o", regions=["eu"])},
+        callers={"ann": Caller(roles=["r"], region="us")},
+        region="eu",
+    )
+    *_, workspace, caller = explain(policy, Label.of("tax", "eu-only"), sink="tax", purpose="assist", caller="ann")
+    assert workspace.holds and workspace.detail == "it is in eu; eu-only may be in eu"
+    assert not caller.holds and caller.detail == "it is in us; eu-only may be in eu"
+    assert "region" not in " ".join(f.rule for f in explain(policy, Label.of("tax"), sink="tax", purpose="train"))
 
 
 @pytest.mark.parametrize(

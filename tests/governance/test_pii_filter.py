@@ -18,7 +18,13 @@ from governance.pii.spans import TAG
 KEY = b"k" * 32
 RULES = PiiRules(
     default="redact",
-    rules={"PERSON": "pseudonymize", "EMAIL_ADDRESS": "mask", "US_EIN": "keep", "ORGANIZATION": "keep"},
+    rules={
+        "PERSON": "pseudonymize",
+        "EMAIL_ADDRESS": "mask",
+        "US_EIN": "keep",
+        "ORGANIZATION": "keep",
+        "TITLE": "keep",
+    },
 )
 TEXT = "Dear Ms. Anneke Vandersloot,\nyour SSN 219-09-9999 and anneke@example.org for EIN 12-3456789."
 

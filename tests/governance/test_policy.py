@@ -122,6 +122,11 @@ def test_rules_about_entities() -> None:
             "domains.tax.retention_days: input should be greater",
         ),
         ({"domains": {}, "callers": {"a": {"key_sha256": "abc"}}}, "callers.a.key_sha256: key_sha256 is 64"),
+        ({"domains": {"tax": {"owner": "o", "regions": ["EU!"]}}}, "domains.tax.regions.0: string should match"),
+        (
+            {"domains": {"tax": {"owner": "o", "leakage": {"max_extraction": 5}}}},
+            "domains.tax.leakage.max_extraction: input should be less",
+        ),
         ({"domains": {"tax": {"owner": ["o"]}}}, "domains.tax.owner: input should be a valid string"),
     ],
 )
@@ -129,6 +134,32 @@ def test_a_wrong_file_names_the_field(content: dict[str, object], message: str) 
     with pytest.raises(ConfigError) as error:
         validate(content, Policy, where="zoo.yaml")
     assert str(error.value).startswith(f"zoo.yaml: {message}")
+
+
+@pytest.mark.parametrize(
+    ("workspace", "label", "caller", "message"),
+    [
+        ("eu", ["health"], None, None),
+        ("eu", ["health"], "ann", None),
+        ("us", ["health"], None, "may only be built and used in eu, and this workspace runs in us"),
+        (None, ["health"], None, "runs in no region that it names"),
+        ("eu", ["health"], "bob", 'may only be used in eu, and the caller "bob" is in us'),
+        ("us", ["tax"], "bob", None),  # it has no regions …
+        ("us", ["tax", "health"], None, "may only be built and used in eu"),  # … and what it stems from has
+        ("us", ["health"], "eve", "may not use models"),  # a stranger is told the same as elsewhere
+    ],
+)
+def test_regions(workspace: str | None, label: list[str], caller: str | None, message: str | None) -> None:
+    health = Domain(owner="o", readers=["nurse"], purposes=["assist"], may_derive_from=["health"], regions=["eu"])
+    tax = Domain(owner="o", readers=["nurse"], purposes=["assist"], may_derive_from=["tax", "health"])
+    callers = {"ann": Caller(roles=["nurse"]), "bob": Caller(roles=["nurse"], region="us"), "eve": Caller()}
+    policy = Policy(domains={"health": health, "tax": tax}, callers=callers, region=workspace)
+    question = {"sink": label[0], "purpose": "train" if caller is None else "assist", "caller": caller}
+    if message is None:
+        policy.check(Label.of(*label), **question)
+    else:
+        with pytest.raises(PolicyRefused, match=message):
+            policy.check(Label.of(*label), **question)
 
 
 def test_a_new_reader_does_not_make_models_stale_but_a_new_privacy_rule_does() -> None:

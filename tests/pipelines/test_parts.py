@@ -50,8 +50,8 @@ def test_marks_that_cannot_be(value: Any, problem: str) -> None:
 
 def test_repair_spares_texts_with_marks() -> None:
     parts = {"text": "cafÃ©  \n x", "spans": write_spans([Span(0, 5, "PLACE")])}
-    assert repair_record(join_parts(parts)) == join_parts(parts)
-    assert split_parts(repair_record(join_parts({"text": "cafÃ©", "label": "x"})))["text"] == "café"
+    assert repair_record(join_parts(parts)).record == join_parts(parts)
+    assert split_parts(repair_record(join_parts({"text": "cafÃ©", "label": "x"})).record)["text"] == "café"
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ class TinyVersion:
     label: Label = field(default_factory=lambda: Label.of("tax"))
     sources: SourceTable = SourceTable(("odd", "even"), "ab" * 32)
     reads: int = 0
+    pipeline: str = "tiny"
 
     @property
     def digest(self) -> str:

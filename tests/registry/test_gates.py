@@ -20,6 +20,8 @@ from registry import (
     failed,
     gate_results,
     get_version,
+    little_extraction,
+    low_exposure,
     no_training_pii,
     not_worse_than_champion,
     promote_if_blessed,
@@ -28,6 +30,7 @@ from registry import (
 from tests.support.children import start_child
 from tests.support.models import promote_killed_at, register_fake, start_run
 
+TRIED = {"samples": 100, "prefix": 50, "length": 50}
 GOOD = [better_than_untrained(8.0, 1.4), no_training_pii(0, generations=50)]
 BAD = [better_than_untrained(8.0, 1.4), no_training_pii({"PERSON": 1}, generations=50)]
 
@@ -54,6 +57,14 @@ BAD = [better_than_untrained(8.0, 1.4), no_training_pii({"PERSON": 1}, generatio
         (not_worse_than_champion(1.4, None), False),
         (not_worse_than_champion(math.nan, 1.4), False),
         (not_worse_than_champion(math.inf, 1.4), False),
+        (low_exposure([3.0, 10.0], limit=10, repeat=1), True),
+        (low_exposure([3.0, 10.1], limit=10, repeat=1), False),
+        (low_exposure([], limit=10, repeat=1), False),
+        (low_exposure([math.nan], limit=10, repeat=1), False),
+        (little_extraction(0.01, 0.0, limit=0.01, **TRIED), True),
+        (little_extraction(0.02, 0.02, limit=0.01, **TRIED), False),  # the base rate is not taken off
+        (little_extraction(math.nan, 0.0, limit=0.01, **TRIED), False),
+        (little_extraction(0.0, 0.0, limit=0.01, **TRIED | {"samples": 0}), False),
         (failed("a", "b"), False),
     ],
 )

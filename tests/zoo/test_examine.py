@@ -6,8 +6,8 @@ import pytest
 
 from governance.labels import Label
 from registry import ModelVersion
+from zoo.ancestry import BASE_TAG
 from zoo.examine import allowed_loss
-from zoo.publish import BASE_TAG
 
 
 def champion(untrained: float | None, bits: float, base: str | None = None) -> ModelVersion:

@@ -20,10 +20,14 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Dataset versions: build and show them.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-audit_app = typer.Typer(help="Measure the filters.", no_args_is_help=True)
+audit_app = typer.Typer(help="Measure the filters, and what models give away.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
 policy_app = typer.Typer(help="Ask the policy: why, and whether it is as expected.", no_args_is_help=True)
 app.add_typer(policy_app, name="policy")
+ledger_app = typer.Typer(
+    help="What happened to data and models, and whether the record of it is whole.", no_args_is_help=True
+)
+app.add_typer(ledger_app, name="ledger")
 
 
 @app.callback()
@@ -111,15 +115,17 @@ def export(
 @data_app.command("build")
 def data_build(
     pipeline: Annotated[str, typer.Argument(help="Name of a pipelines/*.yaml file.")],
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="For filtering personal data; all cores if absent.")
-    ] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Of this machine; all cores if absent.")] = None,
+    runner: Annotated[str, typer.Option(help="Who works through the steps: local or beam.")] = "local",
+    beam_options: Annotated[
+        str, typer.Option(help='Of Apache Beam: "--runner=FlinkRunner --flink_master=…"; in this process if absent.')
+    ] = "",
     json: Json = False,
 ) -> None:
     """Build the dataset version of a pipeline's present sources."""
     from zoo.cli.data import run_data_build
 
-    run_data_build(pipeline, processes, json)
+    run_data_build(pipeline, processes, runner, beam_options, json)
 
 
 @data_app.command("show")
@@ -132,6 +138,28 @@ def data_show(
     from zoo.cli.data import run_data_show
 
     run_data_show(pipeline, records, json)
+
+
+@data_app.command("card")
+def data_card(
+    pipeline: Annotated[str, typer.Argument(help="Name of a pipelines/*.yaml file.")],
+    json: Json = False,
+) -> None:
+    """Show the data card of a pipeline's last build, and where its page is."""
+    from zoo.cli.data import run_data_card
+
+    run_data_card(pipeline, json)
+
+
+@data_app.command("croissant")
+def data_croissant(
+    pipeline: Annotated[str, typer.Argument(help="Name of a pipelines/*.yaml file.")],
+    json: Json = False,
+) -> None:
+    """Show where the Croissant metadata of a pipeline's latest dataset version are."""
+    from zoo.cli.data import run_data_croissant
+
+    run_data_croissant(pipeline, json)
 
 
 @data_app.command("diff")
@@ -170,6 +198,46 @@ def policy_test(
     from zoo.cli.policy import run_policy_test
 
     run_policy_test(file, json)
+
+
+@ledger_app.command("verify")
+def ledger_verify(
+    receipt: Annotated[Path | None, typer.Option(help="A receipt that must be this workspace's, and recorded.")] = None,
+    head: Annotated[str | None, typer.Option(help="Hash of an entry, kept elsewhere, that must be there.")] = None,
+    json: Json = False,
+) -> None:
+    """Check that no entry of the ledger was edited, removed, added or cut off; exit code 1 if one was."""
+    from zoo.cli.ledger import run_ledger_verify
+
+    run_ledger_verify(receipt, head, json)
+
+
+@ledger_app.command("show")
+def ledger_show(
+    event: Annotated[str | None, typer.Option(help="Only these, such as model.registered.")] = None,
+    about: Annotated[str | None, typer.Option(help="Only about this: a model version, a dataset's digest …")] = None,
+    last: Annotated[int, typer.Option(min=1, help="So many at most, the newest.")] = 20,
+    json: Json = False,
+) -> None:
+    """Show the newest entries of the ledger."""
+    from zoo.cli.ledger import run_ledger_show
+
+    run_ledger_show(event, about, last, json)
+
+
+@app.command()
+def lineage(
+    thing: Annotated[
+        str,
+        typer.Argument(help="record:ID, subject:S, a dataset's digest, NAME/3, NAME@champion or the id of an answer."),
+    ],
+    domain: Annotated[str | None, typer.Option(help="Of the record or the subject; all domains if absent.")] = None,
+    json: Json = False,
+) -> None:
+    """Say what a thing was made from, and what was made from it."""
+    from zoo.cli.lineage import run_lineage
+
+    run_lineage(thing, domain, json)
 
 
 @app.command()
@@ -278,6 +346,21 @@ def retrain(
 
 
 @app.command()
+def erase(
+    domain: Annotated[str, typer.Option(help="Domain that holds the data.")],
+    subject: Annotated[str | None, typer.Option(help="Who the records are about; - reads it from input.")] = None,
+    record: Annotated[str | None, typer.Option(help="Or the id of one record; - reads it from input.")] = None,
+    pipeline: Annotated[str | None, typer.Option(help="Of the record; all of the domain if absent.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, write nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Erase a person or a record from data, caches and models; models that saw it leave service at once."""
+    from zoo.cli.erase import run_erase
+
+    run_erase(domain, subject, record, pipeline, dry_run, json)
+
+
+@app.command()
 def schedule() -> None:
     """Run as a daemon: retrain each pipeline at its cron time."""
     from zoo.schedule import run_daemon
@@ -305,8 +388,38 @@ def doctor(json: Json = False) -> None:
 
 
 @audit_app.command("pii")
-def audit_pii(file: Path, json: Json = False) -> None:
+def audit_pii(
+    file: Path,
+    domain: Annotated[str | None, typer.Option(help="Hold the figures against this domain's rules and floors.")] = None,
+    json: Json = False,
+) -> None:
     """Measure recall and precision of the PII detectors on a labelled JSON Lines file."""
-    from zoo.cli.commands import run_audit_pii
+    from zoo.cli.audits import run_audit_pii
 
-    run_audit_pii(file, json)
+    run_audit_pii(file, domain, json)
+
+
+@audit_app.command("canaries")
+def audit_canaries(
+    reference: Annotated[str, typer.Argument(metavar="MODEL", help="NAME@champion or NAME/3.")],
+    sampled: Annotated[int, typer.Option(min=100, help="Random texts that each canary is ranked among.")] = 2000,
+    json: Json = False,
+) -> None:
+    """Measure how exposed the canaries are that a model was trained with; exit code 1 above the domain's limit."""
+    from zoo.cli.audit import run_audit_canaries
+
+    run_audit_canaries(reference, sampled, json)
+
+
+@audit_app.command("extraction")
+def audit_extraction(
+    reference: Annotated[str, typer.Argument(metavar="MODEL", help="NAME@champion or NAME/3.")],
+    samples: Annotated[int, typer.Option(min=1, help="Texts of each split.")] = 100,
+    prefix: Annotated[int, typer.Option(min=1, help="Tokens that the model is given.")] = 50,
+    length: Annotated[int, typer.Option(min=1, help="Tokens that have to come back.")] = 50,
+    json: Json = False,
+) -> None:
+    """Measure how often a model writes training text on word for word; exit code 1 above the domain's limit."""
+    from zoo.cli.audit import run_audit_extraction
+
+    run_audit_extraction(reference, samples, prefix, length, json)

@@ -274,24 +274,3 @@ def run_doctor(as_json: bool) -> None:
         print_table(("", "what", "found", "what mends it"), rows)
     if not all(finding.fine for finding in findings):
         sys.exit(1)
-
-
-def run_audit_pii(file: Path, as_json: bool) -> None:
-    from governance.pii import Detector, evaluate
-
-    report = evaluate(Detector.create(), str(file))
-    content = report.to_json()
-    if as_json:
-        print_json(content)
-        return
-    rows = [
-        (
-            *(name, row["gold"], row["found"]),
-            f"{row['recall']:.3f}" if row["gold"] else None,  # a share of nothing
-            f"{row['precision']:.3f}" if row["found"] else None,
-        )
-        for name, row in content["types"].items()
-    ]
-    print_table(("type", "gold", "found", "recall", "precision"), rows, right=(1, 2, 3, 4))
-    totals = ("span_recall", "char_recall", "char_precision", "documents_per_second")
-    print("  ".join(f"{name} {content[name]:.3f}" for name in totals))

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from governance.config import StrictModel, validate
 from governance.errors import ConfigError
+from governance.leakage import CanaryPlan
 from zoo.families.base import Size
 from zoo.fit.duration import Duration
 
@@ -65,6 +66,7 @@ class TrainPlan(StrictModel):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay of the average of the weights")
     lora: LoraPlan | None = None
+    canaries: CanaryPlan | None = Field(default=None, description="planted in the training text, see zoo.audit")
     patience: int | None = Field(default=None, ge=1, description="evaluations")
     min_improvement: float = Field(default=0.0, ge=0, description="bits per byte")
     seed: int = Field(default=0, ge=0, lt=2**63)

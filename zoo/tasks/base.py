@@ -223,6 +223,11 @@ class Task:
     splittable: bool = True
     from_base: bool = False
 
+    @property
+    def writes_text(self) -> bool:
+        """Whether the model that comes of it does."""
+        return not self.head and "encoder" not in self.shapes
+
 
 def padded(rows: list[npt.NDArray[np.int32]], length: int, fill: int) -> npt.NDArray[np.int32]:
     """int32 [rows, length]: each row from the left, the rest filled up."""

@@ -1,0 +1,137 @@
+"""Which of many patterns can match in a text, told by one pass of an RE2 set over it.
+
+RE2 has neither lookaround nor Unicode's word boundaries, so a pattern is relaxed before it goes into the set: what
+looks around is left out, long repetitions lose their upper bound, and a class that reaches beyond ASCII takes in
+everything there. Each step only adds texts, so that a pattern that the set rules out has no match in that text
+(`tests/governance/test_pii_prefilter.py`); one that it lets through is run as it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+_parser: Any = importlib.import_module("re._parser")
+_compiler: Any = importlib.import_module("re._compiler")
+
+_ASCII = [chr(code) for code in range(128)]
+_BEYOND_ASCII = r"\x{80}-\x{10ffff}"
+#: Characters beyond ASCII that match a letter of ASCII where case is ignored.
+_FOLDED = "\u0130\u0131\u017f\u212a"
+#: Bounds of a repetition that are kept: each repetition is a copy of the automaton.
+_MOST_COPIES = 12
+_LONGEST_BOUND = 4
+#: Patterns of one set: with more, its automaton has too many states to be built in good time.
+_TOGETHER = 16
+#: Bytes that the automaton of a set may take.
+_MEMORY = 32 << 20
+
+
+class _NoRelaxation(Exception):
+    """A pattern says something that is no regular expression, such as a reference to a group."""
+
+
+class Prefilter:
+    """Rules out patterns for a text: never one that matches."""
+
+    def __init__(self, patterns: Sequence[re.Pattern[str]]) -> None:
+        self._all = range(len(patterns))
+        relaxations = {number: relaxation for number in self._all if (relaxation := relaxed(patterns[number]))}
+        self._always = [number for number in self._all if number not in relaxations]
+        numbers = list(relaxations)
+        groups = [numbers[first : first + _TOGETHER] for first in range(0, len(numbers), _TOGETHER)]
+        self._sets = [(_compiled([relaxations[number] for number in group]), group) for group in groups]
+
+    def __call__(self, text: str) -> Sequence[int]:
+        """Numbers of the patterns that may match, in order."""
+        try:
+            encoded = text.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair: no text for RE2
+            return self._all
+        possible = list(self._always)
+        for patterns, numbers in self._sets:
+            found = patterns.Match(encoded)
+            if 0 in found:
+                possible += [numbers[place - 1] for place in found if place]
+            else:
+                possible += numbers
+        return sorted(possible)
+
+
+def _compiled(patterns: Sequence[str]) -> Any:
+    import re2
+
+    options = re2.Options()
+    options.max_mem = _MEMORY
+    together = re2.Set.SearchSet(options)
+    together.Add("")  # found in every text: it is missing only from the answer of an automaton without memory left
+    for pattern in patterns:
+        together.Add(pattern)
+    together.Compile()
+    return together
+
+
+def relaxed(pattern: re.Pattern[str]) -> str | None:
+    """A pattern for RE2 that is found in every text in which `pattern` matches; None if there is none."""
+    parsed = _parser.parse(pattern.pattern, pattern.flags)
+    try:
+        return _sequence(parsed, parsed.state.flags, parsed.state, last=True)
+    except _NoRelaxation:
+        return None
+
+
+def _sequence(nodes: Any, flags: int, state: Any, *, last: bool) -> str:
+    """Relaxes nodes that follow one another. `last`: nothing of the whole pattern comes after them."""
+    items = list(nodes)
+    return "".join(
+        _node(kind, value, flags, state, last=last and place == len(items) - 1)
+        for place, (kind, value) in enumerate(items)
+    )
+
+
+def _node(kind: Any, value: Any, flags: int, state: Any, *, last: bool) -> str:
+    name = str(kind)
+    if name in ("LITERAL", "NOT_LITERAL", "IN", "ANY"):
+        return _characters(kind, value, flags, state)
+    if name == "SUBPATTERN":
+        _, added, removed, inner = value
+        return f"(?:{_sequence(inner, (flags | added) & ~removed, state, last=last)})"
+    if name == "ATOMIC_GROUP":
+        return f"(?:{_sequence(value, flags, state, last=last)})"
+    if name == "BRANCH":
+        return "(?:" + "|".join(_sequence(branch, flags, state, last=last) for branch in value[1]) + ")"
+    if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+        least, most, inner = value
+        bound = most if most <= _LONGEST_BOUND else ""
+        return f"(?:{_sequence(inner, flags, state, last=False)}){{{min(least, _MOST_COPIES)},{bound}}}"
+    if name == "ASSERT" and value[0] == 1 and last:  # what must follow the match is in the text, too
+        return f"(?:{_sequence(value[1], flags, state, last=True)})"
+    if name in ("AT", "ASSERT", "ASSERT_NOT"):
+        return ""
+    raise _NoRelaxation(name)
+
+
+def _characters(kind: Any, value: Any, flags: int, state: Any) -> str:
+    """The class of characters that a node for one character takes, and possibly more beyond ASCII."""
+    takes = _compiler.compile(_parser.SubPattern(state, [(kind, value)]), flags).fullmatch
+    inside = "".join(rf"\x{{{ord(character):x}}}" for character in _ASCII if takes(character))
+    inside += _beyond_ascii(kind, value, flags, takes)
+    if not inside:
+        raise _NoRelaxation("a class without characters")
+    return f"[{inside}]"
+
+
+def _beyond_ascii(kind: Any, value: Any, flags: int, takes: Any) -> str:
+    members = value if str(kind) == "IN" else [(kind, value)]
+    ranges = []
+    for member, detail in members:
+        if str(member) not in ("LITERAL", "RANGE"):
+            return _BEYOND_ASCII
+        first, end = (detail, detail) if str(member) == "LITERAL" else detail
+        if end > 127:
+            if flags & re.IGNORECASE:
+                return _BEYOND_ASCII
+            ranges.append(rf"\x{{{max(first, 128):x}}}-\x{{{end:x}}}")
+    return "".join(ranges) + "".join(rf"\x{{{ord(character):x}}}" for character in _FOLDED if takes(character))

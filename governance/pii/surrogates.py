@@ -1,0 +1,255 @@
+"""Type-true stand-ins: a name for a name, a street for a street, a card number with a right check digit for another.
+
+Everything follows from HMAC-SHA256 (RFC 2104) over type and value with the domain's key: the same value has the same
+stand-in in all documents and builds of a domain, and another one in another domain. Each word of a person's name is
+replaced alone, so "Maria Delacroix" and "Delacroix" share the stand-in of "Delacroix"; "Maria" alone is any Maria's.
+
+Names are a family name from Faker's lists and two syllables more, since Faker's alone are so few that two persons would
+soon have one in common: there are at least 2**32, as many as tags. Numbers keep their form and length, so a short one
+(a postal code, an age) has fewer stand-ins than a tag. What points at a machine or person outside stays in ranges that
+are nobody's: example.org (RFC 2606), 10.0.0.0/8 (RFC 1918), 2001:db8::/32 (RFC 3849), area 9xx of social security
+numbers. A stand-in looks like what it stands for, so a second filtering replaces it again.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from governance.pii import vocabulary
+from governance.pii.recognizers import luhn
+
+_LOCALES = ("cs_CZ", "da_DK", "de_DE", "en_GB", "en_US", "es_ES", "fi_FI", "fr_FR", "hr_HR", "it_IT", "nl_NL", "pl_PL",
+            "pt_BR", "ro_RO", "sv_SE")  # fmt: skip
+_ONSETS = [
+    "b",
+    "br",
+    "c",
+    "ch",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "g",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kl",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pr",
+    "qu",
+    "r",
+    "s",
+    "sh",
+    "st",
+    "t",
+    "th",
+    "tr",
+    "v",
+    "w",
+    "z",
+]
+_VOWELS = ["a", "e", "i", "o", "u", "ai", "ea", "ia", "io", "ou"]
+_ENDINGS = ["l", "ld", "m", "n", "nd", "r", "rd", "rn", "s", "st", "t", "x"]
+_STREETS = ("Street", "Road", "Avenue", "Lane", "Drive", "Court")
+_TOWNS = ("ville", "burg", "ham", "field")
+_FIRMS = ("Group", "Ltd", "Inc", "Partners", "Holdings", "GmbH")
+_PEOPLES = ("Austrian", "Belgian", "Chilean", "Danish", "Egyptian", "Finnish", "Ghanaian", "Hungarian", "Irish",
+            "Jamaican", "Kenyan", "Latvian", "Maltese", "Nigerian", "Peruvian", "Swedish")  # fmt: skip
+_TITLES = ("Mr", "Ms", "Mx", "Dr", "Prof")
+_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+           "November", "December")  # fmt: skip
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTH = re.compile(rf"\b(?:{'|'.join(f'{month[:3]}(?:{month[3:]}|t)?' for month in _MONTHS)})\b", re.IGNORECASE)
+_DAY = re.compile(rf"\b(?:{'|'.join(_DAYS)})\b", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
+_PARTICLES = frozenset(vocabulary.PARTICLES.split("|"))
+
+
+@dataclass
+class _Stream:
+    """Numbers that follow from a digest, as many as are asked for."""
+
+    key: bytes
+    seed: bytes
+    block: int = 0
+    left: int = 0
+
+    def below(self, limit: int) -> int:
+        """A number from 0 to `limit` - 1; its bias is below 2**-64 for limits up to 2**64."""
+        if self.left < limit << 64:
+            digest = hmac.new(self.key, self.seed + self.block.to_bytes(4, "big"), hashlib.sha256).digest()
+            self.left, self.block = int.from_bytes(digest, "big"), self.block + 1
+        self.left, number = divmod(self.left, limit)
+        return number
+
+    def choice(self, options: Sequence[str]) -> str:
+        return options[self.below(len(options))]
+
+
+def surrogate(key: bytes, entity: str, value: str) -> str | None:
+    """What stands for a value of this type in one domain; never the value itself. None where nothing else fits.
+
+    Args:
+        key: of the domain's pseudonyms, 32 bytes.
+    """
+    if entity == "PERSON":
+        name = _WORD.sub(lambda match: _name_word(key, match.group()), value)
+        return name if name.casefold() != value.casefold() else None
+    make = _MAKERS.get(entity, _same_form)
+    plain = " ".join(value.casefold().split())
+    return _first_other(key, f"{entity}\0{plain}", value, make)
+
+
+def _first_other(key: bytes, seed: str, value: str, make: Callable[[_Stream, str], str]) -> str | None:
+    """The first of a few tries that is not the value again."""
+    for attempt in range(16):
+        made = make(_Stream(key, f"{seed}\0{attempt}\0".encode()), value)
+        if made.casefold() != value.casefold():
+            return made
+    return None
+
+
+def _name_word(key: bytes, word: str) -> str:
+    """A word of a person's name; particles ("van") stay, an initial becomes another one."""
+    if word in _PARTICLES:
+        return word
+    make = _initial if len(word) == 1 else lambda stream, _: _name(stream)
+    made = _first_other(key, f"PERSON\0{word.casefold()}", word, make) or _name(_Stream(key, word.encode()))
+    if word.isupper():
+        return made.upper()
+    return made.lower() if word.islower() else made
+
+
+def _initial(stream: _Stream, _: str) -> str:
+    return stream.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+def _name(stream: _Stream) -> str:
+    syllables = "".join(stream.choice(_ONSETS) + stream.choice(_VOWELS) for _ in range(2))
+    return stream.choice(stems()) + syllables + stream.choice(_ENDINGS)
+
+
+@functools.cache
+def stems() -> tuple[str, ...]:
+    """Family names of Faker's that are written with plain letters, sorted."""
+    import importlib
+
+    names: set[str] = set()
+    for locale in _LOCALES:
+        provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
+        for attribute in ("last_names", "last_names_male", "last_names_female"):
+            names |= {str(name) for name in getattr(provider, attribute, ())}
+    return tuple(sorted(name for name in names if re.fullmatch(r"[A-Z][a-z]{2,7}", name)))
+
+
+def _same_form(stream: _Stream, value: str) -> str:
+    """Digits for digits and letters for letters; a zero at the beginning stays."""
+
+    def other(match: re.Match[str]) -> str:
+        character = match.group()
+        if character.isdigit():
+            return "0" if character == "0" and match.start() == 0 else str(stream.below(10))
+        made = stream.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        return made if character.isupper() else made.lower()
+
+    return re.sub(r"[^\W_]", other, value)
+
+
+def _phone(stream: _Stream, value: str) -> str:
+    """The country and trunk code stay, and so does an extension's word."""
+    head = re.match(r"(?:\+\d{1,2}|1)?[ .-]?\(?0?", value)
+    end = head.end() if head else 0
+    first = stream.below(8) + 2
+    rest = re.sub(r"\d", lambda _: str(stream.below(10)), value[end:])
+    return value[:end] + re.sub(r"\d", str(first), rest, count=1)
+
+
+def _card(stream: _Stream, value: str) -> str:
+    return _with_digits(value, _checked(value, stream))
+
+
+def _checked(value: str, stream: _Stream) -> str:
+    digits = re.sub(r"\D", "", value)
+    body = digits[0] + "".join(str(stream.below(10)) for _ in digits[2:])
+    return next(body + str(check) for check in range(10) if luhn(body + str(check)))
+
+
+def _iban(stream: _Stream, value: str) -> str:
+    """The country stays; the check digits (ISO 13616, modulo 97) are right."""
+    compact = re.sub(r"[^0-9A-Za-z]", "", value).upper()
+    body = _same_form(stream, "x" + compact[4:])[1:].upper()
+    number = int("".join(str(int(character, 36)) for character in body + compact[:2] + "00"))
+    made = iter(f"{compact[:2]}{98 - number % 97:02}{body}")
+    return re.sub(r"[0-9A-Za-z]", lambda _: next(made), value)
+
+
+def _ssn(stream: _Stream, value: str) -> str:
+    """Area 9xx, which no social security number has, with a group that no ITIN has."""
+    return _with_digits(value, f"9{stream.below(100):02}{stream.below(49) + 1:02}{stream.below(9999) + 1:04}")
+
+
+def _itin(stream: _Stream, value: str) -> str:
+    return _with_digits(value, f"9{stream.below(100):02}{stream.below(19) + 70:02}{stream.below(9999) + 1:04}")
+
+
+def _with_digits(value: str, digits: str) -> str:
+    following = iter(digits)
+    return re.sub(r"\d", lambda _: next(following), value)
+
+
+def _ip(stream: _Stream, value: str) -> str:
+    if ":" in value:
+        return "2001:db8:" + ":".join(f"{stream.below(2**16):x}" for _ in range(6))
+    return "10." + ".".join(str(stream.below(256)) for _ in range(3))
+
+
+def _url(stream: _Stream, value: str) -> str:
+    scheme = re.match(r"[a-z]+://|", value, re.IGNORECASE)
+    return f"{scheme[0] if scheme else ''}www.example.org/{_name(stream).lower()}"
+
+
+def _date(stream: _Stream, value: str) -> str:
+    """Another date or time in the same form: numbers that are right in any order of day and month."""
+    made = _MONTH.sub(lambda match: _as_short(stream.choice(_MONTHS), match.group()), value)
+    made = _DAY.sub(lambda _: stream.choice(_DAYS), made)
+    made = re.sub(r"noon|midnight", lambda _: stream.choice(("noon", "midnight")), made)
+    return re.sub(r"\d+", lambda match: _part_of_date(stream, match.group()), made)
+
+
+def _as_short(month: str, like: str) -> str:
+    return month if len(like) > 3 else month[:3]
+
+
+def _part_of_date(stream: _Stream, digits: str) -> str:
+    if len(digits) == 4:
+        return str(1940 + stream.below(90))
+    return str(stream.below(12) + 1).zfill(len(digits))
+
+
+_MAKERS: dict[str, Callable[[_Stream, str], str]] = {
+    "AGE": lambda stream, value: re.sub(r"\d+", lambda _: str(18 + stream.below(72)), value),
+    "CREDIT_CARD": _card,
+    "DATE_OF_BIRTH": _date,
+    "DATE_TIME": _date,
+    "EMAIL_ADDRESS": lambda stream, _: f"{_name(stream).lower()}@example.org",
+    "IBAN_CODE": _iban,
+    "IP_ADDRESS": _ip,
+    "LOCATION": lambda stream, _: _name(stream) + stream.choice(_TOWNS),
+    "NRP": lambda stream, _: stream.choice(_PEOPLES),
+    "ORGANIZATION": lambda stream, _: f"{_name(stream)} {stream.choice(_FIRMS)}",
+    "PHONE_NUMBER": _phone,
+    "STREET_ADDRESS": lambda stream, _: f"{stream.below(998) + 2} {_name(stream)} {stream.choice(_STREETS)}",
+    "TITLE": lambda stream, value: stream.choice(_TITLES) + ("." if value.endswith(".") else ""),
+    "URL": _url,
+    "US_ITIN": _itin,
+    "US_SSN": _ssn,
+}

@@ -1,0 +1,286 @@
+"""From a build's files to its data card.
+
+No number comes from the memory of the process that built: all are counted in the manifest, the table of personal data,
+the exclusions and the quarantine, so that whoever has these files can count again (`describe` does).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+
+from governance.errors import DataError
+from pipelines.atomic import atomic_path
+from pipelines.balance import source_warnings
+from pipelines.cards.facts import (
+    Bin,
+    DataCard,
+    Drop,
+    Duplicates,
+    Example,
+    Lengths,
+    PersonalData,
+    Replaced,
+    Rows,
+    Size,
+    SourceSize,
+)
+from pipelines.cards.page import page
+from pipelines.curate.select import DUPLICATE, NEAR_DUPLICATE
+from pipelines.curate.steps import step_of
+from pipelines.spec import PipelineSpec
+from pipelines.versions import PII_FILE, SPLITS, DatasetVersion
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+_COLUMNS = ["split", "source", "bytes", "characters", "words", "personal_data", "content_sha256"]
+_UNITS = ("characters", "words", "bytes")
+_KEPT_EXAMPLES = 5
+_LEFT_EXAMPLES = 1  # of each reason
+_CHARACTERS = 500  # of an example
+_ROWS = 10_000
+#: What stands before the host of a URL, and what follows its path: both may be a secret.
+_SECRETS = re.compile(r"(?<=://)(?:\S*@)?([^?#\s]*)\S*")
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What a build left beside the version.
+
+    Attributes:
+        build: SHA-256 (hex) of its inputs.
+        exclusions: Parquet file of what was dropped.
+        quarantine: JSON lines of what could not be read; None when all could.
+    """
+
+    build: str
+    exclusions: Path
+    quarantine: Path | None
+
+
+def describe(spec: PipelineSpec, version: DatasetVersion, traces: Traces) -> DataCard:
+    """Counts everything that a data card says.
+
+    Raises:
+        DataError: the version was built before the manifest had all columns.
+    """
+    _check_columns(version)
+    manifest = version.manifest(_COLUMNS)
+    reasons, left = _drops(traces.exclusions)
+    quarantine = _quarantine_reasons(traces.quarantine)
+    kept, quarantined = len(manifest), sum(quarantine.values())
+    sources = _sources(version, manifest, traces.exclusions)
+    return DataCard(
+        pipeline=version.pipeline,
+        domain=version.domain,
+        label=tuple(version.label.to_list()),
+        dataset_digest=version.digest,
+        sources_digest=version.sources.digest,
+        spec_digest=spec.digest,
+        build=traces.build,
+        spec=_public_spec(spec),
+        derived_from=version.derived_from,
+        rows=Rows(
+            read=kept + quarantined + reasons.total(), quarantined=quarantined, dropped=reasons.total(), kept=kept
+        ),
+        drops=tuple(
+            Drop(step=step_of(reason), reason=reason, records=count)
+            for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+        ),
+        quarantine=quarantine,
+        splits=_splits(manifest),
+        lengths=tuple(lengths(unit, manifest.column(unit).to_numpy()) for unit in _UNITS),
+        personal_data=_personal_data(version, manifest),
+        duplicates=_duplicates(reasons, traces.exclusions),
+        sources=sources,
+        warnings=_warnings(sources),
+        kept=_kept_examples(version, manifest),
+        left=left,
+    )
+
+
+def lengths(unit: str, values: npt.NDArray[np.int64]) -> Lengths:
+    """Args: `values` int64 [records], of one record at least, none negative."""
+    import numpy as np
+
+    ends = [1 << power for power in range(int(values.max()).bit_length() + 1)]
+    counts = np.histogram(values, [0, *ends])[0].tolist()
+    bins = [Bin(low=a, high=b, records=n) for a, b, n in zip([0, *ends[:-1]], ends, counts, strict=True)]
+    first = next(number for number, one in enumerate(bins) if one.records)
+    return Lengths(
+        unit=unit,
+        total=int(values.sum()),
+        least=int(values.min()),
+        median=float(np.median(values)),
+        mean=float(values.mean()),
+        most=int(values.max()),
+        histogram=tuple(bins[first:]),
+    )
+
+
+def with_tokens(card: DataCard, tokens: npt.NDArray[np.int64], of: str) -> DataCard:
+    """The card with lengths in tokens.
+
+    Args:
+        tokens: int64 [records].
+        of: which records, and by which tokenizer.
+    """
+    return card.model_copy(update={"lengths": (*card.lengths, lengths(f"tokens ({of})", tokens))})
+
+
+def write_card(card: DataCard, path: Path) -> None:
+    """Writes `card.html` and `card.json` beside each other; the second one says that both are there.
+
+    Raises:
+        DataError: the disk is full, the folder is read-only.
+    """
+    for target, content in ((path.with_suffix(".html"), page(card)), (path, card.model_dump_json(indent=1) + "\n")):
+        with atomic_path(target) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+
+
+def read_card(path: Path) -> DataCard:
+    """Reads `card.json`.
+
+    Raises:
+        DataError: it is missing, or not what `write_card` wrote.
+    """
+    try:
+        return DataCard.model_validate_json(path.read_bytes())
+    except (OSError, pydantic.ValidationError) as error:
+        raise DataError(
+            f"the data card is unreadable ({type(error).__name__})",
+            where=str(path),
+            fix="remove it and run `zoo data build`",
+        ) from None
+
+
+def _check_columns(version: DatasetVersion) -> None:
+    if missing := set(_COLUMNS) - set(version.columns):
+        raise DataError(
+            f"the manifest lacks {', '.join(sorted(missing))}",
+            where=str(version.path),
+            fix=f"run `zoo data build {version.pipeline}`",
+        )
+
+
+def _public_spec(spec: PipelineSpec) -> dict[str, Any]:
+    content = json.dumps(spec.model_dump(mode="json", exclude_none=True))
+    public: dict[str, Any] = _without_secrets(json.loads(content))
+    return public
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_secrets(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(inner) for inner in value]
+    return _SECRETS.sub(r"\1", value) if isinstance(value, str) else value
+
+
+def _splits(manifest: Any) -> dict[str, Size]:
+    sizes = manifest.group_by("split").aggregate([("bytes", "count"), *((unit, "sum") for unit in _UNITS)]).to_pylist()
+    found = {
+        row["split"]: Size(records=row["bytes_count"], **{unit: row[f"{unit}_sum"] for unit in _UNITS}) for row in sizes
+    }
+    return {split: found.get(split, Size(records=0, characters=0, words=0, bytes=0)) for split in SPLITS}
+
+
+def _sources(version: DatasetVersion, manifest: Any, exclusions: Path) -> tuple[SourceSize, ...]:
+    import pyarrow.parquet as pq
+
+    counted = manifest.group_by(["source", "split"]).aggregate([("words", "count"), ("words", "sum")]).to_pylist()
+    sizes = {(row["source"], row["split"]): (row["words_count"], row["words_sum"]) for row in counted}
+    dropped = Counter(pq.read_table(exclusions, columns=["source"]).column("source").to_pylist())
+    words = [sizes.get((number, "train"), (0, 0))[1] for number in range(len(version.sources.names))]
+    return tuple(
+        SourceSize(
+            name=name,
+            records={split: sizes.get((number, split), (0, 0))[0] for split in SPLITS},
+            train_words=words[number],
+            train_share=words[number] / max(1, sum(words)),
+            dropped=dropped[number],
+        )
+        for number, name in enumerate(version.sources.names)
+    )
+
+
+def _warnings(sources: Sequence[SourceSize]) -> tuple[str, ...]:
+    words = [source.train_words for source in sources]
+    records = [source.records["validation"] for source in sources]
+    return tuple(source_warnings([source.name for source in sources], words, records, unit="words"))
+
+
+def _personal_data(version: DatasetVersion, manifest: Any) -> PersonalData:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    replaced = pq.read_table(version.path / PII_FILE, columns=["type", "hash"])
+    rows = replaced.group_by("type").aggregate([("hash", "count"), ("hash", "count_distinct")]).to_pylist()
+    types = [Replaced(type=row["type"], places=row["hash_count"], different=row["hash_count_distinct"]) for row in rows]
+    return PersonalData(
+        records_with_some=pc.sum(pc.greater(manifest.column("personal_data"), 0)).as_py(),
+        types=tuple(sorted(types, key=lambda one: (-one.places, one.type))),
+    )
+
+
+def _duplicates(reasons: Counter[str], exclusions: Path) -> Duplicates:
+    import pyarrow.parquet as pq
+
+    kept = pq.read_table(exclusions, columns=["kept"]).column("kept").drop_null()
+    groups = kept.value_counts().field("counts").to_pylist() if len(kept) else []
+    return Duplicates(
+        exact=reasons[DUPLICATE],
+        near=reasons[NEAR_DUPLICATE],
+        standing_for_others=len(groups),
+        largest_group=1 + max(groups) if groups else 0,
+    )
+
+
+def _drops(exclusions: Path) -> tuple[Counter[str], tuple[Example, ...]]:
+    """How many records left for each reason, with an example where text of them was kept."""
+    counts: Counter[str] = Counter()
+    shown: dict[str, list[Example]] = {}
+    for row in _rows(exclusions):
+        reason = row["reason"]
+        counts[reason] += 1
+        examples = shown.setdefault(reason, [])
+        if row["text"] is not None and len(examples) < _LEFT_EXAMPLES:
+            examples.append(Example(about=reason, record_id=row["record_id"], text=row["text"][:_CHARACTERS]))
+    return counts, tuple(example for reason in sorted(shown) for example in shown[reason])
+
+
+def _rows(exclusions: Path) -> Iterator[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(exclusions) as file:
+        for batch in file.iter_batches(_ROWS, columns=["record_id", "reason", "text"]):
+            yield from batch.to_pylist()
+
+
+def _quarantine_reasons(quarantine: Path | None) -> dict[str, int]:
+    """Counts by reason; numbers in a reason ("at byte 17") would make each row one of its own."""
+    if quarantine is None:
+        return {}
+    with quarantine.open(encoding="utf-8") as lines:
+        counts = Counter(re.sub(r"\d[\d,]*", "N", json.loads(line)["reason"]) for line in lines)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _kept_examples(version: DatasetVersion, manifest: Any) -> tuple[Example, ...]:
+    """Of the training split those with the smallest hashes: chance, but the same each time."""
+    import pyarrow.compute as pc
+
+    contents = manifest.filter(pc.equal(manifest.column("split"), "train")).column("content_sha256").to_pylist()
+    numbers = sorted(range(len(contents)), key=lambda number: (contents[number], number))[:_KEPT_EXAMPLES]
+    found = version.some("train", numbers)
+    return tuple(Example(about="train", record_id=name, text=text[:_CHARACTERS]) for name, text in found)

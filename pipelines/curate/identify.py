@@ -1,0 +1,117 @@
+"""Under which names a dataset version has a record: its text repaired, its id, keyed hashes of text and subject."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from governance.keys import keyed_hash
+from governance.policy import Policy
+from pipelines.curate.repair import repair_record
+from pipelines.curate.seen import Seen, nothing_seen
+from pipelines.sources import Record, SourceItem, Unreadable, read_records
+from pipelines.spec import PipelineSpec, SourceSpec
+
+if TYPE_CHECKING:
+    from governance.pii import Detector
+
+
+@dataclass(frozen=True)
+class Identified:
+    """A record under the names that a dataset version has for it.
+
+    Attributes:
+        text: repaired.
+        text_key: keyed hash that stands for the text.
+        subject: keyed hash (hex) that stands for who it is about.
+    """
+
+    id: str
+    text: str
+    text_key: bytes
+    subject: str | None
+
+
+class Identifier:
+    """Names records of a pipeline; an e-mail address as an id stays outside.
+
+    Args:
+        text_key: key of the hash that stands for a text wherever the text itself may not be kept.
+        subject_key: key of the hash that stands for a subject.
+        detector: makes one of personal data with a fixed form, for ids and file names; a keyed hash takes the
+            place of one that holds some. None: the domain keeps all of it.
+        sound: texts that ftfy leaves as they are.
+        harmless: names in which the detector finds nothing.
+    """
+
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        *,
+        text_key: bytes,
+        subject_key: bytes,
+        detector: Callable[[], Detector] | None,
+        sound: Seen | None = None,
+        harmless: Seen | None = None,
+    ) -> None:
+        self._repair = spec.curate.repair
+        self._text_key = text_key
+        self._subject_key = subject_key
+        self._detector = None if detector is None else functools.cache(detector)  # to load it takes seconds
+        self._sound = sound or nothing_seen()
+        self._harmless = harmless or nothing_seen()
+        self._of = functools.lru_cache(maxsize=256)(self._examined)  # a file's name comes with each row
+
+    def __call__(self, record: Record) -> Identified:
+        text = self._repaired(record.text) if self._repair else record.text
+        key = self.key_of(text)
+        record_id = self.harmless(record.id) if record.id is not None else key.hex()
+        return Identified(record_id, text, key, None if record.subject is None else self.subject(record.subject))
+
+    def key_of(self, text: str) -> bytes:
+        """The hash that stands for a text."""
+        return keyed_hash(self._text_key, text)
+
+    def subject(self, subject: str) -> str:
+        """The hash that stands for a subject."""
+        return keyed_hash(self._subject_key, subject).hex()
+
+    def harmless(self, name: str) -> str:
+        """An id or a file's name, or a hash in place of one that holds personal data."""
+        return name if self._detector is None else self._of(name)
+
+    def _repaired(self, text: str) -> str:
+        keyed = self.key_of(text)
+        repaired = repair_record(text, sound=keyed in self._sound)
+        if repaired.sound:
+            self._sound.note(keyed)
+        return repaired.record
+
+    def _examined(self, name: str) -> str:
+        keyed = self.key_of(name)
+        if keyed not in self._harmless and self._detector is not None and self._detector().find([name])[0]:
+            return keyed.hex()
+        self._harmless.note(keyed)
+        return name
+
+
+def detector_of_names(policy: Policy, domain: str) -> Callable[[], Detector] | None:
+    """Makes what finds in ids and file names what has a fixed form; a model of language would guess there."""
+    from governance.pii import Detector, entities_to_find
+    from governance.pii.entities import STRUCTURED_TYPES
+
+    # Each path of a source in a bucket is a URL.
+    wanted = entities_to_find(policy.domains[domain].pii) & STRUCTURED_TYPES - {"URL"}
+    return (lambda: Detector.create(entities=wanted)) if wanted else None
+
+
+def read_all(
+    spec: PipelineSpec, sources: Sequence[tuple[SourceSpec, SourceItem]]
+) -> Iterator[tuple[int, Record | Unreadable]]:
+    """Records with the numbers of their sources in the pipeline."""
+    for source, file in sources:
+        number = spec.sources.index(source)
+        for record in read_records(file, source, domain=spec.domain, max_bytes=spec.curate.max_record_bytes):
+            yield number, record

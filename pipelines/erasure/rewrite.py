@@ -1,0 +1,74 @@
+"""A dataset version without the erased, made from its own shards: for when the source cannot be read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipelines.assemble import assemble
+from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, filtered_schema, staged_schema, write_bucket
+from pipelines.place import Place, work_folder
+from pipelines.spec import PipelineSpec
+from pipelines.versions import PII_FILE, SPLITS, DatasetVersion
+
+_Rows = dict[int, list[dict[str, Any]]]
+
+
+def rewrite(
+    spec: PipelineSpec, version: DatasetVersion, place: Place, is_erased: Callable[[str, str | None], bool]
+) -> DatasetVersion:
+    """Writes the version that is left; the old one stays as it is. The texts are held in memory.
+
+    Args:
+        is_erased: told a record's id and its subject's hash.
+
+    Raises:
+        DataError: nothing is left for training or validation, or the disk is full.
+    """
+    records, filtered = _rows(version, is_erased)
+    with work_folder(place) as work:
+        _write(records, filtered, work / "selected", work / "filtered")
+        return assemble(spec, work / "selected", work / "filtered", place.datasets)
+
+
+def _rows(version: DatasetVersion, is_erased: Callable[[str, str | None], bool]) -> tuple[_Rows, _Rows]:
+    manifest = version.manifest(["record_id", "subject", "file", "row", "source"]).to_pylist()
+    known = {row.pop("record_id"): row for row in manifest}
+    found_types, found_hashes = _personal_data(version)
+    records: _Rows = defaultdict(list)
+    filtered: _Rows = defaultdict(list)
+    for split in SPLITS:
+        for record_id, text in version.stored(split):
+            if is_erased(record_id, known[record_id]["subject"]):
+                continue
+            key = hashlib.sha256(record_id.encode()).digest()[:16]  # only joins the two: the text's own is not kept
+            records[bucket_of(record_id)].append({"id": record_id, "text": "", "text_key": key} | known[record_id])
+            content = {"pii_types": found_types[record_id], "pii_hashes": found_hashes[record_id]}
+            filtered[bucket_of(record_id)].append({"text_key": key, "text": text} | content)
+    return records, filtered
+
+
+def _personal_data(version: DatasetVersion) -> tuple[dict[str, list[str]], dict[str, list[bytes]]]:
+    import pyarrow.parquet as pq
+
+    types: dict[str, list[str]] = defaultdict(list)
+    hashes: dict[str, list[bytes]] = defaultdict(list)
+    for row in pq.read_table(version.path / PII_FILE).to_pylist():
+        types[row["record_id"]].append(row["type"])
+        hashes[row["record_id"]].append(row["hash"])
+    return types, hashes
+
+
+def _write(records: _Rows, filtered: _Rows, selected: Path, cache: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    cache.mkdir(mode=0o700)
+    for bucket in range(BUCKETS):
+        rows = sorted(records[bucket], key=lambda row: str(row["id"]))
+        write_bucket(pa.Table.from_pylist(rows, schema=staged_schema()), selected, bucket)
+        table = pa.Table.from_pylist(filtered[bucket], schema=filtered_schema())
+        pq.write_table(table, bucket_path(cache, bucket, "parquet"))

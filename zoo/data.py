@@ -1,0 +1,39 @@
+"""Brings a pipeline's dataset version up to date, and tells the ledger."""
+
+from __future__ import annotations
+
+from pipelines import BuildResult, PipelineSpec, build
+from pipelines.curate import Runner
+from zoo.openlineage import dataset_version, observed, sources_of
+from zoo.recording import record_build, record_grants
+from zoo.screen import Screen
+from zoo.workspace import Workspace
+
+
+def build_data(
+    spec: PipelineSpec, workspace: Workspace, screen: Screen, *, runner: Runner | None = None
+) -> BuildResult:
+    """`pipelines.build` in a workspace.
+
+    Args:
+        runner: works through the steps; all cores of this machine if None.
+
+    Raises:
+        PolicyRefused: the domain is not in the policy.
+        LedgerError, BusyError: the ledger cannot be written; asked before any data is read.
+        ZooError: as `pipelines.build`.
+    """
+    workspace.policy.check(spec.label, sink=spec.domain, purpose="build")  # before anything is written
+    record_grants(workspace)
+    with observed(workspace, screen, job=f"{spec.name}.build", kind="BUILD", inputs=sources_of(spec)) as run:
+        result = build(
+            spec,
+            policy=workspace.policy,
+            keys=workspace.keys,
+            storage=workspace.storage,
+            runner=runner,
+            report=screen.progress,
+        )
+        record_build(workspace, result)
+        run.outputs.append(dataset_version(result.version))
+    return result

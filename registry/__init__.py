@@ -20,16 +20,15 @@ from registry.gates import (
 from registry.pick import Candidate, Decision, pick
 from registry.registration import register
 from registry.runs import RunFacts, RunLog, finished_run, open_run
+from registry.table import ModelRow, models_table
 from registry.tracking import Tracking
 from registry.versions import (
     CHAMPION,
-    ModelRow,
     ModelVersion,
     champion_of,
     get_version,
     list_versions,
     model_folder,
-    models_table,
     quarantine,
     resolve,
     version_of_run,

@@ -14,62 +14,27 @@ from pipelines.balance import FEW_RECORDS, source_warnings
 from pipelines.examples import Examples
 from pipelines.planting import Planted
 from pipelines.tokenizers import KINDS, Kind, TokenizerFiles, load_encoder
-from zoo import families, objectives, tasks
+from zoo import objectives
 from zoo.audit.planting import planted_for
 from zoo.backend import dtype_policy, keras_backend
 from zoo.data import build_data
-from zoo.exchange.base import OpenedBase, find_base, open_base, rebuilt
+from zoo.exchange.base import OpenedBase, rebuilt
 from zoo.families.base import Family, Size
 from zoo.fit.plan import TrainPlan, check_window
 from zoo.identity import Identity, training_identity
+from zoo.ingredients import DEFAULT_SIZE, Ingredients, gather
 from zoo.lora import LORA_RATE
 from zoo.objectives import ControlledLM, Objective
-from zoo.objectives.controlled import check_controls, control_names
+from zoo.objectives.controlled import check_controls
 from zoo.request import Request, check_settings
 from zoo.screen import Screen
 from zoo.tasks import Setting, Task
 from zoo.tasks.training import check_request, check_room, default_settings, prepare_examples, rows_of
-from zoo.teacher import Teacher, find_teacher
+from zoo.teacher import Teacher
 from zoo.workspace import Workspace
 
 if TYPE_CHECKING:
     import keras_hub
-
-#: Of a training from scratch; a continued one has the size of its base.
-DEFAULT_SIZE = "nano"
-
-
-@dataclass(frozen=True)
-class Ingredients:
-    """What a training starts from besides data, each allowed to flow into the pipeline's domain.
-
-    Attributes:
-        base: what it continues from, if anything.
-        teacher: what it learns from beside the text, if anything.
-        task: what it is fine-tuned to; None for reading text.
-    """
-
-    spec: PipelineSpec
-    family: Family
-    size: Size
-    base: OpenedBase | None
-    teacher: Teacher | None
-    task: Task | None
-
-    @property
-    def objective_name(self) -> str:
-        if self.task is not None:
-            return self.task.name
-        if self.family.teacher is not None and self.teacher is None:  # it was taught before, and reads on alone
-            return families.get(self.family.teacher).objective
-        return self.family.objective
-
-    @property
-    def controls(self) -> tuple[str, ...]:
-        """Names of the control codes, in order; none where the objective has none."""
-        if self.objective_name != ControlledLM.name:
-            return ()
-        return control_names(() if self.base is None else self.base.controls, self.spec.source_names)
 
 
 @dataclass(frozen=True)
@@ -182,7 +147,7 @@ def prepare(request: Request, *, workspace: Workspace, screen: Screen) -> Job:
     Raises:
         ZooError: before any data is read if the request, the policy or a detector is at fault.
     """
-    ingredients = _ingredients(request, workspace)
+    ingredients = gather(request, workspace)
     _check_settings(request, ingredients, screen)
     spec = ingredients.spec
     canaries = planted_for(request.changes, ingredients.task, workspace, spec.domain)
@@ -193,43 +158,6 @@ def prepare(request: Request, *, workspace: Workspace, screen: Screen) -> Job:
     plan = asked.model_copy(update={"dtype": dtype_policy(asked.dtype)})
     identity = _identity(ingredients, data, tokens, plan, workspace)
     return Job(workspace, ingredients, data, tokens, plan, identity, _options(request, ingredients, asked))
-
-
-def _ingredients(request: Request, workspace: Workspace) -> Ingredients:
-    family = families.get(request.family)
-    task = None if request.task is None else tasks.get(request.task, family)
-    spec = workspace.pipeline(request.pipeline)
-    workspace.policy.check(spec.label, sink=spec.domain, purpose="train")
-    base = _open_base(request, family, spec, workspace)
-    size = family.size(request.size or DEFAULT_SIZE) if base is None else base.size()
-    if base is not None and request.size not in (None, size.name):
-        raise ConfigError(
-            f"the base {base.base.name} has the size {size.name}, and {request.size} was asked for",
-            where="size",
-            fix="leave the size out: it follows from the base",
-        )
-    teacher = None
-    if task is None and base is None:  # what was taught before, or learns a task, needs none
-        teacher = find_teacher(workspace, family, size, pipeline=request.pipeline, reference=request.teacher)
-    elif request.teacher is not None:
-        raise ConfigError("a teacher is for a training from scratch on text", where="teacher", fix="leave it out")
-    return Ingredients(spec, family, size, base, teacher, task)
-
-
-def _open_base(request: Request, family: Family, spec: PipelineSpec, workspace: Workspace) -> OpenedBase | None:
-    """What the training continues from, if the policy lets it flow into the pipeline's domain."""
-    if request.init is None:
-        if request.init_label is not None:
-            raise ConfigError("a label of a base is given, and no base", where="init_label", fix="give init as well")
-        return None
-
-    def allowed(label: Label) -> None:
-        workspace.policy.check(label, sink=spec.domain, purpose="train")
-
-    base = find_base(request.init, workspace=workspace, label=request.init_label, allowed=allowed)
-    allowed(base.label)
-    base.family_name(family.name)
-    return open_base(base, family, storage=workspace.storage, seed=request.seed)
 
 
 def _check_settings(request: Request, ingredients: Ingredients, screen: Screen) -> None:

@@ -55,6 +55,7 @@ _CODE = (
     "recognizers",
     "spans",
     "splitting",
+    "validators",
     "vocabulary",
     "windows",
 )

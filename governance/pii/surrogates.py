@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from governance.pii import vocabulary
-from governance.pii.recognizers import luhn
+from governance.pii.validators import luhn
 
 _LOCALES = ("cs_CZ", "da_DK", "de_DE", "en_GB", "en_US", "es_ES", "fi_FI", "fr_FR", "hr_HR", "it_IT", "nl_NL", "pl_PL",
             "pt_BR", "ro_RO", "sv_SE")  # fmt: skip

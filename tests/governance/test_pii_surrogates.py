@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from governance.pii import Detector, Finding, PiiFilter, filter_fingerprint
 from governance.pii import surrogates as module
 from governance.pii.entities import ALL_TYPES, STRUCTURED_TYPES
-from governance.pii.recognizers import luhn
 from governance.pii.surrogates import surrogate
+from governance.pii.validators import luhn
 from governance.policy import PiiRules
 
 KEY, OTHER = b"k" * 32, b"o" * 32

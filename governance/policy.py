@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from governance.config import StrictModel
-from governance.errors import PolicyRefused
+from governance.config import StrictModel, load_yaml
+from governance.errors import ConfigError, PolicyRefused
 from governance.labels import Label
 
 Operator = Literal["redact", "mask", "pseudonymize", "surrogate", "keep"]
@@ -25,28 +26,81 @@ _NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 Name = Annotated[str, Field(pattern=_NAME)]
 
 
+class RecognizerRegistry(StrictModel):
+    """Recognizers of Presidio beside the built-in detectors, in the format of Presidio's recognizer registry.
+
+    Attributes:
+        recognizers: each an entry of Presidio's, the name of one that Presidio has, or "module:Class".
+        default_score_threshold: findings below it are left out, where a recognizer has no threshold of its own.
+        global_regex_flags: of the patterns; Presidio's default is IGNORECASE, MULTILINE and DOTALL.
+        source: the file, for messages.
+    """
+
+    recognizers: tuple[str | dict[str, Any], ...] = Field(min_length=1)
+    default_score_threshold: float = Field(default=0.0, ge=0, le=1)
+    global_regex_flags: int = 26
+    supported_languages: tuple[Literal["en"]] = ("en",)
+    source: str = Field(default="pii.recognizers", exclude=True)
+
+
 class PiiRules(StrictModel):
     """What to do with each entity type; `default` holds for every type without a rule of its own.
 
-    Written in YAML as one mapping: ``{default: pseudonymize, US_SSN: redact}``.
+    Written in YAML as one mapping: ``{default: pseudonymize, US_SSN: redact, recognizers: own.yaml}``.
+
+    Attributes:
+        recognizers: that find more types, or more of the known ones. A string is the name of a file that the
+            workspace has yet to read (`read_recognizers`).
     """
 
     default: Operator = "redact"
     rules: dict[str, Operator] = Field(default_factory=dict)
+    recognizers: str | RecognizerRegistry | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _from_mapping(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"default": value}
-        if not isinstance(value, dict) or set(value) <= {"default", "rules"}:
+        if not isinstance(value, dict) or set(value) <= {"default", "rules", "recognizers"}:
             return value
         known = get_args(Operator)
-        for entity, operator in value.items():
+        rules = {str(entity): operator for entity, operator in value.items() if entity != "recognizers"}
+        for entity, operator in rules.items():
             if operator not in known:
                 raise ValueError(f'{entity}: "{operator}" is no operator; use one of {", ".join(known)}')
-        rules = {str(entity): operator for entity, operator in value.items() if entity != "default"}
-        return {"default": value.get("default", "redact"), "rules": rules}
+        default = rules.pop("default", "redact")
+        return {"default": default, "rules": rules, "recognizers": value.get("recognizers")}
+
+    @field_validator("recognizers", mode="before")
+    @classmethod
+    def _may_be_a_list(cls, value: Any) -> Any:
+        return {"recognizers": value} if isinstance(value, list) else value
+
+    def read_recognizers(self, folder: Path) -> PiiRules:
+        """The same rules with the file of recognizers read, if they name one.
+
+        Args:
+            folder: relative names start there.
+
+        Raises:
+            ConfigError: the file is missing or wrong.
+        """
+        if not isinstance(self.recognizers, str):
+            return self
+        read = load_yaml(folder / self.recognizers, RecognizerRegistry, what="recognizers")
+        return self.model_copy(update={"recognizers": read.model_copy(update={"source": self.recognizers})})
+
+    @property
+    def registry(self) -> RecognizerRegistry | None:
+        """The recognizers that the workspace brings along.
+
+        Raises:
+            ConfigError: they were not read.
+        """
+        if isinstance(self.recognizers, str):
+            raise ConfigError("this file was not read", where=self.recognizers)
+        return self.recognizers
 
     def operator_for(self, entity: str) -> Operator:
         return self.rules.get(entity, self.default)

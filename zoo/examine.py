@@ -57,7 +57,7 @@ def _personal_data(job: Job, model: LoadedModel) -> GateResult:
     samples = sample_generations(job, model)
     texts = samples if model.cased else [*samples, *map(str.title, samples)]  # a name is told by its capitals
     key = job.workspace.keys.derive(job.spec.domain, "pii-hashes")
-    detector = Detector.create()
+    detector = Detector.create(registry=job.workspace.policy.domains[job.spec.domain].pii.registry)
     found = leaked(texts, job.data.version.pii_hashes(), key, detector=detector)
     by_type = Counter(leak.type for leak in found)
     return no_training_pii(by_type, generations=len(samples))

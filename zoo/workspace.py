@@ -109,10 +109,11 @@ class Workspace:
                 fix="name a local or mounted folder; for models in object storage set artifact_root",
             )
         storage = (home / content.storage.removeprefix("file://")).absolute()
+        domains = _with_recognizers(content.domains, home)
         return cls(
             home=home,
             storage=storage,
-            policy=Policy(domains=content.domains, callers=content.callers, region=content.region),
+            policy=Policy(domains=domains, callers=content.callers, region=content.region),
             tracking_uri=_database(content.tracking_uri, home, storage / "mlflow.db"),
             artifact_root=content.artifact_root or str(storage / "artifacts"),
             built_in=False,
@@ -203,6 +204,13 @@ def catalogue_folder() -> Path:
     import pipelines
 
     return Path(pipelines.__file__).parent / "catalogue"
+
+
+def _with_recognizers(domains: dict[Name, Domain], home: Path) -> dict[Name, Domain]:
+    """The domains with the files read that name recognizers of Presidio."""
+    return {
+        name: domain.model_copy(update={"pii": domain.pii.read_recognizers(home)}) for name, domain in domains.items()
+    }
 
 
 def _database(uri: str | None, home: Path, default: Path) -> str:

@@ -8,6 +8,7 @@ from governance.pii.filter import (
     Filtered,
     PiiFilter,
     check_rules,
+    detector_for,
     entities_to_find,
     filter_fingerprint,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "available_entities",
     "check_rules",
     "describe",
+    "detector_for",
     "entities_to_find",
     "evaluate",
     "filter_fingerprint",

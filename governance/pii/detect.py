@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -22,8 +23,10 @@ from governance.errors import DetectorError, did_you_mean
 from governance.pii import models, recognizers
 from governance.pii.entities import ALL_TYPES, NER_TYPES
 from governance.pii.names import Lexicon, find_names, load_lexicon
-from governance.pii.spans import Finding, cleaned, disjoint, propagated, with_neighbours
+from governance.pii.plugins import Plugins, plugin_fingerprint, plugins_of
+from governance.pii.spans import Finding, cleaned, disjoint, propagated, tags_of, with_neighbours
 from governance.pii.splitting import split
+from governance.policy import RecognizerRegistry
 
 if TYPE_CHECKING:
     from governance.pii.ner import EntityRecognizer
@@ -51,6 +54,7 @@ _CODE = (
     "entities",
     "names",
     "ner",
+    "plugins",
     "prefilter",
     "recognizers",
     "spans",
@@ -77,21 +81,34 @@ class Detector:
     entities: frozenset[str]
     fingerprint: str
     _names: Names | None
+    _plugins: Plugins | None = None
 
     @classmethod
-    def create(cls, *, entities: Collection[str] | None = None, model: str | None = None) -> Detector:
+    def create(
+        cls,
+        *,
+        entities: Collection[str] | None = None,
+        model: str | None = None,
+        registry: RecognizerRegistry | None = None,
+    ) -> Detector:
         """Loads what is needed to find `entities` (all types if None).
 
+        Args:
+            registry: recognizers of Presidio that look for these types as well.
+
         Raises:
+            ConfigError: a recognizer of the registry is wrong.
             DetectorError: a type that nobody finds, or the spaCy model is missing or not the verified one.
         """
-        wanted = ALL_TYPES if entities is None else frozenset(entities)
-        for entity in sorted(wanted - ALL_TYPES):
+        plugins = plugins_of(registry)
+        known = ALL_TYPES if plugins is None else ALL_TYPES | plugins.entities
+        wanted = known if entities is None else frozenset(entities)
+        for entity in sorted(wanted - known):
             raise DetectorError(
-                f"no active detector finds {entity}{did_you_mean(entity, ALL_TYPES)}", fix=known_entities()
+                f"no active detector finds {entity}{did_you_mean(entity, known)}", fix=known_entities(known)
             )
         names = _load_names(models.find_model(model)) if wanted & NER_TYPES else None
-        return cls(wanted, fingerprint(wanted, model), names)
+        return cls(wanted, fingerprint(wanted, model, registry), names, plugins)
 
     def find(self, texts: Sequence[str], entities: Collection[str] | None = None) -> list[list[Finding]]:
         """Findings of each text, sorted by start, not overlapping; the same whatever the batch.
@@ -112,17 +129,22 @@ class Detector:
         everything = (propagated(text, of_text, lexicon) for text, of_text in zip(texts, found, strict=True))
         placed = (with_neighbours(text, of_text) for text, of_text in zip(texts, everything, strict=True))
         return [
-            disjoint(text, [f for f in of_text if f.type in wanted])
+            disjoint(text, [f for f in of_text if f.type in wanted], self._tags)
             for text, of_text in zip(texts, placed, strict=True)
         ]
 
+    @property
+    def _tags(self) -> re.Pattern[str]:
+        return tags_of(ALL_TYPES if self._plugins is None else ALL_TYPES | self._plugins.entities)
+
     def _analyze(self, pieces: Sequence[str], entities: frozenset[str]) -> Iterator[list[Finding]]:
-        """What rules, word lists and the model find in each piece, of these types; it may overlap."""
+        """What rules, word lists, the model and plugins find in each piece, of these types; it may overlap."""
         rules = recognizers.rule_set(entities)
         named = self._named(pieces, entities) if entities & NER_TYPES else [[] for _ in pieces]
         for piece, of_piece in zip(pieces, named, strict=True):
             by_rules = [Finding(start, end, entity, score) for entity, start, end, score in rules(piece)]
-            yield by_rules + of_piece
+            by_plugins = [] if self._plugins is None else list(self._plugins.find(piece, entities))
+            yield by_rules + of_piece + by_plugins
 
     def _named(self, pieces: Sequence[str], entities: frozenset[str]) -> Iterator[list[Finding]]:
         """What word lists and the model find in each piece. The model reads equal windows once."""
@@ -154,13 +176,20 @@ def _load_names(info: models.ModelInfo) -> Names:
     return Names(EntityRecognizer(nlp), NameWindows(lexicon, load_common(info.path)), lexicon)
 
 
-def known_entities() -> str:
-    return f"known: {', '.join(sorted(ALL_TYPES & (NER_TYPES | recognizers.all_entities())))}"
+def known_entities(known: Collection[str] = ALL_TYPES) -> str:
+    return f"known: {', '.join(sorted(known))}"
+
+
+def fingerprint(entities: frozenset[str], model: str | None = None, registry: RecognizerRegistry | None = None) -> str:
+    """Changes when anything that changes findings changes. Reads the model's files, loads no model."""
+    own = _fingerprint(entities, model)
+    if registry is None:
+        return own
+    return hashlib.sha256(json.dumps([own, plugin_fingerprint(registry)], sort_keys=True).encode()).hexdigest()
 
 
 @functools.cache
-def fingerprint(entities: frozenset[str], model: str | None = None) -> str:
-    """Changes when anything that changes findings changes. Reads the model's files, loads nothing."""
+def _fingerprint(entities: frozenset[str], model: str | None) -> str:
     parts: dict[str, Any] = {"entities": sorted(entities), "code": _own_code()}
     parts["phonenumbers"] = metadata.version("phonenumbers")
     if entities & NER_TYPES:

@@ -45,6 +45,11 @@ RANK = {
 }
 
 
+def rank(entity: str) -> int:
+    """`RANK` of a type; one that a workspace's own recognizers find has a form."""
+    return RANK.get(entity, RANK["US_EIN"])
+
+
 def available_entities() -> frozenset[str]:
     """Names of every entity type that a detector can find. Loads nothing."""
     return ALL_TYPES

@@ -53,8 +53,11 @@ class PiiReport:
         return dict(vars(self))
 
 
-def read_labelled(path: Path) -> list[Labelled]:
+def read_labelled(path: Path, known: Collection[str] = ALL_TYPES) -> list[Labelled]:
     """Reads a labelled file.
+
+    Args:
+        known: names of types that a span may have.
 
     Raises:
         DataError: with file and row.
@@ -64,7 +67,7 @@ def read_labelled(path: Path) -> list[Labelled]:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    rows.append(_row(line, f"{path}:{number}"))
+                    rows.append(_row(line, f"{path}:{number}", known))
     except OSError as error:
         raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
     except UnicodeDecodeError as error:
@@ -74,7 +77,7 @@ def read_labelled(path: Path) -> list[Labelled]:
     return rows
 
 
-def _row(line: str, where: str) -> Labelled:
+def _row(line: str, where: str, known: Collection[str]) -> Labelled:
     fix = 'a row is {"text": …, "spans": [{"start": 0, "end": 4, "type": "PERSON"}]}'
     try:
         content = json.loads(line)
@@ -83,10 +86,10 @@ def _row(line: str, where: str) -> Labelled:
         found = tuple(Finding(int(s["start"]), int(s["end"]), t, 1.0) for s, t in zip(spans, types, strict=True))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"not a labelled row ({type(error).__name__})", where=where, fix=fix) from None
-    unknown = next((span.type for span in found if span.type not in ALL_TYPES), None)
+    unknown = next((span.type for span in found if span.type not in known), None)
     if unknown is not None:
-        hint = did_you_mean(unknown, ALL_TYPES)
-        raise DataError(f'there is no type "{unknown}"{hint}', where=where, fix=known_entities())
+        hint = did_you_mean(unknown, known)
+        raise DataError(f'there is no type "{unknown}"{hint}', where=where, fix=known_entities(known))
     if not isinstance(text, str):
         raise DataError("text is no string", where=where, fix=fix)
     for span in found:
@@ -104,7 +107,7 @@ def evaluate(detector: Detector, path: str | Path, entities: Collection[str] | N
     Raises:
         DataError: the file is missing or a row is wrong.
     """
-    rows = read_labelled(Path(path))
+    rows = read_labelled(Path(path), detector.entities | ALL_TYPES)
     if entities is not None:
         rows = [Labelled(row.text, tuple(span for span in row.spans if span.type in entities)) for row in rows]
     start = time.perf_counter()

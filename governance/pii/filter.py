@@ -17,7 +17,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +26,7 @@ from governance.errors import ConfigError, DetectorError, did_you_mean
 from governance.pii import models, surrogates
 from governance.pii.detect import Detector, fingerprint, known_entities
 from governance.pii.entities import ALL_TYPES, NER_TYPES
+from governance.pii.plugins import plugin_entities
 from governance.pii.spans import Finding
 from governance.pii.surrogates import surrogate
 from governance.policy import Operator, PiiFloors, PiiRules
@@ -113,18 +114,33 @@ def normalised(value: str) -> str:
 
 def entities_to_find(rules: PiiRules) -> frozenset[str]:
     """The types that are not kept; a kept one need not be searched for."""
-    return frozenset(entity for entity in ALL_TYPES if rules.operator_for(entity) != "keep")
+    return frozenset(entity for entity in known_types(rules) if rules.operator_for(entity) != "keep")
+
+
+def known_types(rules: PiiRules) -> frozenset[str]:
+    """The types that can be found: the built-in ones and those of the workspace's own recognizers."""
+    return ALL_TYPES | plugin_entities(rules.registry)
+
+
+def detector_for(rules: PiiRules, entities: Collection[str] | None = None) -> Detector:
+    """The detector of a domain.
+
+    Args:
+        entities: all that the rules do not keep, if None.
+    """
+    wanted = entities_to_find(rules) if entities is None else entities
+    return Detector.create(entities=wanted, registry=rules.registry)
 
 
 def filter_fingerprint(rules: PiiRules, key: bytes) -> str:
     """Identifies everything that decides what a filter does to a text; cheap, loads no model."""
     parts = [
-        fingerprint(entities_to_find(rules)),
-        json.dumps({entity: rules.operator_for(entity) for entity in sorted(ALL_TYPES)}),
+        fingerprint(entities_to_find(rules), registry=rules.registry),
+        json.dumps({entity: rules.operator_for(entity) for entity in sorted(known_types(rules))}),
         hashlib.sha256(b"key id\0" + key).hexdigest(),
         "1",
     ]
-    if any(rules.operator_for(entity) == "surrogate" for entity in ALL_TYPES):
+    if any(rules.operator_for(entity) == "surrogate" for entity in known_types(rules)):
         parts += [hashlib.sha256(Path(surrogates.__file__).read_bytes()).hexdigest(), metadata.version("faker")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -136,15 +152,16 @@ def check_rules(rules: PiiRules, *, where: str, floors: PiiFloors | None = None)
         ConfigError: a rule or floor names a type that no active detector finds, or a floor one that is kept.
         DetectorError: the spaCy model that the rules need is missing or not the verified one.
     """
+    known = known_types(rules)
     for entity in rules.rules:
-        if entity not in ALL_TYPES:
-            hint = did_you_mean(entity, ALL_TYPES)
+        if entity not in known:
+            hint = did_you_mean(entity, known)
             raise ConfigError(
-                f"no active detector finds {entity}{hint}", where=f"{where}.{entity}", fix=known_entities()
+                f"no active detector finds {entity}{hint}", where=f"{where}.{entity}", fix=known_entities(known)
             )
     for entity in floors.types if floors is not None else ():
         if entity not in entities_to_find(rules):
-            problem = "is kept, so it needs no floor" if entity in ALL_TYPES else "is found by no active detector"
-            raise ConfigError(f"{entity} {problem}", where=f"{where}_floors.{entity}", fix=known_entities())
+            problem = "is kept, so it needs no floor" if entity in known else "is found by no active detector"
+            raise ConfigError(f"{entity} {problem}", where=f"{where}_floors.{entity}", fix=known_entities(known))
     if entities_to_find(rules) & NER_TYPES:
         models.verify(models.find_model())

@@ -53,7 +53,7 @@ class Measurement(StrictModel):
 
 def detector_fingerprint(rules: PiiRules) -> str:
     """Of the detectors that these rules use. Loads no model."""
-    return fingerprint(entities_to_find(rules))
+    return fingerprint(entities_to_find(rules), registry=rules.registry)
 
 
 def shortfalls(floors: PiiFloors, rules: PiiRules, measured: Measurement) -> Iterator[str]:

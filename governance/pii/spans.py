@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from governance.pii import vocabulary
-from governance.pii.entities import ALL_TYPES, NER_TYPES, RANK
+from governance.pii.entities import ALL_TYPES, NER_TYPES, RANK, rank
 from governance.pii.names import Lexicon, has_town_form
 
-#: What a filter has written earlier: <PERSON_3fa2b1c4>, <US_SSN>.
-TAG = re.compile(rf"<(?:{'|'.join(sorted(ALL_TYPES))})(?:_[0-9a-f]{{8}})?>")
+
+@functools.cache
+def tags_of(entities: frozenset[str]) -> re.Pattern[str]:
+    """What a filter has written earlier for these types: <PERSON_3fa2b1c4>, <US_SSN>."""
+    return re.compile(rf"<(?:{'|'.join(sorted(entities))})(?:_[0-9a-f]{{8}})?>")
+
+
+TAG = tags_of(ALL_TYPES)
 
 _BEFORE_NAME = re.compile(
     r"[\W_]*(?:(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Dear|Hello|Hi|Thanks|Client|Surname|Patient|Pt|Customer|Mtg|Re|Attn|v"
@@ -296,16 +303,16 @@ def _mentions(text: str, by_word: dict[str, set[str]]) -> Iterator[tuple[int, in
                     yield word.start(), end
 
 
-def disjoint(text: str, findings: Iterable[Finding]) -> list[Finding]:
+def disjoint(text: str, findings: Iterable[Finding], tags: re.Pattern[str] = TAG) -> list[Finding]:
     """Makes findings disjoint, leaves tags of an earlier filtering alone, and sorts by start.
 
     Of two that overlap, what has a fixed form wins over what is guessed (`RANK`), then the longer one, the
     one with the higher score, the earlier one, and last the type's name: no order of searching decides. What
     sticks out of the loser stays a finding of its own type: nothing that was found is left in the text.
     """
-    taken = [match.span() for match in TAG.finditer(text)]
+    taken = [match.span() for match in tags.finditer(text)]
     kept: list[Finding] = []
-    for finding in sorted(findings, key=lambda f: (RANK[f.type], f.start - f.end, -f.score, f.start, f.type)):
+    for finding in sorted(findings, key=lambda f: (rank(f.type), f.start - f.end, -f.score, f.start, f.type)):
         for start, end in list(_free(taken, finding.start, finding.end)):
             if (start, end) != (finding.start, finding.end):
                 start, end = _rest(text, start, end, finding.type)
@@ -338,7 +345,7 @@ def _rest(text: str, start: int, end: int, entity: str) -> tuple[int, int]:
     value = text[start:end]
     words = [word.group().casefold() for word in _WORD.finditer(value)]
     silent = all(word in vocabulary.NO_ENTITY or word in vocabulary.NOT_NAMES for word in words)
-    guessed = RANK[entity] == RANK["PERSON"]
+    guessed = rank(entity) == RANK["PERSON"]
     if sum(map(str.isalnum, value)) < 3 or guessed and (silent or not any(map(str.isupper, value))):
         return start, start
     return start, end

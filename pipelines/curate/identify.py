@@ -99,12 +99,13 @@ class Identifier:
 
 def detector_of_names(policy: Policy, domain: str) -> Callable[[], Detector] | None:
     """Makes what finds in ids and file names what has a fixed form; a model of language would guess there."""
-    from governance.pii import Detector, entities_to_find
-    from governance.pii.entities import STRUCTURED_TYPES
+    from governance.pii import detector_for, entities_to_find
+    from governance.pii.entities import ATTRIBUTE_TYPES, NER_TYPES
 
     # Each path of a source in a bucket is a URL.
-    wanted = entities_to_find(policy.domains[domain].pii) & STRUCTURED_TYPES - {"URL"}
-    return (lambda: Detector.create(entities=wanted)) if wanted else None
+    rules = policy.domains[domain].pii
+    wanted = entities_to_find(rules) - NER_TYPES - ATTRIBUTE_TYPES - {"URL"}
+    return (lambda: detector_for(rules, wanted)) if wanted else None
 
 
 def read_all(

@@ -42,10 +42,9 @@ class FilterJob:
     @functools.cached_property
     def pii_filter(self) -> PiiFilter:
         """Made when it is first asked for, once in a process: to load a model takes seconds."""
-        from governance.pii import Detector, PiiFilter, entities_to_find
+        from governance.pii import PiiFilter, detector_for
 
-        detector = Detector.create(entities=entities_to_find(self.rules))
-        return PiiFilter(self.rules, detector, self.key)
+        return PiiFilter(self.rules, detector_for(self.rules), self.key)
 
     def __reduce__(self) -> tuple[type[FilterJob], tuple[PiiRules, bytes, bytes]]:
         return FilterJob, (self.rules, self.key, self.hash_key)  # another process makes a filter of its own

@@ -92,6 +92,35 @@ def test_query_picks_and_explains(trained: tuple[Workspace, Run]) -> None:
         ask(trained[0], max_latency_ms=0.001)
 
 
+def test_all_of_it_is_in_the_ledger_and_can_be_followed(trained: tuple[Workspace, Run], tmp_path: Path) -> None:
+    from zoo.ancestry import DIGEST_TAG
+    from zoo.picks import flush_picks
+
+    workspace, run = trained
+    answer = ask(workspace)
+    flush_picks(60)
+    events = [entry.event for entry in workspace.ledger.entries()]
+    assert events[:6] == [
+        "policy.changed",
+        "data.built",
+        "training.started",
+        "model.registered",
+        "training.finished",
+        "alias.moved",
+    ]
+    assert set(events[6:]) == {"answer.picked"} and workspace.ledger.verify().ok
+    record = run.data.version.manifest(["record_id"]).slice(0, 1).to_pylist()[0]
+    found = zoo.lineage(f"record:{record['record_id']}", workspace=workspace)
+    assert [(m["model"], m["version"], m["aliases"]) for m in found.uses.models] == [
+        ("tax_domain.gpt", 1, ["champion"])
+    ]
+    assert [made["run"] for made in found.uses.runs] == [run.model.run_id]
+    back = zoo.lineage(answer.id, workspace=workspace).origins
+    assert [data["digest"] for data in back.datasets] == [run.data.version.digest]
+    exported = zoo.export("tax_domain.gpt/1", tmp_path / "exported", to="hf", workspace=workspace)
+    assert exported.digest == run.model.tags[DIGEST_TAG], "a copy outside is known again"
+
+
 def test_strangers_cannot_tell_what_exists(trained: tuple[Workspace, Run]) -> None:
     messages = set()
     for domain, caller in [("tax", "nobody"), ("tax", "support-service"), ("legal", "tax-service")]:
@@ -261,32 +290,3 @@ def test_importing_the_module_does_not_hide_the_verb(tmp_path: Path) -> None:
     import zoo.train
 
     assert callable(zoo.train) and callable(zoo.query)
-
-
-def test_all_of_it_is_in_the_ledger_and_can_be_followed(trained: tuple[Workspace, Run], tmp_path: Path) -> None:
-    from zoo.ancestry import DIGEST_TAG
-    from zoo.picks import flush_picks
-
-    workspace, run = trained
-    answer = ask(workspace)
-    flush_picks(60)
-    events = [entry.event for entry in workspace.ledger.entries()]
-    assert events[:6] == [
-        "policy.changed",
-        "data.built",
-        "training.started",
-        "model.registered",
-        "training.finished",
-        "alias.moved",
-    ]
-    assert set(events[6:]) == {"answer.picked"} and workspace.ledger.verify().ok
-    record = run.data.version.manifest(["record_id"]).slice(0, 1).to_pylist()[0]
-    found = zoo.lineage(f"record:{record['record_id']}", workspace=workspace)
-    assert [(m["model"], m["version"], m["aliases"]) for m in found.uses.models] == [
-        ("tax_domain.gpt", 1, ["champion"])
-    ]
-    assert [made["run"] for made in found.uses.runs] == [run.model.run_id]
-    back = zoo.lineage(answer.id, workspace=workspace).origins
-    assert [data["digest"] for data in back.datasets] == [run.data.version.digest]
-    exported = zoo.export("tax_domain.gpt/1", tmp_path / "exported", to="hf", workspace=workspace)
-    assert exported.digest == run.model.tags[DIGEST_TAG], "a copy outside is known again"

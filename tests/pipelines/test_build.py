@@ -277,7 +277,7 @@ def test_another_repair_is_another_build(tmp_path: Path, monkeypatch: pytest.Mon
     workspace = make_workspace(tmp_path / "w", records=20)
     run(workspace)
     assert run(workspace).reused
-    monkeypatch.setattr(sys.modules["pipelines.build"], "repair_version", lambda: "another")
+    monkeypatch.setattr(sys.modules["pipelines.inputs"], "repair_version", lambda: "another")
     assert not run(workspace).reused
 
 

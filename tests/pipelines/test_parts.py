@@ -68,7 +68,7 @@ def test_a_name_is_one_in_all_parts(filter_: PiiFilter) -> None:
     assert "<US_SSN>" in filtered["prompt"] and "219-09-9999" not in whole[0]
     assert "Anneke" not in whole[0] and "Vandersloot" not in whole[0]
     assert "<PERSON_" in filtered["answer"] and filtered["answer"].endswith("replied.")
-    assert {kind for kind, _ in whole[1]} == {"PERSON", "US_SSN"}
+    assert {kind for kind, _ in whole[1]} == {"PERSON", "TITLE", "US_SSN"}
 
 
 def test_a_class_keeps_its_name_unless_it_has_a_form(filter_: PiiFilter) -> None:

@@ -11,7 +11,7 @@ from zoo.cli.output import print_json, print_table
 
 def run_audit_pii(file: Path, domain: str | None, as_json: bool) -> None:
     """Prints the figures; for a domain, holds them against its floors and records them when they pass."""
-    from governance.pii import Detector, entities_to_find, evaluate
+    from governance.pii import Detector, detector_for, entities_to_find, evaluate
 
     if domain is None:
         _print(evaluate(Detector.create(), file).to_json(), as_json)
@@ -30,7 +30,7 @@ def run_audit_pii(file: Path, domain: str | None, as_json: bool) -> None:
     where = f"zoo.yaml: domains.{domain}.pii"
     check_rules(rules, where=where, floors=floors)
     entities = entities_to_find(rules)
-    report = evaluate(Detector.create(entities=entities), file, entities)
+    report = evaluate(detector_for(rules), file, entities)
     measurement = Measurement.of(report, file, rules)
     lacks = list(shortfalls(floors or PiiFloors(), rules, measurement))
     recorded = None if lacks else str(record(measurement, domain=domain, storage=workspace.storage))

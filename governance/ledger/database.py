@@ -163,7 +163,11 @@ class Database:
                 where=self.where,
                 fix="pip install 'domain-zoo[postgres]', and write postgresql+psycopg://…",
             ) from None
-        except (sa.exc.SQLAlchemyError, OSError) as error:
+        except OSError as error:
+            raise LedgerError(
+                f"cannot write: {error.strerror}", where=self.where, fix="check storage or ledger in zoo.yaml"
+            ) from None
+        except sa.exc.SQLAlchemyError as error:
             said = str(getattr(error, "orig", error)).strip().partition("\n")[0]
             if "is locked" in said:
                 raise BusyError(

@@ -58,7 +58,7 @@ class HeadFile:
 
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=_LOCK_SECONDS):
+            with filelock.FileLock(self.path.with_name(f"{self.path.name}.lock"), timeout=_LOCK_SECONDS):
                 known = self.read()
                 if known is None or known.number < head.number:
                     self._write(head)

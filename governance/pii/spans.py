@@ -134,7 +134,7 @@ def _typed(text: str, start: int, end: int, entity: str, lexicon: Lexicon | None
     if lexicon is None or entity not in _NAMED or not words or any(map(str.isdigit, value)):
         return entity
     if "&" in value or words[-1] in vocabulary.FIRM_WORDS and len(words) > 1:
-        return "ORGANIZATION"
+        return entity if entity == "PERSON" else "ORGANIZATION"  # a firm that is kept hides no person in its name
     if _STATE_AFTER.search(text[start:end]) or _STATE.search(text[start:end]) and _ZIP_AFTER.match(text, end):
         return "LOCATION"
     return _by_context(text, start, end, entity, words, lexicon)

@@ -31,7 +31,7 @@ def rewrite(
     records, filtered = _rows(version, is_erased)
     with work_folder(place) as work:
         _write(records, filtered, work / "selected", work / "filtered")
-        return assemble(spec, work / "selected", work / "filtered", place.datasets)
+        return assemble(spec, work / "selected", work / "filtered", place.datasets, version)
 
 
 def _rows(version: DatasetVersion, is_erased: Callable[[str, str | None], bool]) -> tuple[_Rows, _Rows]:

@@ -147,7 +147,7 @@ NAMES = [
     ("hey its Mirjana from the bank", "Mirjana"),
     ("[10:30] Magdalena: no, still at home", "Magdalena"),
     ("- Tigran J. Krasniqi, +1 212 555 0142", "Tigran J. Krasniqi"),
-    ("have you heard from ilona weber lately? she was ill", "ilona weber"),
+    ("have you heard from ilona nowak lately? she was ill", "ilona nowak"),
 ]
 
 

@@ -20,7 +20,10 @@ def test_half_of_a_span_is_enough_and_the_type_counts_in_the_table() -> None:
     findings = [Finding(0, 5, "PERSON", 1), Finding(20, 30, "ORGANIZATION", 1), Finding(34, 38, "URL", 1)]
     result = report([row], [findings], 3.0)
     assert result.span_recall == 1.0
-    assert result.char_recall == 15 / 20 and result.char_precision == 15 / 19
+    assert result.char_recall == 15 / 20
+    assert result.char_precision == 1.0, "the file labels neither firms nor addresses, so it cannot judge them"
+    judged = report([Labelled("x" * 40, (*row.spans, Finding(36, 37, "URL", 1)))], [findings], 3.0)
+    assert judged.char_precision == 6 / 9
     assert result.types["PERSON"] == {"gold": 1, "found": 1, "recall": 1.0, "precision": 1.0}
     assert result.types["LOCATION"] == {"gold": 1, "found": 0, "recall": 0.0, "precision": 1.0}
     assert result.types["ORGANIZATION"]["precision"] == 0.0

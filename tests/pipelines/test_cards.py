@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from governance import DataError
@@ -109,6 +109,7 @@ def test_lengths_are_those_of_the_texts(built: tuple[Workspace, BuildResult], ca
         assert found == lengths(found.unit, np.sort(values))
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=50))
 def test_each_length_is_in_one_bin(values: list[int]) -> None:
     found = lengths("words", np.array(values))

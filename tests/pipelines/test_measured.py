@@ -12,7 +12,7 @@ from governance import ConfigError, Domain, Keys, PiiFloors, PiiRules, Policy, P
 from governance.pii.evaluate import PiiReport
 from governance.pii.filter import check_rules
 from governance.pii.floors import Measurement, shortfalls
-from pipelines.build import find_inputs
+from pipelines.inputs import find_inputs
 from pipelines.measured import check_measured, record
 from pipelines.spec import PipelineSpec
 from zoo.cli.app import app

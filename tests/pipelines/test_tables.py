@@ -170,7 +170,7 @@ def test_values_that_no_template_takes_have_one_digest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({}, "give one of path, sql and tfds"),
+        ({}, "give one of path, sql, tfds and pipeline"),
         ({"path": "a.txt", "tfds": "b"}, "not path and tfds"),
         ({"tfds": "b", "format": "txt"}, "format is for files; remove it beside tfds"),
     ],

@@ -20,7 +20,8 @@ from typing import Any
 
 from governance import DataError
 from governance.labels import Label
-from pipelines.build import build, latest
+from pipelines.build import build
+from pipelines.latest import latest
 from registry import Tracking, list_versions
 from tests.support.fresh import start_zoo
 from tests.support.models import register_fake, start_run

@@ -58,8 +58,8 @@ def _runner(name: str, processes: int | None, beam_options: str) -> Runner:
 
 def run_data_show(pipeline: str, records: int, as_json: bool) -> None:
     """Args: `records` of the training split, as training reads them."""
-    from pipelines.build import latest_card
     from pipelines.cards import read_card
+    from pipelines.latest import latest_card
 
     workspace = Workspace.current()
     version = _latest(workspace, pipeline)

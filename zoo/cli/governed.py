@@ -73,7 +73,7 @@ def audit_pii(
     json: Json = False,
 ) -> None:
     """Measure recall and precision of the PII detectors on a labelled JSON Lines file."""
-    from zoo.cli.audits import run_audit_pii
+    from zoo.cli.audit_pii import run_audit_pii
 
     run_audit_pii(file, domain, json)
 
@@ -85,7 +85,7 @@ def audit_canaries(
     json: Json = False,
 ) -> None:
     """Measure how exposed the canaries are that a model was trained with; exit code 1 above the domain's limit."""
-    from zoo.cli.audit import run_audit_canaries
+    from zoo.cli.audit_models import run_audit_canaries
 
     run_audit_canaries(reference, sampled, json)
 
@@ -99,6 +99,6 @@ def audit_extraction(
     json: Json = False,
 ) -> None:
     """Measure how often a model writes training text on word for word; exit code 1 above the domain's limit."""
-    from zoo.cli.audit import run_audit_extraction
+    from zoo.cli.audit_models import run_audit_extraction
 
     run_audit_extraction(reference, samples, prefix, length, json)

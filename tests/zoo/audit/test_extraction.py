@@ -58,19 +58,6 @@ def shares(model: LoadedModel, **changes: Any) -> tuple[float, float, int]:
     return found.train.value, found.validation.value, found.train.samples
 
 
-def test_what_is_known_by_heart_comes_back_from_training_alone(files: TokenizerFiles) -> None:
-    train, validation, samples = shares(parrot(files, DATA.splits["train"]))
-    assert (train, samples) == (1.0, 20) and validation < 0.5
-    assert shares(parrot(files, [])) == (0.0, 0.0, 20)
-
-
-def test_a_phrase_that_all_texts_have_is_in_the_base_rate(files: TokenizerFiles) -> None:
-    length = len(load_encoder(files.folder).encode([FORM])[0])
-    half = length // 2 - 1
-    train, validation, samples = shares(parrot(files, [FORM, FORM + "!"]), prefix=half, length=half)
-    assert train > 0 and validation > 0 and samples < 20, "of a record that is too short none is asked"
-
-
 def test_the_same_pieces_are_asked_each_time(files: TokenizerFiles) -> None:
     model = parrot(files, DATA.splits["train"][:15])
     assert shares(model) == shares(model) and 0 < shares(model)[0] < 1

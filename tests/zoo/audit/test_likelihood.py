@@ -21,6 +21,8 @@ from zoo.generate import TextModel
 from zoo.load import LoadedModel
 from zoo.seq2seq import Seq2SeqModel
 
+pytestmark = pytest.mark.slow  # a compiler for each family
+
 CODES = planted_codes(b"k" * 32, 40)
 
 

@@ -43,10 +43,11 @@ class Plugins:
 
     def find(self, text: str, entities: Collection[str]) -> Iterator[Finding]:
         """What they find of these types in a piece of text; findings may overlap."""
-        wanted = sorted(self.entities & set(entities))
-        if wanted and any(gate.open_for(text, wanted) for gate in self._gates):
-            for result in self._engine.analyze(text, language="en", entities=wanted):
-                if result.entity_type in wanted and result.start < result.end:
+        wanted = self.entities & set(entities)
+        possible = {entity for gate in self._gates if gate.is_open(text, wanted) for entity in gate.entities & wanted}
+        if possible:
+            for result in self._engine.analyze(text, language="en", entities=sorted(possible)):
+                if result.entity_type in possible and result.start < result.end:
                     yield Finding(result.start, result.end, result.entity_type, result.score)
 
 
@@ -57,10 +58,8 @@ class Gate:
     entities: frozenset[str]
     possible: Prefilter | None
 
-    def open_for(self, text: str, wanted: Collection[str]) -> bool:
-        if not self.entities & set(wanted):
-            return False
-        return self.possible is None or bool(self.possible(text))
+    def is_open(self, text: str, wanted: frozenset[str]) -> bool:
+        return bool(self.entities & wanted) and (self.possible is None or bool(self.possible(text)))
 
 
 def plugins_of(registry: RecognizerRegistry | None) -> Plugins | None:

@@ -92,6 +92,7 @@ class SourceSpec(StrictModel):
     tfds: TfdsSpec | None = None
     pipeline: Name | None = None
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$", description="in figures by source")
+    weight: float = Field(default=1.0, gt=0, le=100, description="how often its training text is read in an epoch")
     format: Format | None = None
     text: str = "text"
     parts: dict[PartName, str] | None = None
@@ -130,7 +131,7 @@ class SourceSpec(StrictModel):
             raise ValueError(
                 f"give one of path, sql, tfds and pipeline{', not ' + ' and '.join(given) if given else ''}"
             )
-        if given == ["pipeline"] and (others := self.model_fields_set - {"pipeline", "name"}):
+        if given == ["pipeline"] and (others := self.model_fields_set - {"pipeline", "name", "weight"}):
             raise ValueError(f"a version has its own records; remove {', '.join(sorted(others))} beside pipeline")
         if given != ["path"] and self.format is not None:
             raise ValueError(f"format is for files; remove it beside {given[0]}")
@@ -283,6 +284,12 @@ class TokenizerSpec(StrictModel):
     vocab_size: int = Field(default=8192, ge=300, le=200_000)
 
 
+class MixtureSpec(StrictModel):
+    """How much of each source a model reads: see `pipelines.mixture`."""
+
+    temperature: float = Field(default=1.0, ge=1, le=100, description="above 1, small sources are read more often")
+
+
 class SplitSpec(StrictModel):
     """Shares of the records, chosen by a hash of the record's id."""
 
@@ -310,13 +317,14 @@ class RefreshSpec(StrictModel):
 
 
 class PipelineSpec(StrictModel):
-    """A pipeline: sources, domain, curation, tokenizer, splits, refresh."""
+    """A pipeline: sources, domain, curation, tokenizer, splits, mixture, refresh."""
 
     domain: Name
     sources: Annotated[list[SourceSpec], Field(min_length=1)]
     curate: CurateSpec = CurateSpec()
     tokenizer: TokenizerSpec = TokenizerSpec()
     split: SplitSpec = SplitSpec()
+    mixture: MixtureSpec = MixtureSpec()
     refresh: RefreshSpec = RefreshSpec()
     name: str = Field(default="", exclude=True)
     folder: str = Field(default=".", exclude=True, description="what relative paths start from")
@@ -353,6 +361,8 @@ class PipelineSpec(StrictModel):
     def digest(self) -> str:
         """SHA-256 (hex) over what decides the content of a dataset version."""
         content = self.model_dump(mode="json", include={"domain", "sources", "curate", "split"})
+        for source in content["sources"]:
+            del source["weight"]  # how often a text is read does not change it
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @classmethod

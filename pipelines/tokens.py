@@ -7,7 +7,8 @@
         <split>.sources           little-endian uint16 [documents], number of the pipeline's source
         <split>.spans             little-endian int64 [spans, 2], where entities and phrases start and end; if asked for
 
-Canaries that a training asks for stand in the tokens of the training split alone, in a folder of their own.
+Canaries that a training asks for, and documents that a mixture reads several times, stand in the tokens of the
+training split alone, in a folder of their own.
 
 The folder's name says what is in it, so a second call has nothing to do, and a change of data or
 tokenizer can never be mistaken for the old one.
@@ -28,6 +29,7 @@ from governance.errors import DataError
 from governance.labels import Label
 from pipelines import spans
 from pipelines.arrays import damaged, id_dtype, map_array
+from pipelines.mixture import Mixture
 from pipelines.planting import Planted
 from pipelines.tokenizers import (
     Encoder,
@@ -141,6 +143,7 @@ class Tokens:
 
     Attributes:
         planted: digest of the texts that were planted in the training split; None where there are none.
+        mixture: digest of the mixture of the training split; None where each document stands there once.
     """
 
     folder: Path
@@ -151,6 +154,7 @@ class Tokens:
     source_names: tuple[str, ...]
     spans_fingerprint: str | None = None
     planted: str | None = None
+    mixture: str | None = None
 
     @property
     def tokenizer_dir(self) -> Path:
@@ -211,6 +215,7 @@ def tokenize(
     entity_spans: bool = False,
     processes: int | None = None,
     planted: Planted | None = None,
+    mixture: Mixture | None = None,
 ) -> Tokens:
     """Trains the tokenizer on the training split and encodes all splits; each only once.
 
@@ -224,6 +229,7 @@ def tokenize(
         entity_spans: also finds entities and phrases (see `pipelines.spans`); for WordPiece alone.
         processes: that find them; the result does not depend on it. All cores if None.
         planted: texts that stand among those of the training split; the tokenizer does not learn from them.
+        mixture: how often each document of the training split is read; the tokenizer learns from each once.
 
     Raises:
         ConfigError: unknown kind, or a vocabulary that is too small.
@@ -238,11 +244,12 @@ def tokenize(
     name = f"{version.digest[:16]}-{tokenizer.digest[:16]}-{version.sources.digest[:8]}"
     fingerprint = spans.fingerprint() if entity_spans else None
     name = name if fingerprint is None else f"{name}-{fingerprint[:16]}"
-    folder = storage / "tokens" / (name if planted is None else f"{name}-planted-{planted.digest[:16]}")
+    name = name if planted is None else f"{name}-planted-{planted.digest[:16]}"
+    folder = storage / "tokens" / (name if mixture is None else f"{name}-mixed-{mixture.digest[:16]}")
     if not folder.exists():
         with folder_made_once(folder) as temporary:
             workers = processes or os.cpu_count() or 1
-            _encode_all(version, tokenizer, temporary, progress, fingerprint, workers, planted)
+            _encode_all(version, tokenizer, temporary, progress, fingerprint, workers, planted, mixture)
     return open_tokens(folder, tokenizer)
 
 
@@ -259,8 +266,8 @@ def open_tokens(folder: Path, tokenizer: TokenizerFiles) -> Tokens:
         # The same words may have come with another label when the files were made.
         label = Label.from_list(meta["label"]) | tokenizer.label
         names, fingerprint = tuple(meta["sources"]), meta.get("spans_fingerprint")
-        planted = meta.get("planted")
-        return Tokens(folder, tokenizer, label, meta["dataset_digest"], meta["splits"], names, fingerprint, planted)
+        more = {name: meta.get(name) for name in ("planted", "mixture")}
+        return Tokens(folder, tokenizer, label, meta["dataset_digest"], meta["splits"], names, fingerprint, **more)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(folder, f"{type(error).__name__}: {error}") from None
 
@@ -273,6 +280,7 @@ def _encode_all(
     fingerprint: str | None,
     processes: int,
     planted: Planted | None,
+    mixture: Mixture | None,
 ) -> None:
     encoder = load_encoder(tokenizer.folder)
     sizes = {}
@@ -280,6 +288,9 @@ def _encode_all(
         for split in SPLITS:
             texts: Iterable[str] = (text for _, text in version.texts(split))
             numbers = version.source_numbers(split)
+            if mixture is not None and split == "train":
+                mixed = mixture.apply(version)
+                texts, numbers = mixed.texts(), mixed.numbers()
             if planted is not None and split == "train":
                 texts, numbers = planted.among(texts, len(numbers)), planted.sources_among(numbers)
             wanted = fingerprint is not None
@@ -300,6 +311,7 @@ def _encode_all(
         "splits": sizes,
         "spans_fingerprint": fingerprint,
         "planted": None if planted is None else planted.digest,
+        "mixture": None if mixture is None else mixture.digest,
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 

@@ -12,6 +12,7 @@ from governance.labels import Label
 from pipelines import BuildResult, PipelineSpec, Tokens, tokenize
 from pipelines.balance import FEW_RECORDS, source_warnings
 from pipelines.examples import Examples
+from pipelines.mixture import MOST_USEFUL_READINGS, Mixture
 from pipelines.planting import Planted
 from pipelines.tokenizers import KINDS, Kind, TokenizerFiles, load_encoder
 from zoo import objectives
@@ -170,6 +171,12 @@ def _check_settings(request: Request, ingredients: Ingredients, screen: Screen) 
     if request.length is not None and request.length.unit == "tokens" and ingredients.task is not None:
         raise ConfigError("a task has examples, not tokens", where="duration", fix="give steps, epochs or minutes")
     if ingredients.task is not None:
+        if Mixture.of(ingredients.spec) is not None:
+            raise ConfigError(
+                "weights and temperature are for training on text; a task reads each example once an epoch",
+                where=f"pipelines/{ingredients.spec.name}.yaml",
+                fix="give the task a pipeline without them",
+            )
         for name in ("window", "batch_size", "accumulate"):
             if name in changes and (not isinstance(changes[name], int) or changes[name] < 1):
                 raise ConfigError("must be a whole number of at least 1", where=f"plan.{name}")
@@ -219,9 +226,26 @@ def _tokens(
         if 0 < (count := len(examples.split("validation"))) < FEW_RECORDS:
             screen.say(f"warning: {count} validation records are too few for a figure, or a gate, to rely on")
         return examples
-    tokens = tokenize(data.version, entity_spans=family.entity_spans, planted=canaries, **common)
+    mixture = Mixture.of(ingredients.spec)
+    tokens = tokenize(data.version, entity_spans=family.entity_spans, planted=canaries, mixture=mixture, **common)
+    if mixture is not None:
+        _say_what_is_read(tokens, data, screen)
     _warn_of_small_sources(tokens, screen)
     return tokens
+
+
+def _say_what_is_read(tokens: Tokens, data: BuildResult, screen: Screen) -> None:
+    """How often a mixture has each source read, and a warning where that hardly helps."""
+    import numpy as np
+
+    names = tokens.source_names
+    once = np.bincount(data.version.source_numbers("train"), minlength=len(names))
+    mixed = np.bincount(tokens.split("train").sources.numbers, minlength=len(names))  # type: ignore[union-attr]
+    times = {name: read / count for name, read, count in zip(names, mixed, once, strict=True) if count}
+    screen.say(f"an epoch reads {', '.join(f'{name} {often:.2f} times' for name, often in times.items())}")
+    for name, often in times.items():
+        if often > MOST_USEFUL_READINGS:
+            screen.say(f"warning: {name} is read {often:.1f} times an epoch; above {MOST_USEFUL_READINGS} adds little")
 
 
 def _given_tokenizer(ingredients: Ingredients, storage: Path) -> TokenizerFiles | None:
@@ -292,6 +316,7 @@ def _identity(
         {
             "spans": tokens.spans_fingerprint if isinstance(tokens, Tokens) else None,
             "planted": tokens.planted if isinstance(tokens, Tokens) else None,
+            "mixture": tokens.mixture if isinstance(tokens, Tokens) else None,
             "teacher": teacher and teacher.version.model_id,
         }
         | _codes(ingredients, data)

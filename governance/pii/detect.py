@@ -169,11 +169,12 @@ class Detector:
 def _load_names(info: models.ModelInfo) -> Names:
     """Loaded once a process."""
     from governance.pii.ner import EntityRecognizer
-    from governance.pii.windows import NameWindows, load_common
+    from governance.pii.windows import NameWindows, load_common, load_irregular
 
     nlp, _ = models.load(info)
     lexicon = load_lexicon(info.path)
-    return Names(EntityRecognizer(nlp), NameWindows(lexicon, load_common(info.path)), lexicon)
+    windows = NameWindows(lexicon, load_common(info.path), load_irregular(info.path))
+    return Names(EntityRecognizer(nlp), windows, lexicon)
 
 
 def known_entities(known: Collection[str] = ALL_TYPES) -> str:

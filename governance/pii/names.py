@@ -72,6 +72,10 @@ class Lexicon:
     def is_name(self, word: str) -> bool:
         return self.is_given(word) or self.is_family(word)
 
+    def is_lower_name(self, word: str) -> bool:
+        """Whether a word without a capital may be somebody's name, also one that is an ordinary word at times."""
+        return word in self.given and word not in _MORE_OFTEN_NOUNS or self.is_family(word)
+
     def is_place(self, name: str) -> bool:
         """Whether a name, of one word or more, is a town or country and no ordinary word."""
         return name in self.places and name not in self.ordinary

@@ -8,9 +8,11 @@ everything there. Each step only adds texts, so that a pattern that the set rule
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 _parser: Any = importlib.import_module("re._parser")
@@ -20,6 +22,8 @@ _ASCII = [chr(code) for code in range(128)]
 _BEYOND_ASCII = r"\x{80}-\x{10ffff}"
 #: Characters beyond ASCII that match a letter of ASCII where case is ignored.
 _FOLDED = "\u0130\u0131\u017f\u212a"
+#: What a class of characters depends on.
+_OF_CLASSES = re.IGNORECASE | re.ASCII | re.UNICODE | re.DOTALL
 #: Bounds of a repetition that are kept: each repetition is a copy of the automaton.
 _MOST_COPIES = 12
 _LONGEST_BOUND = 4
@@ -94,7 +98,7 @@ def _sequence(nodes: Any, flags: int, state: Any, *, last: bool) -> str:
 def _node(kind: Any, value: Any, flags: int, state: Any, *, last: bool) -> str:
     name = str(kind)
     if name in ("LITERAL", "NOT_LITERAL", "IN", "ANY"):
-        return _characters(kind, value, flags, state)
+        return _class_of(_Node(kind, value, flags & _OF_CLASSES, state))
     if name == "SUBPATTERN":
         _, added, removed, inner = value
         return f"(?:{_sequence(inner, (flags | added) & ~removed, state, last=last)})"
@@ -111,6 +115,25 @@ def _node(kind: Any, value: Any, flags: int, state: Any, *, last: bool) -> str:
     if name in ("AT", "ASSERT", "ASSERT_NOT"):
         return ""
     raise _NoRelaxation(name)
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A node for one character. Equal ones take the same characters, in whatever pattern they stand."""
+
+    kind: Any = field(compare=False)
+    value: Any = field(compare=False)
+    flags: int
+    state: Any = field(compare=False)
+    text: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", f"{self.kind} {self.value}")
+
+
+@functools.lru_cache(maxsize=1024)
+def _class_of(node: _Node) -> str:
+    return _characters(node.kind, node.value, node.flags, node.state)
 
 
 def _characters(kind: Any, value: Any, flags: int, state: Any) -> str:

@@ -1,9 +1,9 @@
 """Where in a text a name, place, firm or date can be: only these windows are given to the model.
 
-A word can be part of one unless it is an ordinary English word in lower case, or one that is no noun with its capital
-at the beginning of a sentence. Unknown words count, and so do, in any case, names of the word lists, countries and
-peoples: people who write to a support desk do not always use the shift key. A window is such a word with its
-neighbours, so many that the model decides about the word as it would in the whole text.
+A word can be part of one unless it is an ordinary English word in lower case, one that is no noun with its capital
+at the beginning of a sentence, or an article or the like in any case. Unknown words count, and so do, in any case,
+names of the word lists, countries and peoples: people who write to a support desk do not always use the shift key. A
+window is such a word with its neighbours, so many that the model decides about the word as it would in the whole text.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _NEVER, _ALWAYS, _INSIDE_SENTENCE, _BESIDE_NUMBER = 0, 1, 2, 4
 
 _CHUNK = re.compile(r"\S+")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
+_PERCENTAGE = re.compile(r"\W*\d+(?:\.\d+)?%\W*")
 _ALWAYS_FORM = re.compile(r"\d[/.:-]\d|\b[A-Z]\.[A-Z]|\d ?[ap]\.?m\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?]['\"\u2019\u201d)\]]*$|^[-*\u2022#]+$|^\(?\w{1,4}[.)]$|^(?:\(\w{1,4}\))+$")
 
@@ -39,6 +40,18 @@ _MONTHS = frozenset(
 )
 #: Parts of a date or a time only beside a number.
 _ALSO_VERBS = frozenset(words.split("may mar march am pm a.m p.m"))
+#: Before the apostrophe, or written without one.
+_CONTRACTED = frozenset(
+    words.split(
+        """ain aren can couldn didn doesn don hadn hasn haven isn mustn needn shouldn wasn weren won wouldn
+        arent cant couldnt didnt doesnt dont hadnt hasnt havent isnt ive shouldnt theyre wasnt werent weve wont wouldnt
+        youre youve"""
+    )
+)
+#: With a capital within a sentence, as in titles: no part of a name that has no other word.
+_SMALL_WORDS = frozenset(
+    words.split("The A An As And Of For By In On At To With From Or But If It Its This That These Those More Is Are")
+)
 _PEOPLES = frozenset(
     words.split(
         """african albanian american arab argentine armenian asian australian austrian belgian bosnian brazilian british
@@ -60,11 +73,17 @@ _ENDINGS = (
 
 
 class NameWindows:
-    """Finds the windows. `common` are verbs, adjectives, adverbs and the words that hold sentences together."""
+    """Finds the windows.
 
-    def __init__(self, lexicon: Lexicon, common: frozenset[str]) -> None:
+    Args:
+        common: verbs, adjectives, adverbs and the words that hold sentences together.
+        irregular: forms of English words that no ending tells, such as "children".
+    """
+
+    def __init__(self, lexicon: Lexicon, common: frozenset[str], irregular: frozenset[str] = frozenset()) -> None:
         self._lexicon = lexicon
         self._common = common
+        self._irregular = irregular
         self._places = _PEOPLES | _countries() - common
         self._kinds: dict[str, int] = {}
 
@@ -100,6 +119,8 @@ class NameWindows:
                 yield place
 
     def _kind(self, chunk: str) -> int:
+        if _PERCENTAGE.fullmatch(chunk):
+            return _NEVER
         if _ALWAYS_FORM.search(chunk):
             return _ALWAYS
         kind = _NEVER
@@ -120,10 +141,13 @@ class NameWindows:
             return kind | self._kind_of_capital(word, parts, named)
         unknown = not all(len(part) < 3 or self._is_word(part) for part in parts)
         double = len(parts) > 1 and all(map(self._is_name, parts))  # "anderson-young"
-        proper = named and len(key) > 3 and not any(part in self._common for part in parts) or double
+        lower = any(self._lexicon.is_lower_name(part) for part in parts if len(part) > 1)
+        proper = lower and len(key) > 3 and not any(part in self._common for part in parts) or double
         return _ALWAYS if unknown or proper else kind
 
     def _kind_of_capital(self, word: str, parts: list[str], named: bool) -> int:
+        if word in _SMALL_WORDS:
+            return _NEVER
         shouted = len(word) > 1 and word.isupper()
         if named or shouted or not all(self._is_form(part, self._common) for part in parts):
             return _ALWAYS
@@ -133,7 +157,7 @@ class NameWindows:
         return word in self._lexicon.given or word in self._lexicon.family
 
     def _is_word(self, word: str) -> bool:
-        return self._is_form(word, self._lexicon.ordinary)
+        return word in _CONTRACTED or word in self._irregular or self._is_form(word, self._lexicon.ordinary)
 
     def _is_form(self, word: str, known: frozenset[str]) -> bool:
         """Whether a word, or what it is a form of, is among those known."""
@@ -176,3 +200,14 @@ def load_common(model: Path) -> frozenset[str]:
     index: Any = Lookups().from_disk(model / "lemmatizer" / "lookups").get_table("lemma_index")
     key = StringStore().add
     return frozenset(STOP_WORDS).union(*(index[key(part)] for part in ("verb", "adj", "adv")))
+
+
+@functools.lru_cache(maxsize=2)
+def load_irregular(model: Path) -> frozenset[str]:
+    """Forms of a spaCy model's words that no ending tells: "seen", "children", "easier"."""
+    from spacy.lookups import Lookups
+    from spacy.strings import StringStore
+
+    forms: Any = Lookups().from_disk(model / "lemmatizer" / "lookups").get_table("lemma_exc")
+    key = StringStore().add
+    return frozenset(["women"]).union(*(forms[key(part)] for part in ("verb", "noun", "adj", "adv")))

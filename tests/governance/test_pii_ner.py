@@ -18,7 +18,7 @@ from governance.pii import models
 from governance.pii.entities import NER_TYPES
 from governance.pii.names import load_lexicon
 from governance.pii.ner import EntityRecognizer
-from governance.pii.windows import NameWindows, load_common
+from governance.pii.windows import NameWindows, load_common, load_irregular
 
 INFO = models.find_model()
 BUNDLED = Path(pipelines.__file__).parent / "catalogue" / "data"
@@ -46,7 +46,7 @@ def recognizer() -> EntityRecognizer:
 
 @pytest.fixture(scope="module")
 def windows() -> NameWindows:
-    return NameWindows(load_lexicon(INFO.path), load_common(INFO.path))
+    return NameWindows(load_lexicon(INFO.path), load_common(INFO.path), load_irregular(INFO.path))
 
 
 def by_spacy(nlp: Any, texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
@@ -122,6 +122,7 @@ ODD_PLACES = [
     ("it was the Treasury, at 5 pm on may 7", ["Treasury", "pm", "may"]),
     ("European rules and U.S. law, by J.R. and O'Keeffe-Baker", ["European", "U.S.", "J.R.", "O'Keeffe-Baker"]),
     ("send it to hoffman or to williams", ["hoffman", "williams"]),
+    ("is it for rose or for grace? The Hague, An Nguyen", ["rose", "grace", "The Hague", "An Nguyen"]),
 ]
 
 
@@ -138,4 +139,5 @@ def test_names_in_odd_places_lie_in_a_window(windows: NameWindows, text: str, na
 def test_ordinary_sentences_have_no_window(windows: NameWindows) -> None:
     said = "You may not have returned the card yet. If it was stopped, we are sending a new one to you."
     assert not list(windows(said))
+    assert not list(windows("the children have seen 7.5% of the genes, and don't know why it's The More The Better"))
     assert not list(windows(""))

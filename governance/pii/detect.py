@@ -56,6 +56,7 @@ _CODE = (
     "ner",
     "plugins",
     "prefilter",
+    "presidio",
     "recognizers",
     "spans",
     "splitting",

@@ -155,6 +155,7 @@ class Domain(StrictModel):
     may_derive_from: list[Name] = Field(default_factory=list)
     pii: PiiRules = Field(default_factory=PiiRules)
     pii_floors: PiiFloors | None = None
+    guard_answers: bool = Field(default=True, description="whether `pii` holds for what its models answer, too")
     retention_days: int | None = Field(default=None, ge=1)
     regions: list[Name] = Field(default_factory=list, description="where its data may be; anywhere if empty")
     leakage: LeakageRules = LeakageRules()

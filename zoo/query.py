@@ -11,12 +11,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from governance.labels import Label
 from registry import Catalogue, Decision, ModelVersion, Tracking, pick
 from zoo import families
+from zoo.guard import guard
 from zoo.load import open_version
 from zoo.objectives import ControlledLM
 from zoo.picks import record_pick
@@ -38,7 +39,7 @@ _ORDER = {
 @dataclass(frozen=True)
 class Answer:
     """What a query gives. `model` is a name such as "tax_domain.gpt", `version` its number; `id` is what
-    `zoo lineage` knows the answer by."""
+    `zoo lineage` knows the answer by; `replaced` counts by type what was taken out of it as personal data."""
 
     id: str
     text: str
@@ -46,6 +47,7 @@ class Answer:
     version: int
     decision: Decision
     latency_ms: float
+    replaced: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -54,6 +56,7 @@ class Answer:
             "model": self.model,
             "version": self.version,
             "latency_ms": round(self.latency_ms, 1),
+            "replaced": self.replaced,
             "decision": self.decision.to_json(),
         }
 
@@ -77,7 +80,8 @@ def query(
         purpose: one of the domain's purposes.
         max_latency_ms: only models whose measured median latency is not above it.
         truncate: a prompt that is too long loses its beginning; otherwise it is refused.
-        on_text: is called with each piece of the answer as soon as it is there.
+        on_text: is called with each piece of the answer as soon as it is there: with each sentence, where the
+            domain's rules for personal data hold for answers (`zoo.guard`).
         sampling: fields of `zoo.generate.Sampling`, such as temperature, top_p, stop, beams or control, which
             only a `ctrl` answers. Unless they are given, max_tokens is 64 and temperature 0, which takes the
             likeliest token each time.
@@ -108,13 +112,16 @@ def query(
     )
     chosen = decision.chosen
     model = open_version(workspace, chosen)
+    guarded = guard(workspace, domain, prompt)
     start = time.perf_counter()
     if on_text is None:
-        text = model.generate(prompt, truncate=truncate, **settings)
+        pieces: Iterable[str] = [model.generate(prompt, truncate=truncate, **settings)]
     else:
-        text = _spoken(model.stream(prompt, truncate=truncate, **settings), on_text)
+        pieces = model.stream(prompt, truncate=truncate, **settings)
+    text = _spoken(pieces if guarded is None else guarded(pieces), on_text)
     latency_ms = 1000 * (time.perf_counter() - start)
-    answer = Answer(answer_id(chosen), text, chosen.name, chosen.version, decision, latency_ms)
+    replaced = {} if guarded is None else dict(sorted(guarded.replaced.items()))
+    answer = Answer(answer_id(chosen), text, chosen.name, chosen.version, decision, latency_ms, replaced)
     record_pick(workspace, answer)
     return answer
 
@@ -132,11 +139,12 @@ def _order(version: ModelVersion, *, control: str | None) -> int | None:
     return None if control is not None and objective != ControlledLM.name else _ORDER.get(objective)
 
 
-def _spoken(pieces: Iterable[str], on_text: Callable[[str], object]) -> str:
+def _spoken(pieces: Iterable[str], on_text: Callable[[str], object] | None) -> str:
     """The whole text, each piece having been passed on."""
     spoken = []
     for piece in pieces:
-        on_text(piece)
+        if on_text is not None:
+            on_text(piece)
         spoken.append(piece)
     return "".join(spoken)
 

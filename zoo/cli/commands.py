@@ -198,6 +198,9 @@ def run_query(
         print_json(answer.to_json())
         return
     print("" if stream else answer.text)
+    if answer.replaced:
+        counts = ", ".join(f"{name} {count}" for name, count in answer.replaced.items())
+        print(f"replaced in the answer, as the domain's rules say: {counts}", file=sys.stderr)
     if explain:
         print(answer.decision.explain(), file=sys.stderr)
 

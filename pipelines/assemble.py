@@ -5,6 +5,7 @@ A shard whose records are those of the previous version's is copied from there: 
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
@@ -47,6 +48,7 @@ class FinalRecord:
     file: str
     row: int
     source: int
+    day: datetime.date | None
     pii_types: list[str]
     pii_hashes: list[bytes]
 
@@ -124,7 +126,7 @@ def final_records(bucket: int, selected: Path, cache: Path, wanted: Callable[[st
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    rows = read_bucket(selected, bucket, ["id", "text_key", "subject", "file", "row", "source"]).to_pylist()
+    rows = read_bucket(selected, bucket, ["id", "text_key", "subject", "file", "row", "source", "date"]).to_pylist()
     rows = [row for row in rows if wanted(row["id"])]
     if not rows:
         return
@@ -141,6 +143,7 @@ def final_records(bucket: int, selected: Path, cache: Path, wanted: Callable[[st
             file=row["file"],
             row=row["row"],
             source=row["source"],
+            day=row["date"],
             pii_types=content["pii_types"],
             pii_hashes=content["pii_hashes"],
         )
@@ -271,8 +274,9 @@ class _Tables:
         manifest = [("record_id", text), ("content_sha256", pa.binary(32)), ("subject", text), ("split", text)]
         manifest += [("label", pa.list_(text)), ("shard", text), ("file", text), ("row", pa.int64())]
         manifest += [("source", pa.uint16()), ("bytes", pa.int64()), ("personal_data", pa.int32())]
-        manifest += [("characters", pa.int64()), ("words", pa.int64())]
+        manifest += [("characters", pa.int64()), ("words", pa.int64()), ("day", pa.date32())]
         self._label = spec.label
+        self._days_count = spec.refresh.mode == "incremental"
         self._schemas = (pa.schema(manifest), pa.schema([("record_id", text), ("type", text), ("hash", hashes)]))
         names = (MANIFEST_FILE, PII_FILE)
         self._writers = [
@@ -307,6 +311,7 @@ class _Tables:
                 "personal_data": len(record.pii_types),
                 "characters": len(readable),
                 "words": len(readable.split()),
+                "day": record.day if self._days_count else None,
             }
         )
         pairs = zip(record.pii_types, record.pii_hashes, strict=True)

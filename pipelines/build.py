@@ -29,6 +29,7 @@ from governance.policy import Policy
 from pipelines.assemble import assemble
 from pipelines.atomic import write_json
 from pipelines.cards import Traces, describe, write_card
+from pipelines.carry import Carrier, note_ids
 from pipelines.curate import (
     LocalPool,
     NearDuplicates,
@@ -58,6 +59,7 @@ from pipelines.latest import point_latest
 from pipelines.place import (
     Place,
     keep_quarantine,
+    last_build,
     latest_version,
     locked,
     remove_leftovers,
@@ -70,7 +72,8 @@ from pipelines.versions import DatasetVersion, changed_records
 
 @dataclass(frozen=True)
 class BuildResult:
-    """A dataset version and how it came about. `reused` tells that nothing had to be done."""
+    """A dataset version and how it came about. `reused` tells that nothing had to be done; `kept` counts records that
+    the sources no longer have."""
 
     version: DatasetVersion
     dropped: dict[str, int]
@@ -80,6 +83,7 @@ class BuildResult:
     card: str
     changed: dict[str, int]
     reused: bool
+    kept: int = 0
 
     def to_json(self) -> dict[str, object]:
         """The object that `zoo data build --json` prints."""
@@ -95,6 +99,7 @@ class BuildResult:
             "exclusions": self.exclusions,
             "card": self.card,
             "changed": self.changed,
+            "kept": self.kept,
             "label": self.version.label.to_list(),
             "splits": self.version.records,
             "personal_data": self.version.pii,
@@ -156,7 +161,7 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     if not card.is_file() or (excluded is not None and not Path(excluded).is_file()):
         return None
     previous = latest_version(place)
-    point_latest(place, version, inputs.digest)
+    point_latest(place, version, inputs.digest, inputs.base)
     return BuildResult(
         version,
         known["dropped"],
@@ -166,6 +171,7 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
         str(card),
         changed_records(previous or version, version),
         reused=True,
+        kept=known.get("kept", 0),
     )
 
 
@@ -179,7 +185,7 @@ def _build(
     report: Report,
 ) -> BuildResult:
     spec = inputs.labelled(spec)
-    previous = latest_version(place)
+    previous, carried = latest_version(place), 0
     remove_leftovers(place)
     with work_folder(place) as work:
         quarantine = work / "quarantine.jsonl"
@@ -207,6 +213,8 @@ def _build(
         finally:
             kept = keep_quarantine(quarantine, place.quarantine(inputs.digest))
         check_unchanged(spec, inputs)
+        if inputs.base is not None:
+            note_ids(work / "staged", work / "ids")
         if erased := drop_erased(work / "staged", inputs.barred):
             staged.dropped[ERASED] += erased
         until = _retain(spec, work / "staged", inputs.retention, staged)
@@ -219,8 +227,28 @@ def _build(
             hash_key=keys.derive(spec.domain, "pii-hashes"),
         )
         filter_buckets(work / "selected", cache, job, runner=runner, report=report)
+        parts, kept_cache = (work / "selected", cache), place.cache("kept", inputs.filter_fingerprint)
+        if previous is not None and inputs.base == previous.digest and previous.domain == spec.domain:
+
+            def filter_again(texts: Path) -> Path:
+                filter_buckets(texts, kept_cache, job, runner=runner, report=report)
+                return kept_cache
+
+            report("keep what the sources no longer have", 0, 0)
+            carrier = Carrier(
+                spec,
+                previous,
+                work,
+                inputs.barred,
+                None if inputs.retention is None else inputs.retention.rule,
+                identify.key_of,
+                None if _filtered_by(place) == inputs.filter_fingerprint else filter_again,
+            )
+            stays = carrier.carry(*parts, work / "ids")
+            parts, carried = (stays.selected, stays.filtered), stays.records
+            until = min(filter(None, (until, stays.until)), default=None)
         report("write shards", 0, 0)
-        version = assemble(spec, work / "selected", cache, place.datasets, previous)
+        version = assemble(spec, *parts, place.datasets, previous)
         excluded = place.exclusions(inputs.digest)
         cache_of_excluded = place.cache("excluded", inputs.filter_fingerprint)
         filter_buckets(work / "excluded", cache_of_excluded, job, runner=runner, report=report)
@@ -236,18 +264,28 @@ def _build(
         card=str(place.card(inputs.digest)),
         changed=changed_records(previous, version),
         reused=False,
+        kept=carried,
     )
     content: dict[str, object] = {"digest": version.digest, "dropped": result.dropped}
     content |= {"sources": version.sources.digest}
     content |= {"quarantined": result.quarantined, "quarantine": result.quarantine}
-    content |= {"exclusions": result.exclusions}
+    content |= {"exclusions": result.exclusions, "filter": inputs.filter_fingerprint, "kept": carried}
     write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
     if inputs.retention is not None:
         write_json(inputs.retention.note, {"since": str(inputs.retention.since), "until": str(until)})
-    point_latest(place, version, inputs.digest)
-    for step in (cache, cache_of_excluded, sound, harmless):
+    point_latest(place, version, inputs.digest, inputs.base)
+    for step in (cache, cache_of_excluded, kept_cache, sound, harmless):
         remove_superseded(step)
     return result
+
+
+def _filtered_by(place: Place) -> str | None:
+    """Fingerprint of the filter of the last build; None if nobody knows it."""
+    note = place.inputs / f"{last_build(place).get('build', '')[:32]}.json"
+    try:
+        return str(json.loads(note.read_text(encoding="utf-8"))["filter"])
+    except (OSError, ValueError, KeyError, TypeError):  # then all is filtered again
+        return None
 
 
 def _retain(spec: PipelineSpec, folder: Path, retention: InForce | None, staged: Staged) -> datetime.date | None:

@@ -18,7 +18,7 @@ from pipelines.curate.retention import Retention, known_since
 from pipelines.curate.steps import judges, versions
 from pipelines.erasure.store import read_tombstones
 from pipelines.measured import check_measured
-from pipelines.place import Place, is_ours
+from pipelines.place import Place, is_ours, last_build
 from pipelines.sources import (
     OtherPipeline,
     SourceFile,
@@ -51,7 +51,11 @@ class InForce:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything that a build depends on, listed and checked before any record is read."""
+    """Everything that a build depends on, listed and checked before any record is read.
+
+    Attributes:
+        base: digest of the version whose records stay, "" for none yet; None where none do.
+    """
 
     sources: list[tuple[SourceSpec, SourceItem]]
     digest: str
@@ -59,6 +63,7 @@ class Inputs:
     steps: str
     barred: Barred
     retention: InForce | None
+    base: str | None
 
     def labelled(self, spec: PipelineSpec) -> PipelineSpec:
         """The spec with the label and the origin of what it builds from other pipelines."""
@@ -94,15 +99,34 @@ def find_inputs(
     tombstones = read_tombstones(storage, spec.domain)
     if tombstones:
         parts.append(tombstones.digest)
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     barred = Barred.of(spec, tombstones, TombstoneKey(keys.derive(spec.domain, "tombstones")))
-    if (days := policy.domains[spec.domain].retention_days) is None:
-        return Inputs(sources, digest, fingerprint, steps, barred, None)
-    rule = Retention(days, today or _utc_date(), keys.derive(spec.domain, "first-seen"), place.first_seen)
-    digest = hashlib.sha256(f"{digest}\0{days}".encode()).hexdigest()
+    rule = None
+    if (days := policy.domains[spec.domain].retention_days) is not None:
+        rule = Retention(days, today or _utc_date(), keys.derive(spec.domain, "first-seen"), place.first_seen)
+    base, digest, retention = None, *_digest(parts, place, rule)
+    if spec.refresh.mode == "incremental":
+        base, digest, retention = _with_base(parts, place, rule)
+    return Inputs(sources, digest, fingerprint, steps, barred, retention, base)
+
+
+def _digest(parts: list[str], place: Place, rule: Retention | None) -> tuple[str, InForce | None]:
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    if rule is None:
+        return digest, None
+    digest = hashlib.sha256(f"{digest}\0{rule.days}".encode()).hexdigest()
     retention = InForce.of(rule, place.inputs / f"{digest[:32]}.retention.json")
-    digest = hashlib.sha256(f"{digest}\0{retention.since}".encode()).hexdigest()
-    return Inputs(sources, digest, fingerprint, steps, barred, retention)
+    return hashlib.sha256(f"{digest}\0{retention.since}".encode()).hexdigest(), retention
+
+
+def _with_base(parts: list[str], place: Place, rule: Retention | None) -> tuple[str, str, InForce | None]:
+    """The base of the last build if nothing else has changed since: its result would be the same again. Else the last
+    build's result."""
+    last = last_build(place)
+    for base in (last.get("base", ""), last.get("digest", "")):
+        digest, retention = _digest([*parts, f"keeps the records of {base}"], place, rule)
+        if digest == last.get("build"):
+            break
+    return base, digest, retention
 
 
 def _items(spec: PipelineSpec, source: SourceSpec, storage: Path) -> list[SourceItem]:

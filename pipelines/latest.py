@@ -31,13 +31,15 @@ def latest_card(spec: PipelineSpec, storage: Path) -> Path | None:
     return card if card.is_file() else None
 
 
-def point_latest(place: Place, version: DatasetVersion, build: str | None) -> None:
+def point_latest(place: Place, version: DatasetVersion, build: str | None, base: str | None = None) -> None:
     """Makes a version the pipeline's present one.
 
     Args:
         build: digest of the inputs that it was built from; None for one that was made from another version.
+        base: digest of the version whose records it keeps besides those of its sources.
     """
-    content = {"digest": version.digest} | ({} if build is None else {"build": build})
+    content = {"digest": version.digest, "build": build, "base": base}
+    content = {name: value for name, value in content.items() if value is not None}
     try:
         if json.loads(place.latest.read_text(encoding="utf-8")) == content:
             return

@@ -298,9 +298,13 @@ class SplitSpec(StrictModel):
 
 
 class RefreshSpec(StrictModel):
-    """When a model of this pipeline is trained again."""
+    """When a model of this pipeline is trained again, and on what.
 
-    mode: Literal["snapshot"] = "snapshot"
+    Attributes:
+        mode: `snapshot` keeps what the sources have today; `incremental` also what they had before (`pipelines.carry`).
+    """
+
+    mode: Literal["snapshot", "incremental"] = "snapshot"
     cron: str | None = None
     on_erasure: Literal["now"] | None = None
     min_changed: float = Field(default=0.02, ge=0, le=1, description="share of changed records")

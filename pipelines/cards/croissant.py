@@ -70,6 +70,7 @@ _MANIFEST = {
     "bytes": ("sc:Integer", "UTF-8 bytes."),
     "characters": ("sc:Integer", "Characters."),
     "words": ("sc:Integer", "Words, as white space divides them."),
+    "day": ("sc:Date", "The day from which the record's retention counts, where it is kept after its source."),
     "personal_data": ("sc:Integer", "Places at which personal data was replaced."),
 }
 _RECORD = {"id": "The record's id.", "text": "Its text, after the filter of personal data."}

@@ -57,6 +57,7 @@ class Retained:
 
 def retain_buckets(staged: Path, retention: Retention) -> Retained:
     """Takes the records out of `staged` that are past their time, and notes the day for those that are new.
+    The date of each becomes the day from which its time counts.
 
     Raises:
         DataError: the file of first days is damaged or cannot be written.
@@ -72,9 +73,9 @@ def retain_buckets(staged: Path, retention: Retention) -> Retained:
             seen = _first_days(retention.first_seen, bucket)
             days = list(_days(table, seen, retention))
             stay = [row for row, day in enumerate(days) if retention.leaves(day) > retention.today]
-            if len(stay) < len(days):
-                dropped += len(days) - len(stay)
-                write_bucket(table.take(pa.array(stay, pa.int64())), staged, bucket)
+            dropped += len(days) - len(stay)
+            dated = table.set_column(table.schema.names.index("date"), "date", pa.array(days, pa.date32()))
+            write_bucket(dated.take(pa.array(stay, pa.int64())), staged, bucket)
             until = min(filter(None, (until, *(retention.leaves(days[row]) for row in stay))), default=None)
             rows = [(bucket, record, seen[record]) for record in sorted(seen)]
             if rows:

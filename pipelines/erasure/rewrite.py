@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.assemble import assemble
+from pipelines.carry import origins
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, filtered_schema, staged_schema, write_bucket
 from pipelines.place import Place, work_folder
 from pipelines.spec import PipelineSpec
@@ -35,8 +36,7 @@ def rewrite(
 
 
 def _rows(version: DatasetVersion, is_erased: Callable[[str, str | None], bool]) -> tuple[_Rows, _Rows]:
-    manifest = version.manifest(["record_id", "subject", "file", "row", "source"]).to_pylist()
-    known = {row.pop("record_id"): row for row in manifest}
+    known = {row.pop("record_id"): {"date": row.pop("day"), **row} for row in origins(version)}
     found_types, found_hashes = _personal_data(version)
     records: _Rows = defaultdict(list)
     filtered: _Rows = defaultdict(list)

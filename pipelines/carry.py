@@ -1,0 +1,258 @@
+"""`refresh: {mode: incremental}`: records that the sources no longer have stay, as the version before holds them.
+
+    records of the version before ──▶ not in today's sources, not erased, not past their time, no copy of a new one
+                                  ──▶ filtered anew where rules or detectors have changed ──▶ beside today's records
+
+Their text is what the version holds, filtered by the rules of its day: the raw one is nowhere. So they are judged and
+compared with near duplicates no more; a text that is equal to one of today's leaves. Only records of the pipeline's own
+sources stay: what comes from another pipeline follows that one's version, and a source that was taken out of the
+pipeline's file takes its records along.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.assemble import final_records
+from pipelines.curate.buckets import (
+    BUCKETS,
+    bucket_of,
+    bucket_path,
+    filtered_schema,
+    read_bucket,
+    staged_schema,
+    write_bucket,
+)
+from pipelines.curate.erased import Barred
+from pipelines.curate.retention import Day, Retention
+from pipelines.spec import PipelineSpec
+from pipelines.versions import PII_FILE, SPLITS, DatasetVersion
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+#: Records that are looked at together.
+_ROWS = 2_000
+
+#: Brings filtered texts up to date: told where the selected buckets are, it returns where their filtered texts are.
+Filter = Callable[[Path], Path]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What stays of the version before.
+
+    Attributes:
+        records: how many.
+        selected: buckets of today's records and these.
+        filtered: their filtered texts.
+        until: the day on which the first of these will have to leave.
+    """
+
+    records: int
+    selected: Path
+    filtered: Path
+    until: Day | None
+
+
+def origins(version: DatasetVersion) -> list[dict[str, Any]]:
+    """Of each record `record_id`, `subject`, `file`, `row`, `source` and `day`, which older versions do not say."""
+    columns = ["record_id", "subject", "file", "row", "source"]
+    dated = "day" in version.columns
+    rows: list[dict[str, Any]] = version.manifest([*columns, "day"] if dated else columns).to_pylist()
+    return rows if dated else [{**row, "day": None} for row in rows]
+
+
+def note_ids(staged: Path, ids: Path) -> None:
+    """Keeps the ids of all records that today's sources have, whatever becomes of them."""
+    ids.mkdir()
+    for bucket in range(BUCKETS):
+        write_bucket(read_bucket(staged, bucket, ["id"]), ids, bucket)
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """Takes records over from `previous` into a build in `work`.
+
+    Attributes:
+        text_key: of a text: what a filter's cache knows it by.
+        refilter: None where the version was filtered by today's rules and detectors.
+    """
+
+    spec: PipelineSpec
+    previous: DatasetVersion
+    work: Path
+    barred: Barred
+    retention: Retention | None
+    text_key: Callable[[str], bytes]
+    refilter: Filter | None
+
+    def carry(self, selected: Path, filtered: Path, ids: Path) -> Carried:
+        """Args: `selected` and `filtered` are today's records, `ids` what `note_ids` wrote."""
+        texts = self.work / "carried"
+        count, until = self._write(texts, ids, _contents(selected, filtered))
+        found = self._filtered(texts)
+        both, of_both = self.work / "both-selected", self.work / "both-filtered"
+        both.mkdir()
+        of_both.mkdir(mode=0o700)
+        for bucket in range(BUCKETS):
+            _join(bucket, (selected, filtered), (texts, found), both, of_both)
+        return Carried(count, both, of_both, until)
+
+    def _write(self, folder: Path, ids: Path, contents: npt.NDArray[np.uint64]) -> tuple[int, Day | None]:
+        """The records that stay, in buckets. Returns their number and the first day on which one has to leave."""
+        import pyarrow as pa
+
+        folder.mkdir(mode=0o700)
+        manifest = self._manifest()
+        gone = _not_among(ids, manifest)
+        count, until = 0, None
+        for bucket in range(BUCKETS):
+            write_bucket(pa.Table.from_pylist([], schema=staged_schema()), folder, bucket)
+        for split in SPLITS:  # whose records come bucket after bucket
+            staying = self._staying(split, gone, manifest, contents)
+            for bucket, rows in itertools.groupby(staying, key=lambda row: bucket_of(row["id"])):
+                some = list(rows)
+                table = pa.Table.from_pylist(some, schema=staged_schema())
+                write_bucket(pa.concat_tables([read_bucket(folder, bucket), table]), folder, bucket)
+                count += len(some)
+                if self.retention is not None:
+                    until = min(filter(None, (until, *(self.retention.leaves(row["date"]) for row in some))))
+        return count, until
+
+    def _staying(
+        self, split: str, gone: set[str], manifest: dict[str, dict[str, Any]], contents: npt.NDArray[np.uint64]
+    ) -> Iterator[dict[str, Any]]:
+        records = (pair for pair in self.previous.stored(split) if pair[0] in gone)
+        while some := list(itertools.islice(records, _ROWS)):
+            rows = [manifest[record_id] for record_id, _ in some]
+            barred = self.barred.named([one for one, _ in some], [row["subject"] for row in rows], [None] * len(some))
+            barred |= self.barred.alike([text for _, text in some])
+            for (record_id, text), row, is_barred in zip(some, rows, barred.tolist(), strict=True):
+                if not (is_barred or self._is_past(row["date"]) or _is_among(text, contents)):
+                    yield {"id": record_id, "text": text, "text_key": self._key(record_id, text), **row}
+
+    def _key(self, record_id: str, text: str) -> bytes:
+        """Two texts may have become equal by the filter, and are still replaced differently."""
+        return self.text_key(f"kept\0{record_id}\0{text}")
+
+    def _manifest(self) -> dict[str, dict[str, Any]]:
+        """What a staged record says besides its text, by id, of the records whose source is still the pipeline's."""
+        numbers = {name: number for number, name in enumerate(self.spec.source_names)}
+        own = {
+            old: numbers[name]
+            for old, name in enumerate(self.previous.sources.names)
+            if name in numbers and self.spec.sources[numbers[name]].pipeline is None
+        }
+        found = {}
+        for row in origins(self.previous):
+            if row["source"] in own:
+                day = row.pop("day")
+                if self.retention is not None and day is None:  # of a version from before there was a retention
+                    day = self.retention.today
+                found[row.pop("record_id")] = {**row, "source": own[row["source"]], "date": day}
+        return found
+
+    def _is_past(self, day: Day | None) -> bool:
+        return self.retention is not None and day is not None and self.retention.leaves(day) <= self.retention.today
+
+    def _filtered(self, texts: Path) -> Path:
+        """Their filtered texts, with what was replaced in them then and, where they are filtered anew, now."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        again = None if self.refilter is None else self.refilter(texts)
+        folder = self.work / "carried-filtered"
+        folder.mkdir(mode=0o700)
+        types, hashes = _personal_data(self.previous)
+        for bucket in range(BUCKETS):
+            rows = read_bucket(texts, bucket, ["id", "text", "text_key"]).to_pylist()
+            anew = {} if again is None else _by_key(again, bucket)
+            found = []
+            for row in rows:
+                now = anew.get(row["text_key"], {"text": row["text"], "pii_types": [], "pii_hashes": []})
+                found.append(
+                    {
+                        "text_key": row["text_key"],
+                        "text": now["text"],
+                        "pii_types": types[row["id"]] + now["pii_types"],
+                        "pii_hashes": hashes[row["id"]] + now["pii_hashes"],
+                    }
+                )
+            table = pa.Table.from_pylist(found, schema=filtered_schema())
+            pq.write_table(table, bucket_path(folder, bucket, "parquet"))
+        return folder
+
+
+def _join(bucket: int, today: tuple[Path, Path], kept: tuple[Path, Path], selected: Path, filtered: Path) -> None:
+    """A bucket of both."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = [read_bucket(folder, bucket).select(staged_schema().names) for folder, _ in (today, kept)]
+    write_bucket(pa.concat_tables(tables).sort_by("id"), selected, bucket)
+    texts = [_filtered_texts(folder, bucket) for _, folder in (today, kept)]
+    pq.write_table(pa.concat_tables(texts), bucket_path(filtered, bucket, "parquet"))
+
+
+def _by_key(filtered: Path, bucket: int) -> dict[bytes, dict[str, Any]]:
+    return {row["text_key"]: row for row in _filtered_texts(filtered, bucket).to_pylist()}
+
+
+def _filtered_texts(folder: Path, bucket: int) -> Any:
+    """A bucket of a filter's cache, which has no file for one without records."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = bucket_path(folder, bucket, "parquet")
+    if not path.exists():
+        return pa.Table.from_pylist([], schema=filtered_schema())
+    return pq.read_table(path).select(filtered_schema().names).cast(filtered_schema())
+
+
+def _personal_data(version: DatasetVersion) -> tuple[dict[str, list[str]], dict[str, list[bytes]]]:
+    import pyarrow.parquet as pq
+
+    types: dict[str, list[str]] = defaultdict(list)
+    hashes: dict[str, list[bytes]] = defaultdict(list)
+    for row in pq.read_table(version.path / PII_FILE).to_pylist():
+        types[row["record_id"]].append(row["type"])
+        hashes[row["record_id"]].append(row["hash"])
+    return types, hashes
+
+
+def _not_among(ids: Path, known: dict[str, dict[str, Any]]) -> set[str]:
+    """Those that today's sources do not have."""
+    left = set(known)
+    for bucket in range(BUCKETS):
+        left.difference_update(read_bucket(ids, bucket).column("id").to_pylist())
+    return left
+
+
+def _contents(selected: Path, filtered: Path) -> npt.NDArray[np.uint64]:
+    """64 bits of a hash of each of today's filtered texts, sorted: eight bytes a record."""
+    import numpy as np
+
+    hashes = [
+        np.array([_content(one.text) for one in final_records(bucket, selected, filtered, lambda _: True)], np.uint64)
+        for bucket in range(BUCKETS)
+    ]
+    return np.unique(np.concatenate(hashes))
+
+
+def _content(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def _is_among(text: str, contents: npt.NDArray[np.uint64]) -> bool:
+    import numpy as np
+
+    place = int(np.searchsorted(contents, np.uint64(_content(text))))
+    return place < len(contents) and int(contents[place]) == _content(text)

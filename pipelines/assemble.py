@@ -25,6 +25,7 @@ from pipelines.atomic import atomic_path
 from pipelines.cards.croissant import CROISSANT_FILE, croissant
 from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, shard_count, shard_of, split_of
 from pipelines.parts import plain_text
+from pipelines.place import REPLACED
 from pipelines.spec import PipelineSpec
 from pipelines.tfds_layout import serialized_example, write_metadata
 from pipelines.versions import (
@@ -99,7 +100,7 @@ def assemble(
     if final.is_dir() and _equal(DatasetVersion.open(final), DatasetVersion.open(building)):
         _remove_tree(building)
         return DatasetVersion.open(final)
-    replaced = datasets / f".replaced-{os.getpid()}"
+    replaced = datasets / f"{REPLACED}{digest[:16]}"
     try:
         if final.is_dir():
             os.rename(final, replaced)

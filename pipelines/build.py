@@ -62,6 +62,7 @@ from pipelines.place import (
     last_build,
     latest_version,
     locked,
+    remove_earlier_traces,
     remove_leftovers,
     remove_superseded,
     work_folder,
@@ -185,8 +186,8 @@ def _build(
     report: Report,
 ) -> BuildResult:
     spec = inputs.labelled(spec)
-    previous, carried = latest_version(place), 0
     remove_leftovers(place)
+    previous, carried = latest_version(place), 0
     with work_folder(place) as work:
         quarantine = work / "quarantine.jsonl"
         sound = place.cache("sound", hashlib.sha256(repair_version().encode()).hexdigest())
@@ -228,7 +229,7 @@ def _build(
         )
         filter_buckets(work / "selected", cache, job, runner=runner, report=report)
         parts, kept_cache = (work / "selected", cache), place.cache("kept", inputs.filter_fingerprint)
-        if previous is not None and inputs.base == previous.digest and previous.domain == spec.domain:
+        if previous is not None and inputs.base is not None and previous.domain == spec.domain:
 
             def filter_again(texts: Path) -> Path:
                 filter_buckets(texts, kept_cache, job, runner=runner, report=report)
@@ -276,6 +277,8 @@ def _build(
     point_latest(place, version, inputs.digest, inputs.base)
     for step in (cache, cache_of_excluded, kept_cache, sound, harmless):
         remove_superseded(step)
+    shutil.rmtree(kept_cache, ignore_errors=True)  # the version has these texts now; nobody would look for them here
+    remove_earlier_traces(place, inputs.digest)
     return result
 
 

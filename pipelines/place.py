@@ -14,6 +14,8 @@ from governance.errors import BusyError, DataError
 from pipelines.versions import DatasetVersion
 
 _LOCK_SECONDS = 600
+#: Before the name of a version while another one takes its place.
+REPLACED = ".replaced-"
 #: Folders below the storage root with text.
 _TEXT = ("cache", "cards", "datasets", "exclusions", "tokens", "work")
 
@@ -105,13 +107,30 @@ def is_ours(path: str, storage: Path) -> bool:
 
 
 def remove_leftovers(place: Place) -> None:
-    """What a killed build left under a temporary name; nobody else writes here under the lock."""
+    """What a killed build left under a temporary name; nobody else writes here under the lock.
+
+    A version that was moved aside for its successor comes back if that one never took its place.
+    """
+    for aside in place.datasets.glob(f"{REPLACED}*"):
+        if not (final := place.datasets / aside.name.removeprefix(REPLACED)).exists():
+            os.rename(aside, final)
     for parent in (place.datasets, *place.stamps.parent.glob("*-*"), *place.cards.glob("*")):
         for path in parent.glob(".*"):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+
+def remove_earlier_traces(place: Place, inputs_digest: str) -> None:
+    """What builds of other inputs left: it shows records that may have left their source since, and that nobody who
+    looks for them there would find."""
+    for kept in (place.exclusions(inputs_digest), place.quarantine(inputs_digest), place.card(inputs_digest).parent):
+        for other in kept.parent.glob("*"):
+            if other.is_dir() and other != kept:
+                shutil.rmtree(other)
+            elif other != kept:
+                other.unlink(missing_ok=True)
 
 
 def remove_superseded(cache: Path) -> None:

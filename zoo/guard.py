@@ -5,8 +5,8 @@ elsewhere, or a detector missed it once. Nobody who reads the answer can tell, s
 well: the same detectors look for the same types, and the same operators replace what they find. What the prompt holds
 already may be said: who asks knows it.
 
-An answer is looked at in sentences, each with all that was said before it, so that an answer that is passed on as it is
-made reads like one that is given whole.
+An answer that is passed on as it is made is looked at in sentences and lines, each with all that was said before it and
+with the next two: an address is told by the line below it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from governance.pii.filter import normalised
 from governance.policy import PiiRules
 from zoo.workspace import Workspace
 
-_SENTENCE_END = re.compile(r"\n|(?<=\w\w[.!?])\s+(?=\S)")
+#: Sentences or lines that are waited for before one is passed on.
+_AHEAD = 2
+_SENTENCE_END = re.compile(r"\n|(?<=\w\w[.!?])[^\S\n]+(?=\S)")
 
 
 @dataclass
@@ -33,30 +35,38 @@ class Guarded:
     prompt: str
     replaced: Counter[str] = field(default_factory=Counter)
 
+    def whole(self, text: str) -> str:
+        """An answer that is there."""
+        return self._safe(text, 0, len(text))[0]
+
     def __call__(self, pieces: Iterable[str]) -> Iterator[str]:
-        """Yields the answer sentence by sentence."""
-        text, done = "", 0
+        """Yields the answer sentence by sentence, two behind what has been made."""
+        text, done, ends = "", 0, [0]
         for piece in pieces:
             text += piece
-            ends = [match.end() for match in _SENTENCE_END.finditer(text, done)]
-            for end in ends:
-                yield self._safe(text[:end], done)
-                done = end
+            ends += [match.end() for match in _SENTENCE_END.finditer(text, ends[-1])]
+            while len(ends) > _AHEAD + 1 and ends[-_AHEAD - 1] > done:
+                until = next(end for end in ends if end > done)
+                said, done = self._safe(text[: ends[ends.index(until) + _AHEAD]], done, until)
+                yield said
         if done < len(text):
-            yield self._safe(text, done)
+            yield self._safe(text, done, len(text))[0]
 
-    def _safe(self, text: str, done: int) -> str:
-        """What stands behind `done`, with the findings replaced that the prompt does not hold."""
+    def _safe(self, text: str, done: int, until: int) -> tuple[str, int]:
+        """What stands between two places, with the findings replaced that the prompt does not hold, and where it ends:
+        behind a finding that goes on."""
         parts = []
         for finding in self.pii_filter.find([text])[0]:
-            if finding.end > done and not self._is_known(text, finding):
+            if done < finding.end and finding.start < until and not self._is_known(text, finding):
                 parts += [text[done : max(done, finding.start)], self.pii_filter.replacement(finding, text)]
                 self.replaced[finding.type] += 1
                 done = finding.end
-        return "".join([*parts, text[done:]])
+        end = max(done, until)
+        return "".join([*parts, text[done:end]]), end
 
     def _is_known(self, text: str, finding: Finding) -> bool:
-        return normalised(text[finding.start : finding.end]) in self.prompt
+        value = re.escape(normalised(text[finding.start : finding.end]))
+        return re.search(rf"(?<!\w){value}(?!\w)", self.prompt) is not None
 
 
 def guard(workspace: Workspace, domain: str, prompt: str) -> Guarded | None:

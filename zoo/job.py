@@ -16,7 +16,7 @@ from pipelines.mixture import MOST_USEFUL_READINGS, Mixture
 from pipelines.planting import Planted
 from pipelines.tokenizers import KINDS, Kind, TokenizerFiles, load_encoder
 from zoo import objectives
-from zoo.audit.planting import planted_for
+from zoo.audit.planting import check_fits, planted_for
 from zoo.backend import dtype_policy, keras_backend
 from zoo.data import build_data
 from zoo.exchange.base import OpenedBase, rebuilt
@@ -228,6 +228,8 @@ def _tokens(
         return examples
     mixture = Mixture.of(ingredients.spec)
     tokens = tokenize(data.version, entity_spans=family.entity_spans, planted=canaries, mixture=mixture, **common)
+    if canaries is not None:
+        check_fits(canaries, tokens.tokenizer_dir, ingredients.size.context)
     if mixture is not None:
         _say_what_is_read(tokens, data, screen)
     _warn_of_small_sources(tokens, screen)

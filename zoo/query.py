@@ -115,10 +115,11 @@ def query(
     guarded = guard(workspace, domain, prompt)
     start = time.perf_counter()
     if on_text is None:
-        pieces: Iterable[str] = [model.generate(prompt, truncate=truncate, **settings)]
+        text = model.generate(prompt, truncate=truncate, **settings)
+        text = text if guarded is None else guarded.whole(text)
     else:
         pieces = model.stream(prompt, truncate=truncate, **settings)
-    text = _spoken(pieces if guarded is None else guarded(pieces), on_text)
+        text = _spoken(pieces if guarded is None else guarded(pieces), on_text)
     latency_ms = 1000 * (time.perf_counter() - start)
     replaced = {} if guarded is None else dict(sorted(guarded.replaced.items()))
     answer = Answer(answer_id(chosen), text, chosen.name, chosen.version, decision, latency_ms, replaced)
@@ -139,12 +140,11 @@ def _order(version: ModelVersion, *, control: str | None) -> int | None:
     return None if control is not None and objective != ControlledLM.name else _ORDER.get(objective)
 
 
-def _spoken(pieces: Iterable[str], on_text: Callable[[str], object] | None) -> str:
+def _spoken(pieces: Iterable[str], on_text: Callable[[str], object]) -> str:
     """The whole text, each piece having been passed on."""
     spoken = []
     for piece in pieces:
-        if on_text is not None:
-            on_text(piece)
+        on_text(piece)
         spoken.append(piece)
     return "".join(spoken)
 

@@ -125,7 +125,10 @@ class Detector:
         # What the model takes for a firm may turn out to be a person: all that it knows is looked at, then chosen from.
         searched = wanted | NER_TYPES if wanted & NER_TYPES else wanted
         for (number, (start, end)), results in zip(pieces, self._analyze(cut, frozenset(searched)), strict=True):
-            mended = cleaned(texts[number][start:end], results, lexicon)
+            piece = texts[number][start:end]
+            mended = list(cleaned(piece, results, lexicon))
+            if self._plugins is not None:  # what somebody else's recognizer says is not second-guessed
+                mended += self._plugins.find(piece, wanted)
             found[number] += [Finding(f.start + start, f.end + start, f.type, f.score) for f in mended]
         everything = (propagated(text, of_text, lexicon) for text, of_text in zip(texts, found, strict=True))
         placed = (with_neighbours(text, of_text) for text, of_text in zip(texts, everything, strict=True))
@@ -139,13 +142,12 @@ class Detector:
         return tags_of(ALL_TYPES if self._plugins is None else ALL_TYPES | self._plugins.entities)
 
     def _analyze(self, pieces: Sequence[str], entities: frozenset[str]) -> Iterator[list[Finding]]:
-        """What rules, word lists, the model and plugins find in each piece, of these types; it may overlap."""
+        """What rules, word lists and the model find in each piece, of these types; it may overlap."""
         rules = recognizers.rule_set(entities)
         named = self._named(pieces, entities) if entities & NER_TYPES else [[] for _ in pieces]
         for piece, of_piece in zip(pieces, named, strict=True):
             by_rules = [Finding(start, end, entity, score) for entity, start, end, score in rules(piece)]
-            by_plugins = [] if self._plugins is None else list(self._plugins.find(piece, entities))
-            yield by_rules + of_piece + by_plugins
+            yield by_rules + of_piece
 
     def _named(self, pieces: Sequence[str], entities: frozenset[str]) -> Iterator[list[Finding]]:
         """What word lists and the model find in each piece. The model reads equal windows once."""

@@ -13,6 +13,7 @@ import functools
 import hashlib
 import importlib
 import inspect
+import logging
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from governance.errors import ConfigError
+from governance.errors import ConfigError, DetectorError
 from governance.pii.prefilter import Prefilter
 from governance.pii.spans import Finding
 from governance.policy import RecognizerRegistry
@@ -111,7 +112,21 @@ def _plugins(declared: str, source: str) -> Plugins:
         nlp_engine=words_engine() if all(map(_reads_words_alone, recognizers)) else language_engine(),
         default_score_threshold=registry.default_score_threshold,
     )
+    logging.getLogger("presidio-analyzer").addHandler(_TIMEOUTS)
     return Plugins(entities, engine, gates)
+
+
+class _Timeouts(logging.Handler):
+    """Presidio leaves a pattern out that takes too long, and only logs it: the text would count as searched."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "timed out" in record.getMessage():
+            raise DetectorError(
+                f"a recognizer gave up on a text: {record.getMessage()}", fix="simplify its pattern"
+            ) from None
+
+
+_TIMEOUTS = _Timeouts(logging.WARNING)
 
 
 def _recognizers(registry: RecognizerRegistry, place: int) -> list[EntityRecognizer]:
@@ -149,7 +164,7 @@ def _instance(named: str, where: str) -> EntityRecognizer:
         raise ConfigError(f"{named} is no EntityRecognizer of Presidio", where=where)
     try:
         made = kind()
-    except TypeError as error:
+    except (TypeError, ValueError, AttributeError, LookupError, OSError, RuntimeError) as error:
         raise ConfigError(f"{named} cannot be made without arguments: {error}", where=where) from None
     if made.supported_language != "en":
         raise ConfigError(f"{named} is for another language than en", where=where)
@@ -160,7 +175,7 @@ def _class(named: str, where: str | None = None) -> Any:
     module, _, name = named.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError, NameError, ValueError, OSError) as error:
         raise ConfigError(
             f"{named} cannot be imported: {error}", where=where, fix="install the package it is in"
         ) from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from governance.keys import keyed_hash
-from governance.policy import Policy
+from governance.policy import PiiRules, Policy
 from pipelines.curate.repair import repair_record
 from pipelines.curate.seen import Seen, nothing_seen
 from pipelines.sources import Record, SourceItem, Unreadable, read_records
@@ -103,7 +103,7 @@ def detector_of_names(policy: Policy, domain: str) -> Callable[[], Detector] | N
     from governance.pii.entities import ATTRIBUTE_TYPES, NER_TYPES
 
     # Each path of a source in a bucket is a URL.
-    rules = policy.domains[domain].pii
+    rules = policy.domains[domain].pii if domain in policy.domains else PiiRules()  # of versions that are left
     wanted = entities_to_find(rules) - NER_TYPES - ATTRIBUTE_TYPES - {"URL"}
     return (lambda: detector_for(rules, wanted)) if wanted else None
 

@@ -112,7 +112,7 @@ def stage(
         for number, (source, record) in enumerate(read_all(spec, sources)):
             staged.rows += 1
             if isinstance(record, Unreadable):
-                _set_aside(record, staged, quarantine_file)
+                _set_aside(record, identify.harmless(record.file), staged, quarantine_file)
                 continue
             named = identify(record)
             parts = split_parts(named.text)
@@ -137,10 +137,10 @@ def stage(
     return staged
 
 
-def _set_aside(record: Unreadable, staged: Staged, quarantine: Any) -> None:
+def _set_aside(record: Unreadable, file: str, staged: Staged, quarantine: Any) -> None:
     staged.quarantined += 1
     staged.first_problem = staged.first_problem or f"{record.file}:{record.row}: {record.reason}"
-    line = {"file": record.file, "row": record.row, "reason": record.reason}
+    line = {"file": file, "row": record.row, "reason": record.reason}
     quarantine.write(json.dumps(line, sort_keys=True) + "\n")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from governance.erasure import TombstoneKey, Tombstones
 from governance.errors import DataError
-from pipelines.place import Place, remove_leftovers
+from pipelines.place import REPLACED, Place, remove_leftovers
 from pipelines.versions import VERSION_FILE, DatasetVersion
 
 _HIDDEN = ".erased-"
@@ -51,6 +51,7 @@ def remove_versions(place: Place, digests: Collection[str]) -> None:
         place.latest.unlink()
     for digest in digests:
         remove_folder(place.datasets / digest[:16])
+        remove_folder(place.datasets / f"{REPLACED}{digest[:16]}")
     remove_leftovers(place)
     shutil.rmtree(place.work, ignore_errors=True)
 
@@ -78,26 +79,33 @@ def tainted_tokenizers(storage: Path, digests: Collection[str]) -> set[str]:
     Raises:
         DataError: a tokenizer's description is damaged.
     """
-    found = set()
-    for path in sorted((storage / "tokenizers").glob("[!.]*/meta.json")):
-        try:
-            meta = json.loads(path.read_text(encoding="utf-8"))
-            if meta["dataset_digest"] in digests:
-                found.add(str(meta["digest"]))
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(
-                f"the tokenizer is damaged ({type(error).__name__})", where=str(path.parent), fix="delete the folder"
-            ) from None
-    return found
+    return {digest for origin, digest, _ in _tokenizers(storage) if origin in digests}
 
 
 def remove_tokens(storage: Path, digests: Collection[str], tokenizers: Collection[str]) -> None:
-    """Removes tokens and examples of these dataset versions or by these tokenizers, and the tokenizers."""
-    names = [digest[:16] for digest in (*digests, *tokenizers)]
+    """Removes tokens and examples of these dataset versions or by these tokenizers, and the tokenizers.
+
+    A tokenizer that was trained on other data and came out the same, to the byte, has nothing of these: it stays, and
+    so do the tokens that it made of other data.
+    """
+    clean = {digest for origin, digest, adopted in _tokenizers(storage) if not adopted and origin not in digests}
+    names = [digest[:16] for digest in (*digests, *(set(tokenizers) - clean))]
     for kind in ("tokens", "examples", "tokenizers"):
         for path in (storage / kind).glob("*"):
             if any(name in path.name for name in names):
                 remove_folder(path)
+
+
+def _tokenizers(storage: Path) -> Iterator[tuple[str, str, bool]]:
+    """Of each tokenizer the digest of what it was made from, its own, and whether it was taken over from a model."""
+    for path in sorted((storage / "tokenizers").glob("[!.]*/meta.json")):
+        try:
+            meta = json.loads(path.read_text(encoding="utf-8"))
+            yield str(meta["dataset_digest"]), str(meta["digest"]), path.parent.name.startswith("adopted-")
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(
+                f"the tokenizer is damaged ({type(error).__name__})", where=str(path.parent), fix="delete the folder"
+            ) from None
 
 
 def remove_folder(path: Path) -> None:

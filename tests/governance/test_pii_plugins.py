@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from governance import ConfigError, PiiRules
+from governance import ConfigError, DetectorError, PiiRules
 from governance.pii import PiiFilter, detector_for, entities_to_find, filter_fingerprint
 from governance.pii.filter import check_rules
 from governance.pii.plugins import plugins_of
@@ -99,6 +99,19 @@ def from_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "company_recognizers", raising=False)
     return "company_recognizers"
+
+
+def test_what_they_say_is_not_second_guessed() -> None:
+    """A score of 1, and shapes that the model's findings may not have."""
+    own = {"name": "agents", "supported_entity": "PERSON", "deny_list": ["agent K-17", "bob77x"]}
+    assert filtered("Ask agent K-17 or bob77x today.", rules(own, PERSON="redact")) == "Ask <PERSON> or <PERSON> today."
+
+
+def test_a_pattern_that_takes_too_long_stops_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presidio_analyzer.pattern_recognizer.REGEX_TIMEOUT_SECONDS", 0.05)
+    slow = {**BADGE, "patterns": [{"name": "slow", "regex": r"(a|aa)+$", "score": 0.5}]}
+    with pytest.raises(DetectorError, match="gave up on a text: Regex pattern 'slow' timed out"):
+        filtered("a" * 60 + "b", rules(slow, EMPLOYEE_ID="redact"))
 
 
 def test_a_class_gets_what_presidios_language_engine_says(from_python: str) -> None:

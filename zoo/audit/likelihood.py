@@ -15,6 +15,7 @@ from governance.errors import ConfigError
 from governance.leakage import canary
 from zoo import objectives
 from zoo.asking import asking
+from zoo.audit.planting import FRAME
 from zoo.load import LoadedModel
 from zoo.objectives import Batch
 from zoo.objectives.seq2seq import PairFrame, make_batch
@@ -43,7 +44,7 @@ def canary_nats(model: LoadedModel, codes: Sequence[str]) -> npt.NDArray[np.floa
     objective = objectives.get(model.family.objective, text_model.encoder.lexicon)
     compute = compiled(text_model.task, Loss(text_model.task, model.family, objective).weighted)
     canaries = _encoded(model, codes)
-    if max(len(one.ids) for one in canaries) + 2 > text_model.context:
+    if max(len(one.ids) for one in canaries) + FRAME > text_model.context:
         raise ConfigError(f"a canary does not fit into the model's context of {text_model.context}", where="model")
     found = np.zeros(len(codes))
     for batch, numbers in _BATCHES[model.family.shape](model, canaries):

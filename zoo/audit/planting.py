@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from governance.config import validate
 from governance.errors import ConfigError
 from governance.leakage import CanaryPlan, canary, planted_codes
 from pipelines.planting import Planted
+from pipelines.tokenizers import load_encoder
 from zoo.tasks import Task
 from zoo.workspace import Workspace
 
 #: Use of the domain's key from which codes are drawn.
 CANARY_KEY = "canaries"
+#: Tokens that may stand around a canary.
+FRAME = 2
 
 
 def planted_for(changes: Mapping[str, Any], task: Task | None, workspace: Workspace, domain: str) -> Planted | None:
@@ -32,6 +36,21 @@ def planted_for(changes: Mapping[str, Any], task: Task | None, workspace: Worksp
         return None
     codes = planted_codes(workspace.keys.derive(domain, CANARY_KEY), plan.count)
     return Planted(tuple(map(canary, codes)), plan.repeat)
+
+
+def check_fits(planted: Planted, tokenizer: Path, context: int) -> None:
+    """Whether a model of this context can be asked for the canaries.
+
+    Raises:
+        ConfigError: one of them is too long.
+    """
+    longest = max(len(ids) for ids in load_encoder(tokenizer).encode(list(planted.texts)))
+    if longest + FRAME > context:
+        raise ConfigError(
+            f"a canary of {longest} tokens does not fit into the model's context of {context}",
+            where="plan.canaries",
+            fix="take a size with a longer context, or a larger vocabulary",
+        )
 
 
 def _plan(changes: Mapping[str, Any]) -> CanaryPlan | None:

@@ -17,7 +17,15 @@ from typing import Any
 
 from governance.erasure import Journal, TombstoneKey, Tombstones
 from governance.erasure.journal import Found
-from governance.errors import BusyError, ConfigError, DataError, did_you_mean
+from governance.errors import (
+    BusyError,
+    ConfigError,
+    DataError,
+    DetectorError,
+    PolicyRefused,
+    ZooError,
+    did_you_mean,
+)
 from pipelines.erasure.find import Searched, Target, find_records
 from pipelines.erasure.remove import (
     holds_erased,
@@ -204,6 +212,8 @@ def _finish(workspace: Workspace, journal: Journal, screen: Screen) -> Erasure:
     for name in [name for name, found in journal.pipelines.items() if found.holds]:
         journal = _renew(workspace, journal, name, screen)
         journal = _remove_old(workspace, journal, name)
+    for name in [name for name, found in journal.pipelines.items() if found.unread and not found.holds]:
+        _remove_unsearched(workspace, name)
     models.clear_slots(workspace, tracking, journal)
     journal = models.note_models(workspace, tracking, journal)  # a build or a training may just have ended
     write_journal(workspace.storage, journal)
@@ -234,7 +244,7 @@ def _renew(workspace: Workspace, journal: Journal, name: str, screen: Screen) ->
     try:
         result = build_data(spec, workspace, screen)
         changes = {"after": result.version.digest, "rewritten": False}
-    except DataError as error:
+    except (DataError, ConfigError, PolicyRefused, DetectorError) as error:
         screen.say(f"warning: {name} is made from its last version, as its source gives none: {error}")
         version = _rewritten(workspace, spec, place)
         changes = {"after": None if version is None else version.digest, "rewritten": True}
@@ -275,10 +285,20 @@ def _remove_old(workspace: Workspace, journal: Journal, name: str) -> Journal:
     return journal
 
 
+def _remove_unsearched(workspace: Workspace, name: str) -> None:
+    """What builds left beside the versions of a pipeline whose source nobody could search: it may hold the erased."""
+    place = Place(workspace.storage, name)
+    with locked(place):
+        remove_traces(place, None)
+
+
 def _kept_inputs(workspace: Workspace, spec: PipelineSpec | None, found: Found) -> str | None:
     if spec is None or found.rewritten or found.after is None:
         return None
-    inputs = find_inputs(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage)
+    try:
+        inputs = find_inputs(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage)
+    except ZooError:  # what cannot be built is not known by its inputs: nothing that they left is kept
+        return None
     return inputs.digest
 
 

@@ -24,7 +24,7 @@ from zoo.families import Size
 from zoo.train import Run
 from zoo.workspace import Workspace
 
-TOY = Size("nano", layers=1, width=48, heads=2, context=48, learning_rate=1e-2, batch_size=8)
+TOY = Size("nano", layers=1, width=64, heads=2, context=56, learning_rate=3e-3, batch_size=8)
 
 _WORDS = [first + last for first in ("ba", "do", "ki", "mu", "re", "ta") for last in ("lo", "ne", "pi", "su", "vo")]
 
@@ -59,8 +59,8 @@ def trained(_toys: None, tmp_path_factory: pytest.TempPathFactory, mlflow_templa
     """One that saw each canary fifty times, over and over, and one that saw it once."""
     home = tmp_path_factory.mktemp("audited") / "w"
     workspace = workspace_with(home, mlflow_template, {"max_exposure": 10, "max_extraction": 0.1})
-    common = {"pipeline": "tax_domain", "workspace": workspace, "evaluate_every": 200, "checkpoint_every": 200}
-    over = zoo.train("gpt", steps=200, canaries={"count": 3, "repeat": 50}, **common)  # type: ignore[arg-type]
+    common = {"pipeline": "tax_domain", "workspace": workspace, "evaluate_every": 600, "checkpoint_every": 600}
+    over = zoo.train("gpt", steps=600, canaries={"count": 3, "repeat": 50}, **common)  # type: ignore[arg-type]
     once = zoo.train("gpt", steps=30, canaries={"count": 3}, **common)  # type: ignore[arg-type]
     return workspace, over, once
 
@@ -69,7 +69,7 @@ def trained(_toys: None, tmp_path_factory: pytest.TempPathFactory, mlflow_templa
 def test_a_repeated_canary_is_found_and_one_that_stood_there_once_is_not(trained: tuple[Workspace, Run, Run]) -> None:
     workspace, over, once = trained
     exposed, calm = ({gate.name: gate for gate in run.gates}["canary_exposure"] for run in (over, once))
-    assert not exposed.passed and min(exposed.evidence["exposure"]) > 20, exposed
+    assert not exposed.passed and min(exposed.evidence["exposure"]) > 10, exposed
     assert calm.passed and max(calm.evidence["exposure"]) < 10, calm
     assert {gate.name: gate.passed for gate in once.gates}["verbatim_extraction"]
     for run, gate in ((over, exposed), (once, calm)):

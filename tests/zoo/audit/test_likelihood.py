@@ -57,7 +57,7 @@ def test_that_of_a_decoder_is_the_loss_of_the_tokens_of_the_code(tmp_path: Path)
     ids, other = text_model.encoder.encode([canary(CODES[0]), canary(CODES[1])])
     first = next(place for place, (a, b) in enumerate(zip(ids, other, strict=False)) if a != b)
     inputs = np.array([[text_model.eos_id, *ids[:-1]]], np.int32)
-    logits = model.family.logits(text_model.task, {"inputs": inputs}, False)
+    logits = model.family.logits(text_model.task, {"inputs": keras.ops.convert_to_tensor(inputs)}, False)
     losses = keras.ops.sparse_categorical_crossentropy(np.array([ids], np.int32), logits, from_logits=True)[0]
     end = len(ids) - len(text_model.encoder.encode(["."])[0])
     found = canary_nats(model, CODES[:2])[0]

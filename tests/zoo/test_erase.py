@@ -15,6 +15,7 @@ import zoo
 from governance import ConfigError, DataError, PolicyRefused, RegistryError
 from governance.labels import Label
 from pipelines.build import build
+from pipelines.erasure.remove import remove_tokens
 from registry import Catalogue, ModelVersion, Tracking, get_version, pick
 from tests.support.models import METRICS, register_fake, start_run
 from tests.support.traces import traces
@@ -180,6 +181,48 @@ def test_without_its_source_a_version_is_made_from_its_own_shards(workspace: Wor
     spec = workspace.pipeline("tax_domain")
     fresh = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage)
     assert fresh.version.digest == found.after, "from the source the same comes out"
+
+
+@pytest.mark.parametrize("change", ["floors", "variable"])
+def test_it_ends_also_where_the_pipeline_cannot_be_built(workspace: Workspace, change: str) -> None:
+    """Nobody measured the detectors since they changed; or the address of a database is not set here."""
+    if change == "floors":
+        policy = yaml.safe_load((workspace.home / "zoo.yaml").read_text())
+        policy["domains"]["tax"] |= {"pii": {"default": "keep", "US_SSN": "redact"}, "pii_floors": {"US_SSN": 0.9}}
+        (workspace.home / "zoo.yaml").write_text(yaml.safe_dump(policy))
+    else:
+        source = {"sql": {"url": "${NOT_SET_HERE}", "query": "select 1"}, "id": "id", "subject": "client_id"}
+        changed = spec("tax") | {"sources": [*spec("tax")["sources"], source]}
+        (workspace.home / "pipelines" / "tax_domain.yaml").write_text(yaml.safe_dump(changed))
+    workspace = Workspace.load(workspace.home)
+    done = zoo.erase(domain="tax", subject=SUBJECT, workspace=workspace)
+    found = done.journal.pipelines["tax_domain"]
+    assert found.rewritten and found.before and done.receipt is not None
+    assert traces(workspace.storage, [SUBJECT, "Tilda", "letter-of-tilda", "copy-of-tilda"]) == []
+
+
+def test_a_tokenizer_of_clean_data_that_came_out_the_same_stays(tmp_path: Path) -> None:
+    """It says nothing of the erased; else a new training would be refused for ever."""
+    old, new, other, same = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
+
+    def folder(name: str, **meta: str) -> None:
+        path = tmp_path / name
+        path.mkdir(parents=True)
+        if meta:
+            (path / "meta.json").write_text(json.dumps(meta))
+
+    def left(kind: str) -> list[str]:
+        return sorted(path.name[0] for path in (tmp_path / kind).iterdir())
+
+    folder(f"tokenizers/{old[:16]}-bpe", dataset_digest=old, digest=same)
+    folder(f"tokens/{old[:16]}-{same[:16]}")
+    folder(f"tokens/{other[:16]}-{same[:16]}")  # of other data, by the tainted tokenizer, taken over from a model
+    remove_tokens(tmp_path, [old], [same])
+    assert left("tokenizers") == left("tokens") == []
+    folder(f"tokenizers/{new[:16]}-bpe", dataset_digest=new, digest=same)
+    folder(f"tokens/{new[:16]}-{same[:16]}")
+    remove_tokens(tmp_path, [old], [same])
+    assert left("tokenizers") == left("tokens") == ["b"]
 
 
 def test_what_cannot_be_erased_is_said_in_one_line(workspace: Workspace) -> None:

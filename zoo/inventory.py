@@ -85,6 +85,37 @@ class Inventory:
 
         return [row for version in self._of(domain) for row in _rows(version, "record_id", ids(version.domain))]
 
+    def with_mixed(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """These rows, and those of the same records in versions that have these ones as a source, also through others:
+        there a record's id is `PIPELINE/ID`, and its subject has another hash."""
+        found = list(rows)
+        for _ in self._mixed:  # a chain of them is no longer than this
+            known = {(row["dataset"], row["record_id"]) for row in found}
+            for version in self._mixed:
+                origins = set(version.derived_from.values())
+                ids = sorted({f"{row['pipeline']}/{row['record_id']}" for row in found if row["dataset"] in origins})
+                new = [
+                    row for row in _rows(version, "record_id", ids) if (version.digest, row["record_id"]) not in known
+                ]
+                found += new
+                known |= {(row["dataset"], row["record_id"]) for row in new}
+        return found
+
+    def derived(self, digests: Collection[str]) -> set[str]:
+        """Digests of these versions and of those that have one as a source, also through others."""
+        return {
+            *digests,
+            *(one.digest for one in self._mixed if not set(digests).isdisjoint(one.derived_from.values())),
+        }
+
+    def sources_of(self, digests: Collection[str]) -> set[str]:
+        """Digests of these versions and of those that are a source of them, also through others."""
+        return {*digests, *(one for v in self._mixed if v.digest in digests for one in v.derived_from.values())}
+
+    @property
+    def _mixed(self) -> list[DatasetVersion]:
+        return [version for version in self.datasets if version.derived_from]
+
     def rows_of_subject(self, subject: str, domain: str | None = None) -> list[dict[str, Any]]:
         """Where the records about a person are, as `rows_of_record`."""
         return [

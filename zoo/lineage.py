@@ -102,7 +102,7 @@ def _kind_and_name(thing: str) -> tuple[str, str]:
 
 def _of_records(inventory: Inventory, kind: str, name: str, domain: str | None) -> Lineage:
     find = inventory.rows_of_record if kind == "record" else inventory.rows_of_subject
-    rows = find(name, domain)
+    rows = inventory.with_mixed(find(name, domain))
     key = record_hash if kind == "record" else subject_hash
     domains = [domain] if domain is not None else sorted(inventory.workspace.policy.domains)
     events = [event for its in domains for event in _events(inventory, key(inventory.workspace, its, name))]
@@ -125,8 +125,12 @@ def _of_dataset(inventory: Inventory, name: str) -> Lineage:
             fix=f"known: {', '.join(digest[:16] for digest in found or sorted(known)) or 'none yet'}",
         )
     digest = found[0]
-    origins = Things(datasets=[_dataset(inventory, digest)])
-    return Lineage(digest, "dataset", origins, _seen_by(inventory, [digest]), _events(inventory, digest))
+    sources = sorted(inventory.sources_of([digest]) - {digest})
+    of = [digest, *(one for one in sources if _is_known(inventory, one))]
+    uses = _seen_by(inventory, inventory.derived([digest]))
+    uses.datasets = [_dataset(inventory, one) for one in sorted(inventory.derived([digest]) - {digest})]
+    origins = Things(datasets=[_dataset(inventory, one) for one in of])
+    return Lineage(digest, "dataset", origins, uses, _events(inventory, digest))
 
 
 def _of_model(inventory: Inventory, name: str) -> Lineage:
@@ -147,7 +151,7 @@ def _of_answer(inventory: Inventory, name: str) -> Lineage:
 def _origins(inventory: Inventory, name: str) -> Things:
     """What a model version was made from, itself among the models."""
     found = _with_models(inventory, {name} | ancestors(name, inventory.made))
-    digests = datasets_of(name, inventory.made, inventory.tokenizers)
+    digests = inventory.sources_of(datasets_of(name, inventory.made, inventory.tokenizers))
     found.datasets = [_dataset(inventory, digest) for digest in sorted(digests) if _is_known(inventory, digest)]
     return found
 

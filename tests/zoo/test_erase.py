@@ -201,6 +201,21 @@ def test_it_ends_also_where_the_pipeline_cannot_be_built(workspace: Workspace, c
     assert traces(workspace.storage, [SUBJECT, "Tilda", "letter-of-tilda", "copy-of-tilda"]) == []
 
 
+def test_what_a_pipeline_held_before_it_changed_its_domain_leaves_as_well(workspace: Workspace) -> None:
+    policy = yaml.safe_load((workspace.home / "zoo.yaml").read_text())
+    policy["domains"]["legal"] = {"owner": "o", "may_derive_from": ["legal"], "pii": "keep"}
+    (workspace.home / "zoo.yaml").write_text(yaml.safe_dump(policy))
+    moved = spec("other") | {"domain": "legal"}
+    (workspace.home / "pipelines" / "tax_domain.yaml").write_text(yaml.safe_dump(moved))
+    workspace = Workspace.load(workspace.home)
+    args: dict[str, Any] = {"policy": workspace.policy, "keys": workspace.keys, "storage": workspace.storage}
+    build(workspace.pipeline("tax_domain"), **args)
+    assert traces(workspace.storage, [SUBJECT, "letter-of-tilda"]), "an earlier version holds it"
+    found = zoo.erase(domain="tax", subject=SUBJECT, workspace=workspace).journal.pipelines["tax_domain"]
+    assert len(found.before) == 1 and found.records == 1
+    assert traces(workspace.storage, [SUBJECT, "Tilda", "letter-of-tilda", "copy-of-tilda"]) == []
+
+
 def test_a_tokenizer_of_clean_data_that_came_out_the_same_stays(tmp_path: Path) -> None:
     """It says nothing of the erased; else a new training would be refused for ever."""
     old, new, other, same = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import pipelines
 import zoo
@@ -92,6 +93,32 @@ def names(things: list[dict[str, Any]]) -> set[str]:
 
 
 SAW_OLD = {"tax_domain.gpt/1", "tax_domain.tuned/1", "tax_domain.taught/1"}
+
+
+def test_a_record_is_followed_into_a_mixture_of_pipelines(tmp_path: Path, mlflow_template: Path) -> None:
+    policy = {**KEEP, "domains": {name: {**domain} for name, domain in KEEP["domains"].items()}}
+    policy["domains"]["support"] |= {"may_derive_from": ["support", "tax"]}
+    workspace = make_workspace(tmp_path / "w", records=0, policy=policy, pipeline=PIPELINE, database=mlflow_template)
+    write_jsonl(workspace.home / "data" / "tax" / "letters.jsonl", rows(30))
+    for name, source in (("middle", "tax_domain"), ("last", "middle")):
+        mixed = {**PIPELINE, "domain": "support", "sources": [{"pipeline": source}]}
+        (workspace.home / "pipelines" / f"{name}.yaml").write_text(yaml.safe_dump(mixed))
+    built = {
+        name: build_data(workspace.pipeline(name), workspace, Screen()) for name in ("tax_domain", "middle", "last")
+    }
+    digests = {name: result.version.digest for name, result in built.items()}
+    tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
+    register(tracking, tmp_path, "last.gpt", digests["last"])
+    for thing in ("record:R-9", "subject:C-4"):
+        found = zoo.lineage(thing, workspace=workspace)
+        assert {row["dataset"] for row in found.origins.records} == set(digests.values()), thing
+        assert "middle/tax_domain/R-9" in {row["record_id"] for row in found.origins.records}
+        assert names(found.uses.models) == {"last.gpt/1"}
+    of_data = zoo.lineage(digests["tax_domain"], workspace=workspace)
+    assert names(of_data.uses.models) == {"last.gpt/1"}
+    assert {one["digest"] for one in of_data.uses.datasets} == {digests["middle"], digests["last"]}
+    back = zoo.lineage("last.gpt/1", workspace=workspace).origins
+    assert {one["digest"] for one in back.datasets} == set(digests.values())
 
 
 def test_each_thing_is_recorded_once(world: World) -> None:

@@ -135,7 +135,7 @@ def erase(
 
 
 def _target(workspace: Workspace, domain: str, subject: str | None, record: str | None, pipeline: str | None) -> Target:
-    if domain not in workspace.policy.domains:
+    if domain not in workspace.policy.domains and not _is_stored(workspace, domain):
         raise ConfigError(
             f'there is no domain "{domain}"{did_you_mean(domain, workspace.policy.domains)}',
             where=str(workspace.home / "zoo.yaml"),
@@ -148,6 +148,11 @@ def _target(workspace: Workspace, domain: str, subject: str | None, record: str 
             raise ConfigError("a pipeline is for a record; a subject is erased from all", where="pipeline")
         workspace.pipeline(pipeline)
     return Target("subject", subject) if subject else Target("record", str(record), pipeline)
+
+
+def _is_stored(workspace: Workspace, domain: str) -> bool:
+    """Whether there is data of a domain that the policy no longer has."""
+    return any(domain in version.label.domains for version in stored_versions(workspace.storage))
 
 
 def _key(workspace: Workspace, domain: str) -> TombstoneKey:
@@ -166,7 +171,8 @@ def _plan(workspace: Workspace, domain: str, target: Target, screen: Screen) -> 
     stones = {one.domain: read_tombstones(workspace.storage, one.domain) for one in searched}
     stones = {name: known | found.tombstones[name] for name, known in stones.items()}
     for one in searched:
-        before = _holding(workspace, one.versions, stones[one.domain])
+        known = journal.pipelines.get(one.name, Found())
+        before = tuple(sorted({*known.before, *_holding(workspace, one.versions, stones[one.domain])}))
         hits = found.hits[one.name]
         if before or hits.named or hits.others or hits.unread:
             counts = {"records": len(hits.named), "near_duplicates": len(hits.others)}
@@ -195,8 +201,11 @@ def _searched(workspace: Workspace, domain: str) -> list[Searched]:
     specs = {name: workspace.pipeline(name) for name in workspace.pipeline_names}
     found = []
     for name in sorted(set(versions) | {name for name, spec in specs.items() if domain in spec.label.domains}):
-        spec, stored = specs.get(name), tuple(versions.get(name, ()))
-        found.append(Searched(name, stored[0].domain if spec is None else spec.domain, spec, stored))
+        spec, stored = specs.get(name), versions.get(name, ())
+        own = set() if spec is None else {spec.domain}
+        for its in sorted(own | {version.domain for version in stored}):  # the pipeline may have been another one's
+            of_domain = tuple(version for version in stored if version.domain == its)
+            found.append(Searched(name, its, spec if its in own else None, of_domain))
     return found
 
 

@@ -17,7 +17,6 @@ import yaml
 
 from governance import ConfigError, DataError, Label, PolicyRefused
 from pipelines import BuildResult, DatasetVersion, PipelineSpec, build, latest
-from pipelines.place import REPLACED
 from pipelines.tokens import tokenize
 from tests.support.workspace import PIPELINE, POLICY, bundled_rows, make_workspace, write_jsonl
 from zoo.workspace import Workspace
@@ -304,16 +303,6 @@ def test_changes_are_counted_from_the_version_before(tmp_path: Path) -> None:
     write_jsonl(letters, bundled_rows(20))
     back = run(workspace)
     assert back.version.digest == first.version.digest and back.changed == {"added": 0, "updated": 0, "removed": 1}
-
-
-def test_a_version_that_a_kill_left_moved_aside_comes_back(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path / "w", records=20)
-    whole = run(workspace).version
-    aside = whole.path.with_name(f"{REPLACED}{whole.path.name}")
-    whole.path.rename(aside)
-    again = run(workspace)
-    assert again.version.path == whole.path and whole.path.is_dir() and not aside.exists()
-    assert again.changed == {"added": 0, "updated": 0, "removed": 0}, "it was there before this build"
 
 
 def test_a_name_with_brackets_and_an_explicit_domain_field(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import yaml
 
 import zoo
 from pipelines import BuildResult, build
+from pipelines.place import REPLACED
 from tests.support.workspace import make_workspace, write_jsonl
 from zoo.workspace import Workspace
 
@@ -183,3 +184,14 @@ def test_records_of_another_domain_are_never_kept(place: Place) -> None:
     place.write(without("r1"))
     built = place.build()
     assert built.kept == 0 and "r1" not in place.texts(built) and built.version.label.to_list() == ["legal"]
+
+
+def test_a_version_that_a_kill_left_moved_aside_comes_back(place: Place) -> None:
+    """It is the only place in which kept records are."""
+    place.write(without("r1"))
+    whole = place.build()
+    aside = whole.version.path.with_name(f"{REPLACED}{whole.version.path.name}")
+    whole.version.path.rename(aside)
+    again = place.build()
+    assert again.version.digest == whole.version.digest and "r1" in place.texts(again) and not aside.exists()
+    assert again.changed == {"added": 0, "updated": 0, "removed": 0}, "it was there before this build"

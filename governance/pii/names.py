@@ -148,7 +148,8 @@ def _spellings(name: str) -> Iterator[str]:
         word = match.group().casefold()
         if len(word) > 1:
             yield word
-            yield "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+            if not word.isascii():
+                yield "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
 
 
 @dataclass(slots=True)

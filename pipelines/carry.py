@@ -72,7 +72,7 @@ def origins(version: DatasetVersion) -> list[dict[str, Any]]:
 
 def note_ids(staged: Path, ids: Path) -> None:
     """Keeps the ids of all records that today's sources have, whatever becomes of them."""
-    ids.mkdir()
+    ids.mkdir(mode=0o700)
     for bucket in range(BUCKETS):
         write_bucket(read_bucket(staged, bucket, ["id"]), ids, bucket)
 
@@ -100,7 +100,7 @@ class Carrier:
         count, until = self._write(texts, ids, _contents(selected, filtered))
         found = self._filtered(texts)
         both, of_both = self.work / "both-selected", self.work / "both-filtered"
-        both.mkdir()
+        both.mkdir(mode=0o700)  # raw text
         of_both.mkdir(mode=0o700)
         for bucket in range(BUCKETS):
             _join(bucket, (selected, filtered), (texts, found), both, of_both)
@@ -171,7 +171,7 @@ class Carrier:
         again = None if self.refilter is None else self.refilter(texts)
         folder = self.work / "carried-filtered"
         folder.mkdir(mode=0o700)
-        types, hashes = _personal_data(self.previous)
+        types, hashes = personal_data(self.previous)
         for bucket in range(BUCKETS):
             rows = read_bucket(texts, bucket, ["id", "text", "text_key"]).to_pylist()
             anew = {} if again is None else _by_key(again, bucket)
@@ -217,7 +217,8 @@ def _filtered_texts(folder: Path, bucket: int) -> Any:
     return pq.read_table(path).select(filtered_schema().names).cast(filtered_schema())
 
 
-def _personal_data(version: DatasetVersion) -> tuple[dict[str, list[str]], dict[str, list[bytes]]]:
+def personal_data(version: DatasetVersion) -> tuple[dict[str, list[str]], dict[str, list[bytes]]]:
+    """Types and keyed hashes of what was replaced in each record, by its id."""
     import pyarrow.parquet as pq
 
     types: dict[str, list[str]] = defaultdict(list)

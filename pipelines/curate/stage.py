@@ -139,7 +139,7 @@ def stage(
 
 def _set_aside(record: Unreadable, file: str, staged: Staged, quarantine: Any) -> None:
     staged.quarantined += 1
-    staged.first_problem = staged.first_problem or f"{record.file}:{record.row}: {record.reason}"
+    staged.first_problem = staged.first_problem or f"{file}:{record.row}: {record.reason}"
     line = {"file": file, "row": record.row, "reason": record.reason}
     quarantine.write(json.dumps(line, sort_keys=True) + "\n")
 

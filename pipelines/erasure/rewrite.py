@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.assemble import assemble
-from pipelines.carry import origins
+from pipelines.carry import origins, personal_data
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, filtered_schema, staged_schema, write_bucket
 from pipelines.place import Place, work_folder
 from pipelines.spec import PipelineSpec
-from pipelines.versions import PII_FILE, SPLITS, DatasetVersion
+from pipelines.versions import SPLITS, DatasetVersion
 
 _Rows = dict[int, list[dict[str, Any]]]
 
@@ -37,7 +37,7 @@ def rewrite(
 
 def _rows(version: DatasetVersion, is_erased: Callable[[str, str | None], bool]) -> tuple[_Rows, _Rows]:
     known = {row.pop("record_id"): {"date": row.pop("day"), **row} for row in origins(version)}
-    found_types, found_hashes = _personal_data(version)
+    found_types, found_hashes = personal_data(version)
     records: _Rows = defaultdict(list)
     filtered: _Rows = defaultdict(list)
     for split in SPLITS:
@@ -49,17 +49,6 @@ def _rows(version: DatasetVersion, is_erased: Callable[[str, str | None], bool])
             content = {"pii_types": found_types[record_id], "pii_hashes": found_hashes[record_id]}
             filtered[bucket_of(record_id)].append({"text_key": key, "text": text} | content)
     return records, filtered
-
-
-def _personal_data(version: DatasetVersion) -> tuple[dict[str, list[str]], dict[str, list[bytes]]]:
-    import pyarrow.parquet as pq
-
-    types: dict[str, list[str]] = defaultdict(list)
-    hashes: dict[str, list[bytes]] = defaultdict(list)
-    for row in pq.read_table(version.path / PII_FILE).to_pylist():
-        types[row["record_id"]].append(row["type"])
-        hashes[row["record_id"]].append(row["hash"])
-    return types, hashes
 
 
 def _write(records: _Rows, filtered: _Rows, selected: Path, cache: Path) -> None:

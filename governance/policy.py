@@ -17,6 +17,7 @@ from governance.errors import ConfigError, PolicyRefused
 from governance.labels import Label
 
 Operator = Literal["redact", "mask", "pseudonymize", "surrogate", "keep"]
+_OPERATORS = get_args(Operator)
 
 #: Things that the owner of a domain does with it inside the workspace. They need no entry under
 #: `purposes`, which lists what models of the domain may be *used* for.
@@ -43,6 +44,45 @@ class RecognizerRegistry(StrictModel):
     source: str = Field(default="pii.recognizers", exclude=True)
 
 
+class PresidioOperator(StrictModel):
+    """An operator of Presidio's anonymizer with its parameters.
+
+    Written in YAML as one mapping: ``{operator: mask, chars_to_mask: 4, masking_char: "*", from_end: true}``.
+
+    Attributes:
+        operator: Presidio's name of it, or "module:Class".
+    """
+
+    operator: str
+    params: dict[str, str | bool | int | float] = Field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """For people; a salt is a secret."""
+        params = {name: "…" if name == "salt" else value for name, value in sorted(self.params.items())}
+        return ", ".join([self.operator, *(f"{name}={value}" for name, value in params.items())])
+
+
+Rule = Operator | PresidioOperator
+
+
+def _read_rule(entity: str, value: Any) -> Any:
+    """A rule as YAML has it: the name of an operator, or a mapping with one of Presidio's and its parameters."""
+    if isinstance(value, PresidioOperator) or value in _OPERATORS:
+        return value
+    if not isinstance(value, dict):
+        raise ValueError(
+            f'{entity}: "{value}" is no operator; use one of {", ".join(_OPERATORS)}, or a mapping such as '
+            "{operator: hash} for one of Presidio's"
+        )
+    if not isinstance(value.get("operator"), str):
+        raise ValueError(f"{entity}: the mapping names no operator; write for example {{operator: hash}}")
+    params = value.get("params", {name: given for name, given in value.items() if name != "operator"})
+    for name, given in params.items():
+        if not isinstance(given, str | bool | int | float):
+            raise ValueError(f"{entity}.{name}: a parameter is a string, a number, true or false")
+    return PresidioOperator(operator=value["operator"], params=params)
+
+
 class PiiRules(StrictModel):
     """What to do with each entity type; `default` holds for every type without a rule of its own.
 
@@ -53,8 +93,8 @@ class PiiRules(StrictModel):
             workspace has yet to read (`read_recognizers`).
     """
 
-    default: Operator = "redact"
-    rules: dict[str, Operator] = Field(default_factory=dict)
+    default: Rule = "redact"
+    rules: dict[str, Rule] = Field(default_factory=dict)
     recognizers: str | RecognizerRegistry | None = None
 
     @model_validator(mode="before")
@@ -62,13 +102,11 @@ class PiiRules(StrictModel):
     def _from_mapping(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"default": value}
-        if not isinstance(value, dict) or set(value) <= {"default", "rules", "recognizers"}:
+        if not isinstance(value, dict):
             return value
-        known = get_args(Operator)
-        rules = {str(entity): operator for entity, operator in value.items() if entity != "recognizers"}
-        for entity, operator in rules.items():
-            if operator not in known:
-                raise ValueError(f'{entity}: "{operator}" is no operator; use one of {", ".join(known)}')
+        if set(value) <= {"default", "rules", "recognizers"}:
+            return value | {"default": _read_rule("default", value.get("default", "redact"))}
+        rules = {str(name): _read_rule(str(name), rule) for name, rule in value.items() if name != "recognizers"}
         default = rules.pop("default", "redact")
         return {"default": default, "rules": rules, "recognizers": value.get("recognizers")}
 
@@ -102,8 +140,12 @@ class PiiRules(StrictModel):
             raise ConfigError("this file was not read", where=self.recognizers)
         return self.recognizers
 
-    def operator_for(self, entity: str) -> Operator:
+    def operator_for(self, entity: str) -> Rule:
         return self.rules.get(entity, self.default)
+
+    def operators(self) -> dict[str, str]:
+        """What is done with each type that has a rule of its own, and by `default`, in words."""
+        return {"default": str(self.default), **{entity: str(rule) for entity, rule in self.rules.items()}}
 
 
 class LeakageRules(StrictModel):

@@ -50,6 +50,7 @@ class FinalRecord:
     row: int
     source: int
     day: datetime.date | None
+    carried: bool
     pii_types: list[str]
     pii_hashes: list[bytes]
 
@@ -122,13 +123,16 @@ def _remove_tree(folder: Path) -> None:
 
 
 def final_records(bucket: int, selected: Path, cache: Path, wanted: Callable[[str], bool]) -> Iterator[FinalRecord]:
-    """Joins records of a bucket with their filtered texts, in the order of ids. Args: `wanted` says of which ids."""
+    """Joins records of a bucket with their filtered texts, in the order of ids. Args: `wanted` says of which ids.
+
+    Selected records may have the column `carried`: they are of an earlier version, and in no source any more.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    rows = read_bucket(selected, bucket, ["id", "text_key", "subject", "file", "row", "source", "date"]).to_pylist()
-    rows = [row for row in rows if wanted(row["id"])]
+    table = read_bucket(selected, bucket)
+    rows = [row for row in table.drop_columns(["text"]).to_pylist() if wanted(row["id"])]
     if not rows:
         return
     filtered = pq.read_table(bucket_path(cache, bucket, "parquet"))
@@ -145,6 +149,7 @@ def final_records(bucket: int, selected: Path, cache: Path, wanted: Callable[[st
             row=row["row"],
             source=row["source"],
             day=row["date"],
+            carried=row.get("carried", False),
             pii_types=content["pii_types"],
             pii_hashes=content["pii_hashes"],
         )
@@ -212,7 +217,7 @@ def _count_shard(records: _ShardRecords, tally: _Tally, tables: _Tables) -> int:
         tally.text_bytes[split] += len(record.text.encode())
         tally.stored_bytes[split] += len(serialized_example(record.id, record.text))
         tally.pii.update(record.pii_types)
-        tally.sources.update(f"{record.source}\0{record.id}\0".encode())
+        tally.sources.update(f"{record.source}\0{record.id}\0{'carried' * record.carried}".encode())
         tables.add(record, split, records.name)
     if digests:
         tally.shard_digests[records.name] = combine(digests, header=records.name)
@@ -276,6 +281,7 @@ class _Tables:
         manifest += [("label", pa.list_(text)), ("shard", text), ("file", text), ("row", pa.int64())]
         manifest += [("source", pa.uint16()), ("bytes", pa.int64()), ("personal_data", pa.int32())]
         manifest += [("characters", pa.int64()), ("words", pa.int64()), ("day", pa.date32())]
+        manifest += [("carried", pa.bool_())]
         self._label = spec.label
         self._days_count = spec.refresh.mode == "incremental"
         self._schemas = (pa.schema(manifest), pa.schema([("record_id", text), ("type", text), ("hash", hashes)]))
@@ -313,6 +319,7 @@ class _Tables:
                 "characters": len(readable),
                 "words": len(readable.split()),
                 "day": record.day if self._days_count else None,
+                "carried": record.carried,
             }
         )
         pairs = zip(record.pii_types, record.pii_hashes, strict=True)

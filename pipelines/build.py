@@ -20,6 +20,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,9 +148,8 @@ def build(
 
 
 def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
-    path = place.inputs / f"{inputs.digest[:32]}.json"
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = json.loads(_note(place, inputs).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # it only remembers: what cannot be read is computed again
         return None
     folder = place.datasets / str(known.get("digest", ""))[:16]
@@ -187,6 +187,9 @@ def _build(
 ) -> BuildResult:
     spec = inputs.labelled(spec)
     remove_leftovers(place)
+    filtered_by = _filtered_by(place)
+    if (note := _note(place, inputs)).exists():  # until it is done again, only by what the last build filtered
+        write_json(note, {"filter": filtered_by})
     previous, carried = latest_version(place), 0
     with work_folder(place) as work:
         quarantine = work / "quarantine.jsonl"
@@ -218,8 +221,11 @@ def _build(
             note_ids(work / "staged", work / "ids")
         if erased := drop_erased(work / "staged", inputs.barred):
             staged.dropped[ERASED] += erased
-        until = _retain(spec, work / "staged", inputs.retention, staged)
+        extends = previous is not None and inputs.base is not None and previous.domain == spec.domain
+        until = _retain(spec, work / "staged", inputs.retention, staged, extends)
         dropped = staged.dropped + _select(spec, place, work, runner, report)
+        if not extends:
+            _check_something_stays(spec, work / "selected", dropped)
         check_unchanged(spec, inputs)
         cache = place.cache("filtered", inputs.filter_fingerprint)
         job = FilterJob(
@@ -229,7 +235,7 @@ def _build(
         )
         filter_buckets(work / "selected", cache, job, runner=runner, report=report)
         parts, kept_cache = (work / "selected", cache), place.cache("kept", inputs.filter_fingerprint)
-        if previous is not None and inputs.base is not None and previous.domain == spec.domain:
+        if extends and previous is not None:
 
             def filter_again(texts: Path) -> Path:
                 filter_buckets(texts, kept_cache, job, runner=runner, report=report)
@@ -243,10 +249,12 @@ def _build(
                 inputs.barred,
                 None if inputs.retention is None else inputs.retention.rule,
                 identify.key_of,
-                None if _filtered_by(place) == inputs.filter_fingerprint else filter_again,
+                None if filtered_by == inputs.filter_fingerprint else filter_again,
             )
             stays = carrier.carry(*parts, work / "ids")
             parts, carried = (stays.selected, stays.filtered), stays.records
+            if not carried:
+                _check_something_stays(spec, work / "selected", dropped)
             until = min(filter(None, (until, stays.until)), default=None)
         report("write shards", 0, 0)
         version = assemble(spec, *parts, place.datasets, previous)
@@ -267,19 +275,31 @@ def _build(
         reused=False,
         kept=carried,
     )
-    content: dict[str, object] = {"digest": version.digest, "dropped": result.dropped}
-    content |= {"sources": version.sources.digest}
+    shutil.rmtree(kept_cache, ignore_errors=True)  # the version has these texts now; nobody would look for them here
+    _publish(place, inputs, result, until, (cache, cache_of_excluded, kept_cache, sound, harmless))
+    return result
+
+
+def _publish(
+    place: Place, inputs: Inputs, result: BuildResult, until: datetime.date | None, caches: Sequence[Path]
+) -> None:
+    """Notes that this build is done, after all that earlier ones left is gone: one that was killed is done again."""
+    for cache in caches:
+        remove_superseded(cache)
+    remove_earlier_traces(place, inputs.digest)
+    content: dict[str, object] = {"digest": result.version.digest, "dropped": result.dropped}
+    content |= {"sources": result.version.sources.digest}
     content |= {"quarantined": result.quarantined, "quarantine": result.quarantine}
-    content |= {"exclusions": result.exclusions, "filter": inputs.filter_fingerprint, "kept": carried}
-    write_json(place.inputs / f"{inputs.digest[:32]}.json", content)
+    content |= {"exclusions": result.exclusions, "filter": inputs.filter_fingerprint, "kept": result.kept}
+    write_json(_note(place, inputs), content)
     if inputs.retention is not None:
         write_json(inputs.retention.note, {"since": str(inputs.retention.since), "until": str(until)})
-    point_latest(place, version, inputs.digest, inputs.base)
-    for step in (cache, cache_of_excluded, kept_cache, sound, harmless):
-        remove_superseded(step)
-    shutil.rmtree(kept_cache, ignore_errors=True)  # the version has these texts now; nobody would look for them here
-    remove_earlier_traces(place, inputs.digest)
-    return result
+    point_latest(place, result.version, inputs.digest, inputs.base)
+
+
+def _note(place: Place, inputs: Inputs) -> Path:
+    """What a build of these inputs came to."""
+    return place.inputs / f"{inputs.digest[:32]}.json"
 
 
 def _filtered_by(place: Place) -> str | None:
@@ -291,12 +311,18 @@ def _filtered_by(place: Place) -> str | None:
         return None
 
 
-def _retain(spec: PipelineSpec, folder: Path, retention: InForce | None, staged: Staged) -> datetime.date | None:
-    """Takes out what is past the domain's retention. Returns the day on which the next record will be."""
+def _retain(
+    spec: PipelineSpec, folder: Path, retention: InForce | None, staged: Staged, extends: bool
+) -> datetime.date | None:
+    """Takes out what is past the domain's retention. Returns the day on which the next record will be.
+
+    Args:
+        extends: a version before, so that there may be records although all of these are past it.
+    """
     if retention is None:
         return None
     retained = retain_buckets(folder, retention.rule)
-    if retained.until is None:
+    if retained.until is None and not extends:
         raise DataError(
             f"all {retained.dropped:,} records are past the {retention.rule.days} days that the domain keeps them",
             where=spec.name,
@@ -332,7 +358,6 @@ def _select(spec: PipelineSpec, place: Place, work: Path, runner: Runner, report
         shutil.rmtree(signed, ignore_errors=True)  # nobody would remove what the sources no longer hold
     remove_superseded(judged)
     remove_superseded(signed)
-    _check_something_stays(spec, selected, dropped)
     return dropped
 
 

@@ -3,8 +3,9 @@
     records of the version before ──▶ not in today's sources, not erased, not past their time, no copy of a new one
                                   ──▶ filtered anew where rules or detectors have changed ──▶ beside today's records
 
-Their text is what the version holds, filtered by the rules of its day: the raw one is nowhere. So they are judged and
-compared with near duplicates no more; a text that is equal to one of today's leaves. Only records of the pipeline's own
+Their text is what the version holds, filtered by the rules of its day: the raw one is nowhere. So they are judged no
+more, and compared as filtered texts: one that is equal to one of today's leaves, and where the pipeline drops near
+duplicates also one that is like it. Only records of the pipeline's own
 sources stay: what comes from another pipeline follows that one's version, and a source that was taken out of the
 pipeline's file takes its records along.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,10 @@ from pipelines.curate.buckets import (
     write_bucket,
 )
 from pipelines.curate.erased import Barred
+from pipelines.curate.near import signatures
+from pipelines.curate.near_files import SignatureFiles
 from pipelines.curate.retention import Day, Retention
+from pipelines.parts import plain_text
 from pipelines.spec import PipelineSpec
 from pipelines.versions import PII_FILE, SPLITS, DatasetVersion
 
@@ -63,11 +67,12 @@ class Carried:
 
 
 def origins(version: DatasetVersion) -> list[dict[str, Any]]:
-    """Of each record `record_id`, `subject`, `file`, `row`, `source` and `day`, which older versions do not say."""
+    """Of each record `record_id`, `subject`, `file`, `row`, `source`, and `day` and `carried`, which older versions do
+    not say."""
     columns = ["record_id", "subject", "file", "row", "source"]
-    dated = "day" in version.columns
-    rows: list[dict[str, Any]] = version.manifest([*columns, "day"] if dated else columns).to_pylist()
-    return rows if dated else [{**row, "day": None} for row in rows]
+    more = [name for name in ("day", "carried") if name in version.columns]
+    rows: list[dict[str, Any]] = version.manifest([*columns, *more]).to_pylist()
+    return [{"day": None, "carried": False} | row for row in rows]
 
 
 def note_ids(staged: Path, ids: Path) -> None:
@@ -97,7 +102,10 @@ class Carrier:
     def carry(self, selected: Path, filtered: Path, ids: Path) -> Carried:
         """Args: `selected` and `filtered` are today's records, `ids` what `note_ids` wrote."""
         texts = self.work / "carried"
-        count, until = self._write(texts, ids, _contents(selected, filtered))
+        self._write(texts, ids, _contents(selected, filtered))
+        if self.spec.curate.dedup.near is not None:
+            self._leave_near_duplicates(texts, selected, filtered, self.spec.curate.dedup.near)
+        count, until = self._counted(texts)
         found = self._filtered(texts)
         both, of_both = self.work / "both-selected", self.work / "both-filtered"
         both.mkdir(mode=0o700)  # raw text
@@ -106,25 +114,49 @@ class Carrier:
             _join(bucket, (selected, filtered), (texts, found), both, of_both)
         return Carried(count, both, of_both, until)
 
-    def _write(self, folder: Path, ids: Path, contents: npt.NDArray[np.uint64]) -> tuple[int, Day | None]:
-        """The records that stay, in buckets. Returns their number and the first day on which one has to leave."""
+    def _write(self, folder: Path, ids: Path, contents: npt.NDArray[np.uint64]) -> None:
+        """The records that stay, in buckets."""
         import pyarrow as pa
 
         folder.mkdir(mode=0o700)
         manifest = self._manifest()
         gone = _not_among(ids, manifest)
-        count, until = 0, None
         for bucket in range(BUCKETS):
             write_bucket(pa.Table.from_pylist([], schema=staged_schema()), folder, bucket)
         for split in SPLITS:  # whose records come bucket after bucket
             staying = self._staying(split, gone, manifest, contents)
             for bucket, rows in itertools.groupby(staying, key=lambda row: bucket_of(row["id"])):
-                some = list(rows)
-                table = pa.Table.from_pylist(some, schema=staged_schema())
+                table = pa.Table.from_pylist(list(rows), schema=staged_schema())
                 write_bucket(pa.concat_tables([read_bucket(folder, bucket), table]), folder, bucket)
-                count += len(some)
-                if self.retention is not None:
-                    until = min(filter(None, (until, *(self.retention.leaves(row["date"]) for row in some))))
+
+    def _leave_near_duplicates(self, folder: Path, selected: Path, filtered: Path, threshold: float) -> None:
+        """Takes those out that are in one cluster with a record of today's; of those alone nothing leaves."""
+        import pyarrow as pa
+
+        scratch = self.work / "carried-near"
+        scratch.mkdir(mode=0o700)
+        with SignatureFiles(scratch, threshold) as files:
+            for bucket in range(BUCKETS):
+                texts = (one.text for one in final_records(bucket, selected, filtered, lambda _: True))
+                _sign(texts, files)
+            of_today = len(files)
+            for bucket in range(BUCKETS):
+                _sign(read_bucket(folder, bucket, ["text"]).column("text").to_pylist(), files)
+            stays = files.clusters()[of_today:] >= of_today  # a cluster is known by its first record
+        for bucket in range(BUCKETS):
+            table = read_bucket(folder, bucket)
+            own, stays = stays[: len(table)], stays[len(table) :]
+            if not own.all():
+                write_bucket(table.filter(pa.array(own)), folder, bucket)
+
+    def _counted(self, folder: Path) -> tuple[int, Day | None]:
+        """How many records stay, and the first day on which one has to leave."""
+        count, until = 0, None
+        for bucket in range(BUCKETS):
+            days = read_bucket(folder, bucket, ["date"]).column("date").to_pylist()
+            count += len(days)
+            if self.retention is not None and days:
+                until = min(filter(None, (until, *map(self.retention.leaves, days))))
         return count, until
 
     def _staying(
@@ -191,12 +223,22 @@ class Carrier:
         return folder
 
 
+def _sign(texts: Iterable[str], files: SignatureFiles) -> None:
+    """Appends the signatures of texts in their order."""
+    plain = map(plain_text, texts)
+    while some := list(itertools.islice(plain, _ROWS)):
+        files.append(signatures(some))
+
+
 def _join(bucket: int, today: tuple[Path, Path], kept: tuple[Path, Path], selected: Path, filtered: Path) -> None:
     """A bucket of both."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    tables = [read_bucket(folder, bucket).select(staged_schema().names) for folder, _ in (today, kept)]
+    tables = []
+    for folder, carried in ((today[0], False), (kept[0], True)):
+        table = read_bucket(folder, bucket).select(staged_schema().names)
+        tables.append(table.append_column("carried", pa.array([carried] * len(table), pa.bool_())))
     write_bucket(pa.concat_tables(tables).sort_by("id"), selected, bucket)
     texts = [_filtered_texts(folder, bucket) for _, folder in (today, kept)]
     pq.write_table(pa.concat_tables(texts), bucket_path(filtered, bucket, "parquet"))

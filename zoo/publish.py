@@ -216,7 +216,7 @@ def _card_facts(job: Job, measured: dict[str, float], steps: int, gives: str) ->
         records=job.data.version.records,
         metrics=measured,
         purposes=domain.purposes,
-        pii_rules={"default": domain.pii.default, **domain.pii.rules},
+        pii_rules=domain.pii.operators(),
         pii_counts=job.data.version.pii,
         shape=job.family.shape,
         objective=job.objective_name,

@@ -5,10 +5,10 @@
     pseudonymize  <PERSON_3fa2b1c4>        the same for the same person, in all documents and builds
     surrogate     Novakbrelion Tamichoust  a value of the same type instead (`surrogates`), as consistent
     keep                                   the text stays
+    {operator: hash}                       what an operator of Presidio's anonymizer gives (`operators`)
 
 Pseudonyms are HMAC-SHA256 over the normalised value with a key of the domain (RFC 2104): stable
-inside it, unlinkable outside, and nobody without the key can test a guess. Presidio's anonymizer is
-not used for this: its hash operator salts each entity anew, and splicing needs no engine.
+inside it, unlinkable outside, and nobody without the key can test a guess.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -26,10 +26,11 @@ from governance.errors import ConfigError, DetectorError, did_you_mean
 from governance.pii import models, surrogates
 from governance.pii.detect import Detector, fingerprint, known_entities
 from governance.pii.entities import ALL_TYPES, NER_TYPES
+from governance.pii.operators import check_operator, operator_fingerprint, replacer
 from governance.pii.plugins import plugin_entities
 from governance.pii.spans import Finding
 from governance.pii.surrogates import surrogate
-from governance.policy import Operator, PiiFloors, PiiRules
+from governance.policy import PiiFloors, PiiRules, PresidioOperator
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class PiiFilter:
         key: of the domain's pseudonyms, 32 bytes.
 
     Raises:
+        ConfigError: an operator of Presidio is wrong (`check_rules` says so before any work).
         DetectorError: the detector does not look for a type that the rules filter.
     """
 
@@ -60,6 +62,9 @@ class PiiFilter:
         self._rules = rules
         self._detector = detector
         self._key = key
+        self._own: dict[str, Callable[[str], str]] = {
+            entity: replacer(operator, entity, key) for entity, operator in _of_presidio(rules)
+        }
         self.fingerprint = filter_fingerprint(rules, key)
 
     def __call__(self, texts: Sequence[str]) -> list[Filtered]:
@@ -92,7 +97,9 @@ class PiiFilter:
         return self._replacement(finding.type, text[finding.start : finding.end])
 
     def _replacement(self, entity: str, value: str) -> str:
-        operator: Operator = self._rules.operator_for(entity)
+        if entity in self._own:
+            return self._own[entity](value)
+        operator = self._rules.operator_for(entity)
         if operator == "mask":
             return re.sub(r"[^\W_]", "*", value)
         if operator == "pseudonymize":
@@ -136,20 +143,29 @@ def filter_fingerprint(rules: PiiRules, key: bytes) -> str:
     """Identifies everything that decides what a filter does to a text; cheap, loads no model."""
     parts = [
         fingerprint(entities_to_find(rules), registry=rules.registry),
-        json.dumps({entity: rules.operator_for(entity) for entity in sorted(known_types(rules))}),
+        json.dumps({entity: str(rules.operator_for(entity)) for entity in sorted(known_types(rules))}),
         hashlib.sha256(b"key id\0" + key).hexdigest(),
         "1",
     ]
     if any(rules.operator_for(entity) == "surrogate" for entity in known_types(rules)):
         parts += [hashlib.sha256(Path(surrogates.__file__).read_bytes()).hexdigest(), metadata.version("faker")]
+    for entity, operator in _of_presidio(rules):
+        parts += [entity, *operator_fingerprint(operator)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _of_presidio(rules: PiiRules) -> list[tuple[str, PresidioOperator]]:
+    """The types that an operator of Presidio's replaces, sorted."""
+    ruled = [(entity, rules.operator_for(entity)) for entity in sorted(known_types(rules))]
+    return [(entity, operator) for entity, operator in ruled if isinstance(operator, PresidioOperator)]
 
 
 def check_rules(rules: PiiRules, *, where: str, floors: PiiFloors | None = None) -> None:
     """Checks, before any data is read, that everything the rules and floors name can be found.
 
     Raises:
-        ConfigError: a rule or floor names a type that no active detector finds, or a floor one that is kept.
+        ConfigError: a rule or floor names a type that no active detector finds, or a floor one that is kept; an
+            operator of Presidio is missing, refuses its parameters or does not always do the same.
         DetectorError: the spaCy model that the rules need is missing or not the verified one.
     """
     known = known_types(rules)
@@ -159,6 +175,8 @@ def check_rules(rules: PiiRules, *, where: str, floors: PiiFloors | None = None)
             raise ConfigError(
                 f"no active detector finds {entity}{hint}", where=f"{where}.{entity}", fix=known_entities(known)
             )
+    for entity, operator in _of_presidio(rules):
+        check_operator(operator, entity, where=f"{where}.{entity if entity in rules.rules else 'default'}")
     for entity in floors.types if floors is not None else ():
         if entity not in entities_to_find(rules):
             problem = "is kept, so it needs no floor" if entity in known else "is found by no active detector"

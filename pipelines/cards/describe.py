@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_COLUMNS = ["split", "source", "bytes", "characters", "words", "personal_data", "content_sha256"]
+_COLUMNS = ["split", "source", "bytes", "characters", "words", "personal_data", "content_sha256", "carried"]
 _UNITS = ("characters", "words", "bytes")
 _KEPT_EXAMPLES = 5
 _LEFT_EXAMPLES = 1  # of each reason
@@ -73,11 +73,14 @@ def describe(spec: PipelineSpec, version: DatasetVersion, traces: Traces) -> Dat
     Raises:
         DataError: the version was built before the manifest had all columns.
     """
+    import pyarrow.compute as pc
+
     _check_columns(version)
     manifest = version.manifest(_COLUMNS)
     reasons, left = _drops(traces.exclusions)
     quarantine = _quarantine_reasons(traces.quarantine)
-    kept, quarantined = len(manifest), sum(quarantine.values())
+    carried, quarantined = pc.sum(manifest.column("carried")).as_py(), sum(quarantine.values())
+    kept = len(manifest) - carried
     sources = _sources(version, manifest, traces.exclusions)
     return DataCard(
         pipeline=version.pipeline,
@@ -90,7 +93,11 @@ def describe(spec: PipelineSpec, version: DatasetVersion, traces: Traces) -> Dat
         spec=_public_spec(spec),
         derived_from=version.derived_from,
         rows=Rows(
-            read=kept + quarantined + reasons.total(), quarantined=quarantined, dropped=reasons.total(), kept=kept
+            read=kept + quarantined + reasons.total(),
+            quarantined=quarantined,
+            dropped=reasons.total(),
+            kept=kept,
+            carried=carried,
         ),
         drops=tuple(
             Drop(step=step_of(reason), reason=reason, records=count)

@@ -28,12 +28,14 @@ class Lengths(StrictModel):
 
 
 class Rows(StrictModel):
-    """What became of the sources' rows: read = quarantined + dropped + kept."""
+    """What became of the sources' rows: read = quarantined + dropped + kept. The version holds what was kept and, where
+    data is incremental, what was carried over from the version before and is in no source any more."""
 
     read: int
     quarantined: int
     dropped: int
     kept: int
+    carried: int = 0
 
 
 class Drop(StrictModel):

@@ -69,12 +69,9 @@ def _about(card: DataCard) -> str:
 
 def _rows(card: DataCard) -> str:
     rows = card.rows
-    parts = [
-        "<h2>What became of the rows</h2>",
-        _bars(
-            {"read": rows.read, "set aside as unreadable": rows.quarantined, "dropped": rows.dropped, "kept": rows.kept}
-        ),
-    ]
+    counts = {"read": rows.read, "set aside as unreadable": rows.quarantined, "dropped": rows.dropped}
+    counts |= {"kept": rows.kept} | ({"carried over, in no source any more": rows.carried} if rows.carried else {})
+    parts = ["<h2>What became of the rows</h2>", _bars(counts)]
     if card.drops:
         parts.append("<h3>Dropped, by step and reason</h3>")
         parts.append(_bars({f"{drop.step}: {drop.reason}": drop.records for drop in card.drops}))

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from governance.keys import keyed_hash
 from governance.policy import PiiRules, Policy
-from pipelines.curate.repair import repair_record
+from pipelines.curate.repair import SOUND, Repair
 from pipelines.curate.seen import Seen, nothing_seen
+from pipelines.curate.steps import REASON, TEXT
 from pipelines.sources import Record, SourceItem, Unreadable, read_records
 from pipelines.spec import PipelineSpec, SourceSpec
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from governance.pii import Detector
+
+#: Rows that are worked on at once, and the number of characters from which on there are no more of them.
+_ROWS, _CHARACTERS = 256, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -26,12 +32,14 @@ class Identified:
         text: repaired.
         text_key: keyed hash that stands for the text.
         subject: keyed hash (hex) that stands for who it is about.
+        reason: why it leaves at once; None if it does not.
     """
 
     id: str
     text: str
     text_key: bytes
     subject: str | None
+    reason: str | None = None
 
 
 class Identifier:
@@ -56,7 +64,7 @@ class Identifier:
         sound: Seen | None = None,
         harmless: Seen | None = None,
     ) -> None:
-        self._repair = spec.curate.repair
+        self._repair = Repair(mend=spec.curate.repair)
         self._text_key = text_key
         self._subject_key = subject_key
         self._detector = None if detector is None else functools.cache(detector)  # to load it takes seconds
@@ -64,11 +72,17 @@ class Identifier:
         self._harmless = harmless or nothing_seen()
         self._of = functools.lru_cache(maxsize=256)(self._examined)  # a file's name comes with each row
 
-    def __call__(self, record: Record) -> Identified:
-        text = self._repaired(record.text) if self._repair else record.text
+    def __call__(self, records: Sequence[Record]) -> list[Identified]:
+        """What each record is called."""
+        repaired = self._repaired([record.text for record in records])
+        rows = zip(records, repaired.column(TEXT).to_pylist(), repaired.column(REASON).to_pylist(), strict=True)
+        return [self._named(record, text, reason) for record, text, reason in rows]
+
+    def _named(self, record: Record, text: str, reason: str | None) -> Identified:
         key = self.key_of(text)
         record_id = self.harmless(record.id) if record.id is not None else key.hex()
-        return Identified(record_id, text, key, None if record.subject is None else self.subject(record.subject))
+        subject = None if record.subject is None else self.subject(record.subject)
+        return Identified(record_id, text, key, subject, reason)
 
     def key_of(self, text: str) -> bytes:
         """The hash that stands for a text."""
@@ -82,12 +96,21 @@ class Identifier:
         """An id or a file's name, or a hash in place of one that holds personal data."""
         return name if self._detector is None else self._of(name)
 
-    def _repaired(self, text: str) -> str:
-        keyed = self.key_of(text)
-        repaired = repair_record(text, sound=keyed in self._sound)
-        if repaired.sound:
-            self._sound.note(keyed)
-        return repaired.record
+    def _repaired(self, texts: Sequence[str]) -> pa.RecordBatch:
+        """With the columns of `Repair`."""
+        import pyarrow as pa
+
+        keys = [self.key_of(text) for text in texts]
+        columns = {
+            TEXT: pa.array(texts, pa.large_string()),
+            REASON: pa.nulls(len(texts), pa.string()),
+            SOUND: pa.array([key in self._sound for key in keys], pa.bool_()),
+        }
+        repaired = self._repair.process_batch(pa.RecordBatch.from_pydict(columns))
+        for key, sound in zip(keys, repaired.column(SOUND).to_pylist(), strict=True):
+            if sound:
+                self._sound.note(key)
+        return repaired
 
     def _examined(self, name: str) -> str:
         keyed = self.key_of(name)
@@ -116,3 +139,17 @@ def read_all(
         number = spec.sources.index(source)
         for record in read_records(file, source, domain=spec.domain, max_bytes=spec.curate.max_record_bytes):
             yield number, record
+
+
+def in_batches(rows: Iterable[tuple[int, Record | Unreadable]]) -> Iterator[list[tuple[int, Record | Unreadable]]]:
+    """Some rows at once, in order; bounded in memory, however long texts are."""
+    batch: list[tuple[int, Record | Unreadable]] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row[1].text) if isinstance(row[1], Record) else 0
+        if len(batch) >= _ROWS or size >= _CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

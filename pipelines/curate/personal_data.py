@@ -1,4 +1,4 @@
-"""Third step of a build: personal data is replaced, in a pool of processes, bucket by bucket.
+"""Last step of a build: personal data is replaced, in a pool of processes, bucket by bucket.
 
 A bucket's result is kept in the step cache under the keyed hash of each text, so that a rerun after
 a kill, and a build after a change, filter only texts that were not filtered before. The cache holds
@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING, Any
 from governance.policy import PiiRules
 from pipelines.atomic import atomic_path
 from pipelines.curate.buckets import BUCKETS, bucket_path, filtered_schema, read_bucket
-from pipelines.curate.parts_filter import filter_records
+from pipelines.curate.parts_filter import filter_records, parts_fingerprint
 from pipelines.curate.runners import DoesBucket, Runner
 from pipelines.curate.stage import Report
+from pipelines.curate.steps import REASON, TEXT, Step
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from governance.pii import PiiFilter
 
 #: Texts of one call of the filter, and the least that is worth a second process: characters.
@@ -29,6 +32,37 @@ _BATCH_CHARACTERS = 100_000
 _SERIAL_CHARACTERS = 150_000
 #: How often a long bucket writes what it has: seconds.
 _SAVE_SECONDS = 30.0
+
+
+class PersonalData(Step):
+    """Replaces personal data, and says what was replaced: columns `pii_types` and `pii_hashes`, lists of equal length.
+
+    Args:
+        hash_key: of the hashes that stand for the replaced strings.
+    """
+
+    name = "personal_data"
+
+    def __init__(self, pii_filter: PiiFilter, hash_key: bytes) -> None:
+        self._filter = pii_filter
+        self._hash_key = hash_key
+
+    @property
+    def version(self) -> str:
+        return parts_fingerprint(self._filter.fingerprint)
+
+    def process_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        from governance.pii import pii_hash
+
+        filtered = filter_records(batch.column(TEXT).to_pylist(), self._filter)
+        types = [[entity for entity, _ in replaced] for _, replaced in filtered]
+        hashes = [[pii_hash(self._hash_key, value) for _, value in replaced] for _, replaced in filtered]
+        texts = pa.array([text for text, _ in filtered], pa.large_string())
+        batch = batch.set_column(batch.schema.get_field_index(TEXT), TEXT, texts)
+        batch = batch.append_column("pii_types", pa.array(types, pa.list_(pa.string())))
+        return batch.append_column("pii_hashes", pa.array(hashes, pa.list_(pa.binary(16))))
 
 
 @dataclass(frozen=True)
@@ -40,11 +74,11 @@ class FilterJob:
     hash_key: bytes
 
     @functools.cached_property
-    def pii_filter(self) -> PiiFilter:
+    def step(self) -> PersonalData:
         """Made when it is first asked for, once in a process: to load a model takes seconds."""
         from governance.pii import PiiFilter, detector_for
 
-        return PiiFilter(self.rules, detector_for(self.rules), self.key)
+        return PersonalData(PiiFilter(self.rules, detector_for(self.rules), self.key), self.hash_key)
 
     def __reduce__(self) -> tuple[type[FilterJob], tuple[PiiRules, bytes, bytes]]:
         return FilterJob, (self.rules, self.key, self.hash_key)  # another process makes a filter of its own
@@ -102,17 +136,17 @@ def filter_bucket(bucket: int, selected: Path, cache: Path, job: FilterJob) -> i
     return characters
 
 
-def _filter(batch: list[bytes], texts: dict[bytes, str], job: FilterJob) -> Iterator[dict[str, Any]]:
-    from governance.pii import pii_hash
+def _filter(keys: list[bytes], texts: dict[bytes, str], job: FilterJob) -> list[dict[str, Any]]:
+    import pyarrow as pa
 
-    originals = [texts[key] for key in batch]
-    for key, (text, replaced) in zip(batch, filter_records(originals, job.pii_filter), strict=True):
-        yield {
-            "text_key": key,
-            "text": text,
-            "pii_types": [entity for entity, _ in replaced],
-            "pii_hashes": [pii_hash(job.hash_key, value) for _, value in replaced],
-        }
+    columns = {
+        "text_key": pa.array(keys, pa.binary(16)),
+        TEXT: pa.array([texts[key] for key in keys], pa.large_string()),
+        REASON: pa.nulls(len(keys), pa.string()),
+    }
+    filtered = job.step.process_batch(pa.RecordBatch.from_pydict(columns))
+    rows: list[dict[str, Any]] = filtered.select(filtered_schema().names).to_pylist()
+    return rows
 
 
 def _batches(keys: list[bytes], texts: dict[bytes, str]) -> Iterator[list[bytes]]:

@@ -1,4 +1,4 @@
-"""Text repair: mojibake, line endings, control characters, Unicode form."""
+"""Text repair, the first step: mojibake, line endings, control characters, Unicode form. What holds no text leaves."""
 
 from __future__ import annotations
 
@@ -6,15 +6,70 @@ import functools
 import re
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pipelines.curate.steps import REASON, TEXT, Step
 from pipelines.parts import join_parts, split_parts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _TRAILING_SPACE = re.compile(r"[ \t]+\n")
 _MANY_BLANK_LINES = re.compile(r"\n{3,}")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 #: What ftfy leaves as it is: it looks for damage in what is not ASCII, and at control characters.
 _SOUND = re.compile(r"[\t\n\x20-\x7e]*")
+
+EMPTY = "empty"
+#: Boolean column: whether ftfy leaves the text as it is.
+SOUND = "sound"
+
+
+class Repair(Step):
+    """Repairs texts, and says which hold nothing.
+
+    Args:
+        mend: whether texts are repaired at all; a pipeline may do without.
+    """
+
+    name = "repair"
+
+    def __init__(self, *, mend: bool = True) -> None:
+        self._mend = mend
+
+    @property
+    def version(self) -> str:
+        return repair_version()
+
+    def process_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """As `Step` says. Of texts whose column `sound` holds true ftfy is not asked again; the result has that column
+        anew."""
+        import pyarrow as pa
+
+        texts = batch.column(TEXT).to_pylist()
+        told = batch.column(SOUND).to_pylist() if SOUND in batch.schema.names else [False] * len(texts)
+        mended = [self._repaired(text, sound) for text, sound in zip(texts, told, strict=True)]
+        known = batch.column(REASON).to_pylist()
+        reasons = [
+            reason or (EMPTY if _is_empty(one.record) else None) for reason, one in zip(known, mended, strict=True)
+        ]
+        results: tuple[tuple[str, Any], ...] = (
+            (TEXT, pa.array([one.record for one in mended], pa.large_string())),
+            (REASON, pa.array(reasons, pa.string())),
+            (SOUND, pa.array([one.sound for one in mended], pa.bool_())),
+        )
+        for name, column in results:
+            place = batch.schema.get_field_index(name)
+            batch = batch.append_column(name, column) if place < 0 else batch.set_column(place, name, column)
+        return batch
+
+    def _repaired(self, text: str, sound: bool) -> Repaired:
+        return repair_record(text, sound=sound) if self._mend else Repaired(text, sound)
+
+
+def _is_empty(record: str) -> bool:
+    """Whether one of its parts holds nothing but spaces; a text may well have no marked places."""
+    return not all(content.strip() for name, content in split_parts(record).items() if name != "spans")
 
 
 def repair_version() -> str:

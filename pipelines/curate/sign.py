@@ -15,18 +15,38 @@ from pipelines.atomic import atomic_path
 from pipelines.curate import near
 from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, write_table
 from pipelines.curate.runners import DoesBucket, Runner
+from pipelines.curate.steps import TEXT, Step
 from pipelines.parts import plain_text
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pyarrow as pa
 
     from pipelines.curate.stage import Report
 
 _KEY, _SIGNATURE = "text_key", "signature"
 _BYTES = 4 * near.PERMUTATIONS
+#: Texts that are signed at once.
+_ROWS = 1024
 #: The least number of bytes of text that is worth a second process.
 _SERIAL_BYTES = 40_000_000
+
+
+class Sign(Step):
+    """Gives each text its signature: the column `signature`, 448 bytes, uint32 [112] as the machine has them."""
+
+    name = "sign"
+
+    @property
+    def version(self) -> str:
+        return near.version()
+
+    def process_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        signed = near.signatures([plain_text(text) for text in batch.column(TEXT).to_pylist()])
+        return batch.append_column(_SIGNATURE, pa.array([row.tobytes() for row in signed], pa.binary(_BYTES)))
 
 
 @dataclass(frozen=True)
@@ -67,19 +87,23 @@ def sign_buckets(selected: Path, cache: Path, *, runner: Runner, report: Report)
 def sign_bucket(bucket: int, selected: Path, cache: Path) -> None:
     """Signs the texts of a bucket that the cache lacks, and forgets those that are not selected any more. The order is
     that of the records."""
-    import numpy as np
     import pyarrow as pa
 
-    table = read_bucket(selected, bucket, [_KEY, "text"])
+    table = read_bucket(selected, bucket, [_KEY, TEXT])
     keys = table.column(_KEY).to_pylist()
-    known = {key: row for row, key in enumerate(_keys(cache, bucket))}
-    signed = np.empty((len(keys), near.PERMUTATIONS), np.uint32)
-    kept = [row for row, key in enumerate(keys) if key in known]
+    known = dict(zip(_keys(cache, bucket), _signed(cache, bucket), strict=True))
     new = [row for row, key in enumerate(keys) if key not in known]
-    signed[kept] = read_signatures(cache, bucket)[[known[keys[row]] for row in kept]]
-    texts = table.column("text").take(pa.array(new, pa.int64())).to_pylist()
-    signed[new] = near.signatures([plain_text(text) for text in texts])
-    _write(bucket_path(cache, bucket, "arrow"), keys, signed)
+    for batch in table.take(pa.array(new, pa.int64())).to_batches(max_chunksize=_ROWS):
+        signed = Sign().process_batch(batch)
+        known.update(zip(signed.column(_KEY).to_pylist(), signed.column(_SIGNATURE).to_pylist(), strict=True))
+    _write(bucket_path(cache, bucket, "arrow"), keys, [known[key] for key in keys])
+
+
+def _signed(cache: Path, bucket: int) -> list[bytes]:
+    if not bucket_path(cache, bucket, "arrow").exists():
+        return []
+    signed: list[bytes] = read_bucket(cache, bucket, [_SIGNATURE]).column(_SIGNATURE).to_pylist()
+    return signed
 
 
 def read_signatures(cache: Path, bucket: int) -> npt.NDArray[np.uint32]:
@@ -100,11 +124,10 @@ def _keys(folder: Path, bucket: int) -> list[bytes]:
     return keys
 
 
-def _write(path: Path, keys: list[bytes], signed: npt.NDArray[np.uint32]) -> None:
+def _write(path: Path, keys: list[bytes], signed: list[bytes]) -> None:
     import pyarrow as pa
 
-    rows = [row.tobytes() for row in signed]
-    columns: dict[str, Any] = {_KEY: pa.array(keys, pa.binary(16)), _SIGNATURE: pa.array(rows, pa.binary(_BYTES))}
+    columns: dict[str, Any] = {_KEY: pa.array(keys, pa.binary(16)), _SIGNATURE: pa.array(signed, pa.binary(_BYTES))}
     table = pa.table(columns)
     with atomic_path(path) as temporary:
         write_table(table, temporary)

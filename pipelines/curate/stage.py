@@ -13,9 +13,9 @@ from typing import Any
 from governance.errors import DataError
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
 from pipelines.curate.erased import ERASED, Barred
-from pipelines.curate.identify import Identifier, read_all
+from pipelines.curate.identify import Identified, Identifier, in_batches, read_all
 from pipelines.parts import read_spans, split_parts
-from pipelines.sources import SourceItem, Unreadable
+from pipelines.sources import Record, SourceItem, Unreadable
 from pipelines.spec import PipelineSpec, SourceSpec
 
 _FLUSH_BYTES = 1 << 17
@@ -94,10 +94,7 @@ def stage(
     held nothing is noted in the folder's `empty.jsonl`.
 
     Args:
-        text_key: key of the hash that stands for a text wherever the text itself may not be kept.
-        subject_key: key of the hash that stands for a subject.
-        detector: makes one of personal data with a fixed form, for ids and file names; a keyed hash takes the
-            place of one that holds some. None: the domain keeps all of it.
+        identify: repairs records and names them.
         barred: what was erased; nothing is noted of it, not even that it was empty.
 
     Raises:
@@ -109,29 +106,25 @@ def stage(
         writers = _BucketWriters(folder, stack)
         quarantine_file = stack.enter_context(quarantine.open("w", encoding="utf-8"))
         empty_file = stack.enter_context((folder / EMPTY_FILE).open("w", encoding="utf-8"))
-        for number, (source, record) in enumerate(read_all(spec, sources)):
-            staged.rows += 1
-            if isinstance(record, Unreadable):
-                _set_aside(record, identify.harmless(record.file), staged, quarantine_file)
-                continue
-            named = identify(record)
-            parts = split_parts(named.text)
-            if not all(content.strip() for name, content in parts.items() if name != "spans"):
-                if barred.named([named.id], [named.subject], [None]).any():
+        for batch in in_batches(read_all(spec, sources)):
+            staged.rows += len(batch)
+            for _, row in batch:
+                if isinstance(row, Unreadable):
+                    _set_aside(row, identify.harmless(row.file), staged, quarantine_file)
+            records = [(source, row) for source, row in batch if isinstance(row, Record)]
+            for (source, record), named in zip(records, identify([record for _, record in records]), strict=True):
+                file = identify.harmless(record.file)
+                if named.reason is None:
+                    _note_types(named, staged, identify)
+                    what = (named.id, named.text, named.text_key, named.subject)
+                    writers.add((*what, file, record.row, source, record.date))
+                    staged.records += 1
+                elif barred.named([named.id], [named.subject], [None]).any():
                     staged.dropped[ERASED] += 1
-                    continue
-                staged.dropped["empty"] += 1
-                _note_empty(named.id, identify.harmless(record.file), record.row, source, empty_file)
-                continue
-            if "label" in parts and len(staged.labels) <= _MOST_LABELS:
-                staged.labels.add(identify.key_of(parts["label"]))
-            if "spans" in parts:
-                staged.types.update(span.type for span in read_spans(parts["spans"]))
-            what = (named.id, named.text, named.text_key, named.subject)
-            writers.add((*what, identify.harmless(record.file), record.row, source, record.date))
-            staged.records += 1
-            if number % 1000 == 0:
-                report("read", staged.rows, 0)
+                else:
+                    staged.dropped[named.reason] += 1
+                    _note_empty(named, file, record.row, source, empty_file)
+            report("read", staged.rows, 0)
         writers.flush()
     _check_counts(staged, spec)
     return staged
@@ -144,9 +137,18 @@ def _set_aside(record: Unreadable, file: str, staged: Staged, quarantine: Any) -
     quarantine.write(json.dumps(line, sort_keys=True) + "\n")
 
 
-def _note_empty(record_id: str, file: str, row: int, source: int, notes: Any) -> None:
-    line = {"record_id": record_id, "reason": "empty", "source": source, "file": file, "row": row}
+def _note_empty(named: Identified, file: str, row: int, source: int, notes: Any) -> None:
+    line = {"record_id": named.id, "reason": named.reason, "source": source, "file": file, "row": row}
     notes.write(json.dumps(line, sort_keys=True) + "\n")
+
+
+def _note_types(named: Identified, staged: Staged, identify: Identifier) -> None:
+    """Which classes and types of places there are, as far as there may be so many."""
+    parts = split_parts(named.text)
+    if "label" in parts and len(staged.labels) <= _MOST_LABELS:
+        staged.labels.add(identify.key_of(parts["label"]))
+    if "spans" in parts:
+        staged.types.update(span.type for span in read_spans(parts["spans"]))
 
 
 def _check_counts(staged: Staged, spec: PipelineSpec) -> None:

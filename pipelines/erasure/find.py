@@ -21,7 +21,7 @@ from governance.errors import ConfigError, DataError
 from governance.keys import Keys, keyed_hash
 from governance.policy import Policy
 from pipelines.curate.erased import threshold_of
-from pipelines.curate.identify import Identifier, detector_of_names, read_all
+from pipelines.curate.identify import Identifier, detector_of_names, in_batches, read_all
 from pipelines.curate.likeness import THRESHOLD, alike, keyed, pack, plain_signatures
 from pipelines.parts import plain_text
 from pipelines.sources import Record, list_items
@@ -168,8 +168,8 @@ def _source(spec: PipelineSpec, identify: Identifier, hits: Hits) -> Iterator[_B
         # What comes from another pipeline is found in that one.
         own = [source for source in spec.sources if source.pipeline is None]
         listed = [(source, item) for source in own for item in list_items(source, spec.folder)]
-        named = (identify(record) for _, record in read_all(spec, listed) if isinstance(record, Record))
-        while some := list(itertools.islice(named, _ROWS)):
+        for rows in in_batches(read_all(spec, listed)):
+            some = identify([record for _, record in rows if isinstance(record, Record)])
             yield _Batch(
                 [one.id for one in some],
                 [one.subject for one in some],

@@ -58,6 +58,7 @@ def _write(records: _Rows, filtered: _Rows, selected: Path, cache: Path) -> None
     cache.mkdir(mode=0o700)
     for bucket in range(BUCKETS):
         rows = sorted(records[bucket], key=lambda row: str(row["id"]))
-        write_bucket(pa.Table.from_pylist(rows, schema=staged_schema()), selected, bucket)
+        schema = staged_schema().append(pa.field("carried", pa.bool_()))
+        write_bucket(pa.Table.from_pylist(rows, schema=schema), selected, bucket)
         table = pa.Table.from_pylist(filtered[bucket], schema=filtered_schema())
         pq.write_table(table, bucket_path(cache, bucket, "parquet"))

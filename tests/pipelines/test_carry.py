@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 import yaml
 
 import zoo
+from governance import DataError
 from pipelines import BuildResult, build
+from pipelines.cards import read_card
 from pipelines.place import REPLACED
 from tests.support.workspace import make_workspace, write_jsonl
 from zoo.workspace import Workspace
@@ -94,6 +97,22 @@ def test_additions_and_updates_come_in_and_what_left_the_sources_stays(place: Pl
     assert place.build().kept == 2, "r1 is back, r2 and r50 are kept"
 
 
+def test_the_card_tells_what_was_carried_over_from_what_was_read(place: Place) -> None:
+    assert read_card(Path(place.build().card)).rows.carried == 0
+    place.write(without("r1", "r2", r50=text(50)))
+    built = place.build()
+    rows = read_card(Path(built.card)).rows
+    assert (rows.read, rows.kept, rows.carried) == (29, 29, 2)
+    carried = {row["record_id"] for row in built.version.manifest().to_pylist() if row["carried"]}
+    assert carried == {"r1", "r2"}
+    assert "in no source any more" in Path(built.card).with_suffix(".html").read_text()
+    place.write(without("r2", r50=text(50)))
+    built = place.build()
+    rows = read_card(Path(built.card)).rows
+    assert (rows.kept, rows.carried) == (30, 1), "the text is that of the version before, its origin is not"
+    assert {row["record_id"] for row in built.version.manifest().to_pylist() if row["carried"]} == {"r2"}
+
+
 def test_a_snapshot_keeps_nothing(place: Place) -> None:
     place.write(without("r1"))
     place.pipeline(refresh={"mode": "snapshot"})
@@ -107,6 +126,47 @@ def test_the_same_text_under_a_new_id_is_not_kept_twice(place: Place) -> None:
     place.write(without("r1", new=text(1)))
     built = place.build()
     assert built.kept == 0 and "new" in place.texts(built) and "r1" not in place.texts(built)
+
+
+NOUNS = [
+    f"{begin}{end}" for begin in ("lamp", "harbour", "ledger", "orchard", "violin") for end in ("", "s", "less", "ful")
+]
+
+
+def varied(seed: int, words: int = 60) -> str:
+    return " ".join(random.Random(seed).choices(NOUNS, k=words))
+
+
+@pytest.mark.parametrize(("near", "kept"), [(None, {"r1", "r2", "r3"}), (0.7, {"r2", "r3"})])
+def test_what_is_like_a_record_of_today_is_not_kept(tmp_path: Path, near: float | None, kept: set[str]) -> None:
+    place = Place(tmp_path / "w", pii={"default": "keep", "EMAIL_ADDRESS": "redact"})
+    dedup = {"dedup": {"near": near}} if near else {}
+    place.pipeline(curate=dedup)
+    first = {f"r{number}": varied(number) for number in range(30)}
+    # Alike only as filtered texts: neither leaves for the other, since both are of one time.
+    mails = [" ".join(f"{word}{number}@example.org" for word in NOUNS[:12]) for number in range(2)]
+    first |= {f"r{number + 2}": f"{mail} {varied(90, 20)}" for number, mail in enumerate(mails)}
+    place.write(first)
+    assert place.build().version.total_records == 30
+    today = {name: said for name, said in first.items() if name not in {"r1", "r2", "r3"}}
+    place.write({**today, "new": first["r1"].replace(first["r1"].split()[30], "changed", 1)})
+    built = place.build()
+    assert built.kept == len(kept)
+    assert set(place.texts(built)) == {*today, "new", *kept}
+
+
+def test_what_is_kept_may_be_all_that_there_is(tmp_path: Path) -> None:
+    place = Place(tmp_path / "w", retention_days=30)
+    late = {f"late{number}": text(300 + number) for number in range(30)}
+    place.write(FIRST)
+    place.build()
+    place.write({**FIRST, **late})
+    place.build(after_days=10)
+    place.write(FIRST)
+    built = place.build(after_days=31)
+    assert built.kept == 30 and place.texts(built) == late
+    with pytest.raises(DataError, match="dropped all records: retention 30"):
+        place.build(after_days=41)
 
 
 def test_what_is_erased_is_not_kept(place: Place) -> None:

@@ -10,7 +10,9 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 audit_app = typer.Typer(help="Measure the filters, and what models give away.", no_args_is_help=True)
-policy_app = typer.Typer(help="Ask the policy: why, and whether it is as expected.", no_args_is_help=True)
+policy_app = typer.Typer(
+    help="Ask the policy: why, whether it is as expected, and what it leaves of a text.", no_args_is_help=True
+)
 ledger_app = typer.Typer(
     help="What happened to data and models, and whether the record of it is whole.", no_args_is_help=True
 )
@@ -39,6 +41,18 @@ def policy_test(
     from zoo.cli.policy import run_policy_test
 
     run_policy_test(file, json)
+
+
+@policy_app.command("filter")
+def policy_filter(
+    file: Annotated[Path, typer.Argument(help="A text; - reads standard input.")],
+    domain: Annotated[str, typer.Option(help="Whose rules are applied.")],
+    json: Json = False,
+) -> None:
+    """Show a text as a build of the domain would leave it: what is found in it, and what stands there instead."""
+    from zoo.cli.policy import run_policy_filter
+
+    run_policy_filter(file, domain, json)
 
 
 @ledger_app.command("verify")

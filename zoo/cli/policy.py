@@ -1,10 +1,11 @@
-"""What `zoo policy` does: explain a decision, test a workspace's expectations."""
+"""What `zoo policy` does: explain a decision, test a workspace's expectations, show what is left of a text."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from governance.errors import DataError, PolicyRefused, did_you_mean
 from governance.explain import Expectation, RuleFinding, read_expectations
 from zoo.cli.output import print_json, print_table
 from zoo.workspace import Workspace
@@ -41,6 +42,34 @@ def run_policy_test(file: Path | None, as_json: bool) -> None:
         print(f"{len(expectations) - len(failed)} of {len(expectations)} expectations hold")
     if failed:
         sys.exit(1)
+
+
+def run_policy_filter(file: Path, domain: str, as_json: bool) -> None:
+    """Prints the text of a file as a build of the domain would leave it; of standard input if the file is "-"."""
+    from governance.pii import PiiFilter, check_rules, detector_for
+
+    workspace = Workspace.current()
+    if domain not in workspace.policy.domains:
+        hint = did_you_mean(domain, workspace.policy.domains)
+        raise PolicyRefused(f'the domain "{domain}" is not in the policy{hint}')
+    text, rules = _read_text(file), workspace.policy.domains[domain].pii
+    check_rules(rules, where=f"zoo.yaml: domains.{domain}.pii")
+    apply = PiiFilter(rules, detector_for(rules), workspace.keys.derive(domain, "pseudonyms"))
+    filtered = apply([text])[0]
+    if as_json:
+        found = [{"start": f.start, "end": f.end, "type": f.type} for f in filtered.findings]
+        print_json({"text": filtered.text, "replaced": found})
+    else:
+        print(filtered.text.removesuffix("\n"))
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"the file cannot be read: {error.strerror}", where=str(file)) from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"not UTF-8 at byte {error.start}", where=str(file), fix="save it as UTF-8") from None
 
 
 def _print_rules(findings: tuple[RuleFinding, ...]) -> None:

@@ -57,9 +57,10 @@ class PresidioOperator(StrictModel):
     params: dict[str, str | bool | int | float] = Field(default_factory=dict)
 
     def __str__(self) -> str:
-        """For people; a salt is a secret."""
-        params = {name: "…" if name == "salt" else value for name, value in sorted(self.params.items())}
-        return ", ".join([self.operator, *(f"{name}={value}" for name, value in params.items())])
+        """For people. What somebody's own operator is given may be a secret."""
+        own = ":" in self.operator
+        params = (f"{name}={'…' if own else value}" for name, value in sorted(self.params.items()))
+        return ", ".join([self.operator, *params])
 
 
 Rule = Operator | PresidioOperator
@@ -76,7 +77,9 @@ def _read_rule(entity: str, value: Any) -> Any:
         )
     if not isinstance(value.get("operator"), str):
         raise ValueError(f"{entity}: the mapping names no operator; write for example {{operator: hash}}")
-    params = value.get("params", {name: given for name, given in value.items() if name != "operator"})
+    params = {name: given for name, given in value.items() if name != "operator"}
+    if isinstance(params.get("params"), dict) and len(params) == 1:  # as a policy is written out
+        params = params["params"]
     for name, given in params.items():
         if not isinstance(given, str | bool | int | float):
             raise ValueError(f"{entity}.{name}: a parameter is a string, a number, true or false")
@@ -104,8 +107,9 @@ class PiiRules(StrictModel):
             return {"default": value}
         if not isinstance(value, dict):
             return value
-        if set(value) <= {"default", "rules", "recognizers"}:
-            return value | {"default": _read_rule("default", value.get("default", "redact"))}
+        if set(value) <= {"default", "rules", "recognizers"} and isinstance(value.get("rules", {}), dict):
+            rules = {str(name): _read_rule(str(name), rule) for name, rule in value.get("rules", {}).items()}
+            return value | {"default": _read_rule("default", value.get("default", "redact")), "rules": rules}
         rules = {str(name): _read_rule(str(name), rule) for name, rule in value.items() if name != "recognizers"}
         default = rules.pop("default", "redact")
         return {"default": default, "rules": rules, "recognizers": value.get("recognizers")}

@@ -21,7 +21,7 @@ from typing import Any
 
 from governance.errors import DataError
 from governance.labels import Label
-from pipelines.atomic import atomic_path
+from pipelines.atomic import atomic_path, exchanged
 from pipelines.cards.croissant import CROISSANT_FILE, croissant
 from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, shard_count, shard_of, split_of
 from pipelines.parts import plain_text
@@ -50,9 +50,17 @@ class FinalRecord:
     row: int
     source: int
     day: datetime.date | None
-    carried: bool
+    carried: bool | None
+    text_key: bytes | None
     pii_types: list[str]
     pii_hashes: list[bytes]
+
+    @property
+    def origin(self) -> str:
+        """All that the manifest says of a record besides its text."""
+        key = None if self.text_key is None else self.text_key.hex()
+        place = (self.source, self.id, self.subject, self.file, self.row, self.day, self.carried, key)
+        return "\0".join(map(str, place)) + "\n"
 
 
 @dataclass
@@ -101,16 +109,23 @@ def assemble(
     if final.is_dir() and _equal(DatasetVersion.open(final), DatasetVersion.open(building)):
         _remove_tree(building)
         return DatasetVersion.open(final)
-    replaced = datasets / f"{REPLACED}{digest[:16]}"
     try:
-        if final.is_dir():
-            os.rename(final, replaced)
-        os.rename(building, final)
+        _put(building, final, datasets / f"{REPLACED}{digest[:16]}")
     except OSError as error:
         raise DataError(f"cannot write: {error.strerror}", where=str(final)) from None
-    if replaced.is_dir():
-        _remove_tree(replaced)
     return DatasetVersion.open(final)
+
+
+def _put(building: Path, final: Path, replaced: Path) -> None:
+    """Gives a version its name, which another one of the same text may have: that one leaves."""
+    if not final.is_dir():
+        os.rename(building, final)
+    elif exchanged(building, final):
+        _remove_tree(building)
+    else:  # a kill in between leaves the old one aside: `remove_leftovers` brings it back
+        os.rename(final, replaced)
+        os.rename(building, final)
+        _remove_tree(replaced)
 
 
 def _equal(old: DatasetVersion, new: DatasetVersion) -> bool:
@@ -125,7 +140,8 @@ def _remove_tree(folder: Path) -> None:
 def final_records(bucket: int, selected: Path, cache: Path, wanted: Callable[[str], bool]) -> Iterator[FinalRecord]:
     """Joins records of a bucket with their filtered texts, in the order of ids. Args: `wanted` says of which ids.
 
-    Selected records may have the column `carried`: they are of an earlier version, and in no source any more.
+    Selected records may have the columns `carried`, which says that they are of an earlier version and in no source
+    any more, and `raw_key`, the key of the text that they had before the filter.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -150,6 +166,7 @@ def final_records(bucket: int, selected: Path, cache: Path, wanted: Callable[[st
             source=row["source"],
             day=row["date"],
             carried=row.get("carried", False),
+            text_key=row.get("raw_key", row["text_key"]),
             pii_types=content["pii_types"],
             pii_hashes=content["pii_hashes"],
         )
@@ -217,7 +234,7 @@ def _count_shard(records: _ShardRecords, tally: _Tally, tables: _Tables) -> int:
         tally.text_bytes[split] += len(record.text.encode())
         tally.stored_bytes[split] += len(serialized_example(record.id, record.text))
         tally.pii.update(record.pii_types)
-        tally.sources.update(f"{record.source}\0{record.id}\0{'carried' * record.carried}".encode())
+        tally.sources.update(record.origin.encode())
         tables.add(record, split, records.name)
     if digests:
         tally.shard_digests[records.name] = combine(digests, header=records.name)
@@ -281,7 +298,7 @@ class _Tables:
         manifest += [("label", pa.list_(text)), ("shard", text), ("file", text), ("row", pa.int64())]
         manifest += [("source", pa.uint16()), ("bytes", pa.int64()), ("personal_data", pa.int32())]
         manifest += [("characters", pa.int64()), ("words", pa.int64()), ("day", pa.date32())]
-        manifest += [("carried", pa.bool_())]
+        manifest += [("carried", pa.bool_()), ("text_key", pa.binary(16))]
         self._label = spec.label
         self._days_count = spec.refresh.mode == "incremental"
         self._schemas = (pa.schema(manifest), pa.schema([("record_id", text), ("type", text), ("hash", hashes)]))
@@ -320,6 +337,7 @@ class _Tables:
                 "words": len(readable.split()),
                 "day": record.day if self._days_count else None,
                 "carried": record.carried,
+                "text_key": record.text_key,
             }
         )
         pairs = zip(record.pii_types, record.pii_hashes, strict=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import json
 import os
 import shutil
@@ -11,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from governance.errors import DataError
+
+#: AT_FDCWD of fcntl.h and RENAME_EXCHANGE of linux/fs.h.
+_HERE, _EXCHANGE = -100, 2
 
 
 def sync(path: Path) -> None:
@@ -53,6 +58,27 @@ def write_json(path: Path, content: Any) -> None:
     """Writes JSON atomically, keys in a stable order."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+
+
+def exchanged(one: Path, other: Path) -> bool:
+    """Swaps two folders in one step, so that a reader always finds either under each name.
+
+    Returns:
+        whether it was done: only Linux can (renameat2(2), RENAME_EXCHANGE), and not on every file system.
+
+    Raises:
+        OSError: there is no such folder, or it may not be changed.
+    """
+    swap = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if swap is None:
+        return False
+    paths = (ctypes.c_char_p(os.fsencode(one)), ctypes.c_char_p(os.fsencode(other)))
+    if swap(_HERE, paths[0], _HERE, paths[1], ctypes.c_uint(_EXCHANGE)) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), str(one))
 
 
 def _remove_leftovers(path: Path) -> None:

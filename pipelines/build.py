@@ -20,7 +20,6 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +29,6 @@ from governance.policy import Policy
 from pipelines.assemble import assemble
 from pipelines.atomic import write_json
 from pipelines.cards import Traces, describe, write_card
-from pipelines.carry import Carrier, note_ids
 from pipelines.curate import (
     LocalPool,
     NearDuplicates,
@@ -53,12 +51,14 @@ from pipelines.curate.personal_data import FilterJob
 from pipelines.curate.retention import RETENTION, retain_buckets
 from pipelines.curate.seen import KEYS_FILE, seen
 from pipelines.curate.stage import EMPTY_FILE, Report, Staged
-from pipelines.curate.steps import judges, versions
+from pipelines.curate.steps import judges
 from pipelines.erasure.store import read_tombstones
+from pipelines.extend import Extension
 from pipelines.inputs import InForce, Inputs, check_unchanged, find_inputs
 from pipelines.latest import point_latest
 from pipelines.place import (
     Place,
+    earlier_traces,
     keep_quarantine,
     last_build,
     latest_version,
@@ -137,14 +137,16 @@ def build(
     policy.check(spec.label, sink=spec.domain, purpose="build")
     place = Place(storage, spec.name)
     inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage, today=today)
-    if (known := _known_result(place, inputs)) is not None:
+    if (known := _known_result(place, inputs)) is not None and _is_present(place, inputs, known.version):
         return known
     with locked(place):
         if read_tombstones(storage, spec.domain) != inputs.barred.tombstones:  # erased while this build waited
             inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage, today=today)
-        if (known := _known_result(place, inputs)) is not None:
-            return known
-        return _build(spec, inputs, policy, keys, place, runner or LocalPool(processes or os.cpu_count() or 1), report)
+        if (known := _known_result(place, inputs)) is None:
+            work = runner or LocalPool(processes or os.cpu_count() or 1)
+            return _build(spec, inputs, policy, keys, place, work, report)
+        _make_present(spec, place, inputs, known.version)
+        return known
 
 
 def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
@@ -162,7 +164,6 @@ def _known_result(place: Place, inputs: Inputs) -> BuildResult | None:
     if not card.is_file() or (excluded is not None and not Path(excluded).is_file()):
         return None
     previous = latest_version(place)
-    point_latest(place, version, inputs.digest, inputs.base)
     return BuildResult(
         version,
         known["dropped"],
@@ -187,23 +188,20 @@ def _build(
 ) -> BuildResult:
     spec = inputs.labelled(spec)
     remove_leftovers(place)
-    filtered_by = _filtered_by(place)
-    if (note := _note(place, inputs)).exists():  # until it is done again, only by what the last build filtered
-        write_json(note, {"filter": filtered_by})
     previous, carried = latest_version(place), 0
+    caches = _caches(place, inputs)
     with work_folder(place) as work:
+        extension = _extension(spec, previous, inputs, place, work)
         quarantine = work / "quarantine.jsonl"
-        sound = place.cache("sound", hashlib.sha256(repair_version().encode()).hexdigest())
-        harmless = place.cache("harmless", inputs.filter_fingerprint)
         try:
-            with seen(sound / KEYS_FILE) as sound_texts, seen(harmless / KEYS_FILE) as harmless_names:
+            with seen(caches["sound"] / KEYS_FILE) as sound, seen(caches["harmless"] / KEYS_FILE) as harmless:
                 identify = Identifier(
                     spec,
                     text_key=keys.derive(spec.domain, "texts"),
                     subject_key=keys.derive(spec.domain, "subjects"),
                     detector=detector_of_names(policy, spec.domain),
-                    sound=sound_texts,
-                    harmless=harmless_names,
+                    sound=sound,
+                    harmless=harmless,
                 )
                 staged = stage(
                     spec,
@@ -213,55 +211,42 @@ def _build(
                     identify=identify,
                     barred=inputs.barred,
                     report=report,
+                    more=0 if extension is None else extension.previous.total_records,
                 )
         finally:
             kept = keep_quarantine(quarantine, place.quarantine(inputs.digest))
         check_unchanged(spec, inputs)
-        if inputs.base is not None:
-            note_ids(work / "staged", work / "ids")
+        if extension is not None:
+            extension.begin()
         if erased := drop_erased(work / "staged", inputs.barred):
             staged.dropped[ERASED] += erased
-        extends = previous is not None and inputs.base is not None and previous.domain == spec.domain
-        until = _retain(spec, work / "staged", inputs.retention, staged, extends)
-        dropped = staged.dropped + _select(spec, place, work, runner, report)
-        if not extends:
-            _check_something_stays(spec, work / "selected", dropped)
+        until = _retain(spec, work / "staged", inputs.retention, staged, extension is not None)
+        dropped = staged.dropped + _select(spec, caches, work, runner, report)
         check_unchanged(spec, inputs)
-        cache = place.cache("filtered", inputs.filter_fingerprint)
         job = FilterJob(
             rules=policy.domains[spec.domain].pii,
             key=keys.derive(spec.domain, "pseudonyms"),
             hash_key=keys.derive(spec.domain, "pii-hashes"),
         )
-        filter_buckets(work / "selected", cache, job, runner=runner, report=report)
-        parts, kept_cache = (work / "selected", cache), place.cache("kept", inputs.filter_fingerprint)
-        if extends and previous is not None:
 
-            def filter_again(texts: Path) -> Path:
-                filter_buckets(texts, kept_cache, job, runner=runner, report=report)
-                return kept_cache
+        def filter_into(texts: Path, cache: Path) -> None:
+            filter_buckets(texts, cache, job, runner=runner, report=report)
 
+        parts = work / "selected", caches["filtered"]
+        filter_into(*parts)
+        if extension is not None:
             report("keep what the sources no longer have", 0, 0)
-            carrier = Carrier(
-                spec,
-                previous,
-                work,
-                inputs.barred,
-                None if inputs.retention is None else inputs.retention.rule,
-                identify.key_of,
-                None if filtered_by == inputs.filter_fingerprint else filter_again,
+            stays = extension.finish(
+                parts[1], text_key=identify.key_of, filter_into=filter_into, filtered_by=_filtered_by(place)
             )
-            stays = carrier.carry(*parts, work / "ids")
             parts, carried = (stays.selected, stays.filtered), stays.records
-            if not carried:
-                _check_something_stays(spec, work / "selected", dropped)
             until = min(filter(None, (until, stays.until)), default=None)
+        _check_something_stays(spec, parts[0], dropped)
         report("write shards", 0, 0)
         version = assemble(spec, *parts, place.datasets, previous)
         excluded = place.exclusions(inputs.digest)
-        cache_of_excluded = place.cache("excluded", inputs.filter_fingerprint)
-        filter_buckets(work / "excluded", cache_of_excluded, job, runner=runner, report=report)
-        write_exclusions(work / "excluded", cache_of_excluded, work / "staged" / EMPTY_FILE, excluded, version.label)
+        filter_into(work / "excluded", caches["excluded"])
+        write_exclusions(work / "excluded", caches["excluded"], work / "staged" / EMPTY_FILE, excluded, version.label)
     traces = Traces(inputs.digest, excluded, place.quarantine(inputs.digest) if kept else None)
     write_card(describe(spec, version, traces), place.card(inputs.digest))
     result = BuildResult(
@@ -275,26 +260,64 @@ def _build(
         reused=False,
         kept=carried,
     )
-    shutil.rmtree(kept_cache, ignore_errors=True)  # the version has these texts now; nobody would look for them here
-    _publish(place, inputs, result, until, (cache, cache_of_excluded, kept_cache, sound, harmless))
-    return result
-
-
-def _publish(
-    place: Place, inputs: Inputs, result: BuildResult, until: datetime.date | None, caches: Sequence[Path]
-) -> None:
-    """Notes that this build is done, after all that earlier ones left is gone: one that was killed is done again."""
-    for cache in caches:
-        remove_superseded(cache)
-    remove_earlier_traces(place, inputs.digest)
-    content: dict[str, object] = {"digest": result.version.digest, "dropped": result.dropped}
-    content |= {"sources": result.version.sources.digest}
+    content: dict[str, object] = {"digest": version.digest, "dropped": result.dropped}
+    content |= {"sources": version.sources.digest}
     content |= {"quarantined": result.quarantined, "quarantine": result.quarantine}
-    content |= {"exclusions": result.exclusions, "filter": inputs.filter_fingerprint, "kept": result.kept}
+    content |= {"exclusions": result.exclusions, "filter": inputs.filter_fingerprint, "kept": carried}
     write_json(_note(place, inputs), content)
     if inputs.retention is not None:
         write_json(inputs.retention.note, {"since": str(inputs.retention.since), "until": str(until)})
-    point_latest(place, result.version, inputs.digest, inputs.base)
+    _make_present(spec, place, inputs, version)
+    return result
+
+
+def _extension(
+    spec: PipelineSpec, previous: DatasetVersion | None, inputs: Inputs, place: Place, work: Path
+) -> Extension | None:
+    """What takes records over from the version before; None where nothing is to be taken over."""
+    if previous is None or inputs.base is None or previous.domain != spec.domain:
+        return None
+    caches = _caches(place, inputs)
+    return Extension(spec, previous, inputs, place, work, caches["signed"], caches["carried"])
+
+
+def _caches(place: Place, inputs: Inputs) -> dict[str, Path]:
+    """The step caches of a build, by name."""
+    by_filter, by_signature = inputs.filter_fingerprint, hashlib.sha256(near.version().encode()).hexdigest()
+    versions_of_steps = {
+        "sound": hashlib.sha256(repair_version().encode()).hexdigest(),
+        "harmless": by_filter,
+        "judged": inputs.steps,
+        "signed": by_signature,
+        "carried": by_signature,
+        "filtered": by_filter,
+        "excluded": by_filter,
+    }
+    return {step: place.cache(step, version) for step, version in versions_of_steps.items()}
+
+
+def _is_present(place: Place, inputs: Inputs, version: DatasetVersion) -> bool:
+    """Whether this build is the pipeline's last one, and nothing is left of earlier ones."""
+    last = last_build(place)
+    expected = (version.digest, inputs.digest, inputs.base)
+    return (last.get("digest"), last.get("build"), last.get("base")) == expected and not any(
+        earlier_traces(place, inputs.digest)
+    )
+
+
+def _make_present(spec: PipelineSpec, place: Place, inputs: Inputs, version: DatasetVersion) -> None:
+    """Points to the version of a build that is done, and removes what earlier ones left. A kill in between leaves one
+    of them undone, so that the next build does both again."""
+    caches = _caches(place, inputs)
+    for cache in caches.values():
+        remove_superseded(cache)
+    # Nobody else would remove from them what the sources no longer hold.
+    if spec.curate.dedup.near is None:
+        shutil.rmtree(caches["signed"], ignore_errors=True)
+    if spec.curate.dedup.near is None or inputs.base is None:
+        shutil.rmtree(caches["carried"], ignore_errors=True)
+    point_latest(place, version, inputs.digest, inputs.base)
+    remove_earlier_traces(place, inputs.digest)
 
 
 def _note(place: Place, inputs: Inputs) -> Path:
@@ -333,12 +356,10 @@ def _retain(
     return retained.until
 
 
-def _select(spec: PipelineSpec, place: Place, work: Path, runner: Runner, report: Report) -> Counter[str]:
+def _select(spec: PipelineSpec, caches: dict[str, Path], work: Path, runner: Runner, report: Report) -> Counter[str]:
     """Judges the staged records, where the pipeline asks for it, and divides them. Returns drops by reason."""
-    steps = judges(spec.curate)
-    judged = place.cache("judged", versions(steps))
-    if steps:
-        judge_buckets(work / "staged", judged, spec.curate, runner=runner, report=report)
+    if judges(spec.curate):
+        judge_buckets(work / "staged", caches["judged"], spec.curate, runner=runner, report=report)
     selected, excluded = work / "selected", work / "excluded"
     report("remove duplicates", 0, 0)
     dropped = select_buckets(
@@ -346,18 +367,13 @@ def _select(spec: PipelineSpec, place: Place, work: Path, runner: Runner, report
         selected,
         excluded,
         exact=spec.curate.dedup.exact,
-        reasons=lambda bucket: read_reasons(judged, bucket),
+        reasons=lambda bucket: read_reasons(caches["judged"], bucket),
     )
-    signed = place.cache("signed", hashlib.sha256(near.version().encode()).hexdigest())
     if (threshold := spec.curate.dedup.near) is not None:
-        sign_buckets(selected, signed, runner=runner, report=report)
+        sign_buckets(selected, caches["signed"], runner=runner, report=report)
         report("remove near duplicates", 0, 0)
-        duplicates = NearDuplicates(selected, signed, work / "scratch", threshold)
+        duplicates = NearDuplicates(selected, caches["signed"], work / "scratch", threshold)
         dropped += leave_near_duplicates(selected, excluded, duplicates)
-    else:
-        shutil.rmtree(signed, ignore_errors=True)  # nobody would remove what the sources no longer hold
-    remove_superseded(judged)
-    remove_superseded(signed)
     return dropped
 
 

@@ -3,24 +3,24 @@
     records of the version before ──▶ not in today's sources, not erased, not past their time, no copy of a new one
                                   ──▶ filtered anew where rules or detectors have changed ──▶ beside today's records
 
-Their text is what the version holds, filtered by the rules of its day: the raw one is nowhere. So they are judged no
-more, and compared as filtered texts: one that is equal to one of today's leaves, and where the pipeline drops near
-duplicates also one that is like it. Only records of the pipeline's own
-sources stay: what comes from another pipeline follows that one's version, and a source that was taken out of the
-pipeline's file takes its records along.
+Their text is what the version holds, filtered by the rules of its day: the raw one is nowhere. So quality and language
+are judged no more. Whether one is a copy, or a near duplicate, of a record of today's is told by the keyed hash of its
+raw text and by its signature (`pipelines.carry_near`): two letters that differ in a name alone are two letters still.
+Only records of the pipeline's own sources stay: what comes from another pipeline follows that one's version, and a
+source that was taken out of the pipeline's file takes its records along.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
+import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.assemble import final_records
+from pipelines.carry_near import LeaveNear
 from pipelines.curate.buckets import (
     BUCKETS,
     bucket_of,
@@ -30,10 +30,10 @@ from pipelines.curate.buckets import (
     staged_schema,
     write_bucket,
 )
+from pipelines.curate.contamination import Decontaminate
 from pipelines.curate.erased import Barred
-from pipelines.curate.near import signatures
-from pipelines.curate.near_files import SignatureFiles
 from pipelines.curate.retention import Day, Retention
+from pipelines.curate.stage import EMPTY_FILE
 from pipelines.parts import plain_text
 from pipelines.spec import PipelineSpec
 from pipelines.versions import PII_FILE, SPLITS, DatasetVersion
@@ -57,29 +57,48 @@ class Carried:
         records: how many.
         selected: buckets of today's records and these.
         filtered: their filtered texts.
+        carried: buckets of these alone.
         until: the day on which the first of these will have to leave.
     """
 
     records: int
     selected: Path
     filtered: Path
+    carried: Path
     until: Day | None
 
 
 def origins(version: DatasetVersion) -> list[dict[str, Any]]:
-    """Of each record `record_id`, `subject`, `file`, `row`, `source`, and `day` and `carried`, which older versions do
-    not say."""
+    """Of each record `record_id`, `subject`, `file`, `row`, `source`, and what older versions do not say (None): `day`,
+    `carried`, and `raw_key`, the keyed hash of its text before the filter."""
     columns = ["record_id", "subject", "file", "row", "source"]
-    more = [name for name in ("day", "carried") if name in version.columns]
+    more = [name for name in ("day", "carried", "text_key") if name in version.columns]
     rows: list[dict[str, Any]] = version.manifest([*columns, *more]).to_pylist()
-    return [{"day": None, "carried": False} | row for row in rows]
+    for row in rows:
+        row["raw_key"] = row.pop("text_key", None)
+    return [{"day": None, "carried": None} | row for row in rows]
 
 
-def note_ids(staged: Path, ids: Path) -> None:
-    """Keeps the ids of all records that today's sources have, whatever becomes of them."""
-    ids.mkdir(mode=0o700)
+def carried_schema() -> Any:
+    """Of records that stay although no source has them: staged ones that say what their raw text was."""
+    import pyarrow as pa
+
+    return staged_schema().append(pa.field("raw_key", pa.binary(16))).append(pa.field("carried", pa.bool_()))
+
+
+def note_today(staged: Path, notes: Path) -> None:
+    """Keeps ids and keys of all records that today's sources have, whatever becomes of them."""
+    import pyarrow as pa
+
+    notes.mkdir(mode=0o700)
+    empty: dict[int, list[str]] = defaultdict(list)
+    for line in (staged / EMPTY_FILE).read_text(encoding="utf-8").splitlines():
+        record_id = json.loads(line)["record_id"]
+        empty[bucket_of(record_id)].append(record_id)
     for bucket in range(BUCKETS):
-        write_bucket(read_bucket(staged, bucket, ["id"]), ids, bucket)
+        table = read_bucket(staged, bucket, ["id", "text_key"])
+        blank = pa.Table.from_pylist([{"id": one} for one in empty[bucket]], schema=table.schema)
+        write_bucket(pa.concat_tables([table, blank]), notes, bucket)
 
 
 @dataclass(frozen=True)
@@ -89,6 +108,7 @@ class Carrier:
     Attributes:
         text_key: of a text: what a filter's cache knows it by.
         refilter: None where the version was filtered by today's rules and detectors.
+        leave_near: None where the pipeline keeps near duplicates.
     """
 
     spec: PipelineSpec
@@ -98,13 +118,14 @@ class Carrier:
     retention: Retention | None
     text_key: Callable[[str], bytes]
     refilter: Filter | None
+    leave_near: LeaveNear | None
 
-    def carry(self, selected: Path, filtered: Path, ids: Path) -> Carried:
-        """Args: `selected` and `filtered` are today's records, `ids` what `note_ids` wrote."""
+    def carry(self, selected: Path, filtered: Path, notes: Path) -> Carried:
+        """Args: `selected` and `filtered` are today's records, `notes` what `note_today` wrote."""
         texts = self.work / "carried"
-        self._write(texts, ids, _contents(selected, filtered))
-        if self.spec.curate.dedup.near is not None:
-            self._leave_near_duplicates(texts, selected, filtered, self.spec.curate.dedup.near)
+        self._write(texts, notes)
+        if self.leave_near is not None:
+            self.leave_near(texts)
         count, until = self._counted(texts)
         found = self._filtered(texts)
         both, of_both = self.work / "both-selected", self.work / "both-filtered"
@@ -112,42 +133,25 @@ class Carrier:
         of_both.mkdir(mode=0o700)
         for bucket in range(BUCKETS):
             _join(bucket, (selected, filtered), (texts, found), both, of_both)
-        return Carried(count, both, of_both, until)
+        return Carried(count, both, of_both, texts, until)
 
-    def _write(self, folder: Path, ids: Path, contents: npt.NDArray[np.uint64]) -> None:
+    def _write(self, folder: Path, notes: Path) -> None:
         """The records that stay, in buckets."""
         import pyarrow as pa
 
         folder.mkdir(mode=0o700)
         manifest = self._manifest()
-        gone = _not_among(ids, manifest)
+        gone = _not_among(notes, manifest)
         for bucket in range(BUCKETS):
-            write_bucket(pa.Table.from_pylist([], schema=staged_schema()), folder, bucket)
+            write_bucket(pa.Table.from_pylist([], schema=carried_schema()), folder, bucket)
+        if not gone:
+            return
+        keys = _keys_of_today(notes)
         for split in SPLITS:  # whose records come bucket after bucket
-            staying = self._staying(split, gone, manifest, contents)
+            staying = self._staying(split, gone, manifest, keys)
             for bucket, rows in itertools.groupby(staying, key=lambda row: bucket_of(row["id"])):
-                table = pa.Table.from_pylist(list(rows), schema=staged_schema())
+                table = pa.Table.from_pylist(list(rows), schema=carried_schema())
                 write_bucket(pa.concat_tables([read_bucket(folder, bucket), table]), folder, bucket)
-
-    def _leave_near_duplicates(self, folder: Path, selected: Path, filtered: Path, threshold: float) -> None:
-        """Takes those out that are in one cluster with a record of today's; of those alone nothing leaves."""
-        import pyarrow as pa
-
-        scratch = self.work / "carried-near"
-        scratch.mkdir(mode=0o700)
-        with SignatureFiles(scratch, threshold) as files:
-            for bucket in range(BUCKETS):
-                texts = (one.text for one in final_records(bucket, selected, filtered, lambda _: True))
-                _sign(texts, files)
-            of_today = len(files)
-            for bucket in range(BUCKETS):
-                _sign(read_bucket(folder, bucket, ["text"]).column("text").to_pylist(), files)
-            stays = files.clusters()[of_today:] >= of_today  # a cluster is known by its first record
-        for bucket in range(BUCKETS):
-            table = read_bucket(folder, bucket)
-            own, stays = stays[: len(table)], stays[len(table) :]
-            if not own.all():
-                write_bucket(table.filter(pa.array(own)), folder, bucket)
 
     def _counted(self, folder: Path) -> tuple[int, Day | None]:
         """How many records stay, and the first day on which one has to leave."""
@@ -160,15 +164,18 @@ class Carrier:
         return count, until
 
     def _staying(
-        self, split: str, gone: set[str], manifest: dict[str, dict[str, Any]], contents: npt.NDArray[np.uint64]
+        self, split: str, gone: set[str], manifest: dict[str, dict[str, Any]], keys: npt.NDArray[np.uint64]
     ) -> Iterator[dict[str, Any]]:
+        suites = None if self.spec.curate.decontaminate is None else Decontaminate(self.spec.curate.decontaminate)
         records = (pair for pair in self.previous.stored(split) if pair[0] in gone)
         while some := list(itertools.islice(records, _ROWS)):
             rows = [manifest[record_id] for record_id, _ in some]
             barred = self.barred.named([one for one, _ in some], [row["subject"] for row in rows], [None] * len(some))
             barred |= self.barred.alike([text for _, text in some])
             for (record_id, text), row, is_barred in zip(some, rows, barred.tolist(), strict=True):
-                if not (is_barred or self._is_past(row["date"]) or _is_among(text, contents)):
+                if is_barred or self._is_past(row["date"]) or _is_among(row["raw_key"], keys):
+                    continue
+                if suites is None or suites.reason(plain_text(text)) is None:
                     yield {"id": record_id, "text": text, "text_key": self._key(record_id, text), **row}
 
     def _key(self, record_id: str, text: str) -> bytes:
@@ -189,7 +196,7 @@ class Carrier:
                 day = row.pop("day")
                 if self.retention is not None and day is None:  # of a version from before there was a retention
                     day = self.retention.today
-                found[row.pop("record_id")] = {**row, "source": own[row["source"]], "date": day}
+                found[row.pop("record_id")] = {**row, "source": own[row["source"]], "date": day, "carried": True}
         return found
 
     def _is_past(self, day: Day | None) -> bool:
@@ -223,22 +230,15 @@ class Carrier:
         return folder
 
 
-def _sign(texts: Iterable[str], files: SignatureFiles) -> None:
-    """Appends the signatures of texts in their order."""
-    plain = map(plain_text, texts)
-    while some := list(itertools.islice(plain, _ROWS)):
-        files.append(signatures(some))
-
-
 def _join(bucket: int, today: tuple[Path, Path], kept: tuple[Path, Path], selected: Path, filtered: Path) -> None:
     """A bucket of both."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    tables = []
-    for folder, carried in ((today[0], False), (kept[0], True)):
-        table = read_bucket(folder, bucket).select(staged_schema().names)
-        tables.append(table.append_column("carried", pa.array([carried] * len(table), pa.bool_())))
+    own = read_bucket(today[0], bucket).select(staged_schema().names)
+    own = own.append_column("raw_key", own.column("text_key"))
+    own = own.append_column("carried", pa.array([False] * len(own), pa.bool_()))
+    tables = [own, read_bucket(kept[0], bucket)]
     write_bucket(pa.concat_tables(tables).sort_by("id"), selected, bucket)
     texts = [_filtered_texts(folder, bucket) for _, folder in (today, kept)]
     pq.write_table(pa.concat_tables(texts), bucket_path(filtered, bucket, "parquet"))
@@ -279,23 +279,20 @@ def _not_among(ids: Path, known: dict[str, dict[str, Any]]) -> set[str]:
     return left
 
 
-def _contents(selected: Path, filtered: Path) -> npt.NDArray[np.uint64]:
-    """64 bits of a hash of each of today's filtered texts, sorted: eight bytes a record."""
+def _keys_of_today(notes: Path) -> npt.NDArray[np.uint64]:
+    """64 bits of the key of each of today's texts, sorted: eight bytes a record."""
     import numpy as np
 
-    hashes = [
-        np.array([_content(one.text) for one in final_records(bucket, selected, filtered, lambda _: True)], np.uint64)
-        for bucket in range(BUCKETS)
-    ]
-    return np.unique(np.concatenate(hashes))
+    columns = (read_bucket(notes, bucket).column("text_key").drop_null() for bucket in range(BUCKETS))
+    content = b"".join(key for column in columns for key in column.to_pylist())
+    return np.unique(np.frombuffer(content, np.uint64)[::2])
 
 
-def _content(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
-def _is_among(text: str, contents: npt.NDArray[np.uint64]) -> bool:
+def _is_among(key: bytes | None, keys: npt.NDArray[np.uint64]) -> bool:
     import numpy as np
 
-    place = int(np.searchsorted(contents, np.uint64(_content(text))))
-    return place < len(contents) and int(contents[place]) == _content(text)
+    if key is None:
+        return False
+    begin = np.frombuffer(key, np.uint64)[0]
+    place = int(np.searchsorted(keys, begin))
+    return place < len(keys) and bool(keys[place] == begin)

@@ -125,12 +125,17 @@ def remove_leftovers(place: Place) -> None:
 def remove_earlier_traces(place: Place, inputs_digest: str) -> None:
     """What builds of other inputs left: it shows records that may have left their source since, and that nobody who
     looks for them there would find."""
+    for other in list(earlier_traces(place, inputs_digest)):
+        if other.is_dir():
+            shutil.rmtree(other)
+        else:
+            other.unlink(missing_ok=True)
+
+
+def earlier_traces(place: Place, inputs_digest: str) -> Iterator[Path]:
+    """Exclusions, lists of unreadable rows and cards of builds of other inputs."""
     for kept in (place.exclusions(inputs_digest), place.quarantine(inputs_digest), place.card(inputs_digest).parent):
-        for other in kept.parent.glob("*"):
-            if other.is_dir() and other != kept:
-                shutil.rmtree(other)
-            elif other != kept:
-                other.unlink(missing_ok=True)
+        yield from (other for other in kept.parent.glob("*") if other != kept)
 
 
 def remove_superseded(cache: Path) -> None:

@@ -52,8 +52,8 @@ class SourceTable:
 
     Attributes:
         names: by number, as the manifest's column "source" counts.
-        digest: SHA-256 (hex) over the names and which record came from which source; empty in versions that
-            do not say it.
+        digest: SHA-256 (hex) over the names and where each record came from, whom it is about and its day; empty in
+            versions that do not say it.
     """
 
     names: tuple[str, ...] = ()

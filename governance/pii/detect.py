@@ -126,10 +126,11 @@ class Detector:
         searched = wanted | NER_TYPES if wanted & NER_TYPES else wanted
         for (number, (start, end)), results in zip(pieces, self._analyze(cut, frozenset(searched)), strict=True):
             piece = texts[number][start:end]
-            mended = list(cleaned(piece, results, lexicon))
-            if self._plugins is not None:  # what somebody else's recognizer says is not second-guessed
-                mended += self._plugins.find(piece, wanted)
+            mended = cleaned(piece, results, lexicon)
             found[number] += [Finding(f.start + start, f.end + start, f.type, f.score) for f in mended]
+        if self._plugins is not None:  # what somebody else's recognizer says is not second-guessed
+            for text, of_text in zip(texts, found, strict=True):
+                of_text += self._plugins.find(text, wanted)
         everything = (propagated(text, of_text, lexicon) for text, of_text in zip(texts, found, strict=True))
         placed = (with_neighbours(text, of_text) for text, of_text in zip(texts, everything, strict=True))
         return [

@@ -20,6 +20,7 @@ STRUCTURED_TYPES = frozenset(
         "US_EIN",
         "US_ITIN",
         "US_PASSPORT",
+        "US_PTIN",
         "US_SSN",
         "ZIP_CODE",
     }

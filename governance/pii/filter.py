@@ -84,11 +84,15 @@ class PiiFilter:
         return [tuple(findings) for findings in self._detector.find(texts, wanted)]
 
     def replace(self, text: str, findings: Sequence[Finding]) -> str:
-        """The text with the findings replaced as the rules say."""
+        """The text with the findings replaced as the rules say; where that leaves nothing of it, by their types."""
+        replaced = self._spliced(text, findings, self.replacement)
+        return replaced if replaced.strip() else self._spliced(text, findings, lambda finding, _: f"<{finding.type}>")
+
+    def _spliced(self, text: str, findings: Sequence[Finding], replacement: Callable[[Finding, str], str]) -> str:
         parts: list[str] = []
         position = 0
         for finding in findings:
-            parts += [text[position : finding.start], self.replacement(finding, text)]
+            parts += [text[position : finding.start], replacement(finding, text)]
             position = finding.end
         return "".join([*parts, text[position:]])
 

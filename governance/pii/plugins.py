@@ -2,8 +2,8 @@
 
 They are declared in the format of Presidio's recognizer registry, and behave as they do there: validation, context
 words, score thresholds. Two things differ. Context words are compared with the words of the text as they stand,
-without lemmas, unless a recognizer needs the model anyway. And a piece of text in which no pattern can match is not
-analysed at all, which changes nothing (`tests/governance/test_pii_plugins.py`). Presidio takes more than a second to
+without lemmas, unless a recognizer needs the model anyway. And a text in which no pattern can match is not analysed
+at all, which changes nothing (`tests/governance/test_pii_plugins.py`). Presidio takes more than a second to
 import, so only a domain with such recognizers does.
 """
 
@@ -11,24 +11,25 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
-import inspect
 import logging
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, DetectorError
+from governance.pii.own_code import own_class
 from governance.pii.prefilter import Prefilter
 from governance.pii.spans import Finding
+from governance.pii.splitting import split
 from governance.policy import RecognizerRegistry
 
 if TYPE_CHECKING:
     from presidio_analyzer import AnalyzerEngine, EntityRecognizer
 
+#: Characters that Presidio's language engine gets at once.
+_LANGUAGE_PIECE = 100_000
 _TYPE = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
 #: What Presidio's `regex` reads and `re` reads as something else: POSIX classes and fuzzy counts.
 _OTHER_SYNTAX = re.compile(r"\[:|\{(?![\d,])|\\L<")
@@ -40,11 +41,21 @@ class Plugins:
 
     entities: frozenset[str]
     _engine: AnalyzerEngine
+    _reads_language: bool
     _gates: tuple[Gate, ...]
 
     def find(self, text: str, entities: Collection[str]) -> Iterator[Finding]:
-        """What they find of these types in a piece of text; findings may overlap."""
+        """What they find of these types in a text; findings may overlap.
+
+        They get the whole text, for context words stand before what they are about. Only where Presidio's language
+        engine is needed, a text is cut beyond `_LANGUAGE_PIECE` characters: it holds 1 MB for each 1,000.
+        """
         wanted = self.entities & set(entities)
+        for start, end in split(text, _LANGUAGE_PIECE if self._reads_language else len(text) or 1):
+            for one in self._find(text[start:end], wanted):
+                yield replace(one, start=one.start + start, end=one.end + start)
+
+    def _find(self, text: str, wanted: frozenset[str]) -> Iterator[Finding]:
         possible = {entity for gate in self._gates if gate.is_open(text, wanted) for entity in gate.entities & wanted}
         if possible:
             for result in self._engine.analyze(text, language="en", entities=sorted(possible)):
@@ -84,7 +95,7 @@ def plugin_fingerprint(registry: RecognizerRegistry) -> dict[str, Any]:
     code = hashlib.sha256()
     for entry in registry.recognizers:
         if isinstance(entry, str) and ":" in entry:
-            code.update(Path(inspect.getfile(_class(entry))).read_bytes())
+            code.update(own_class(entry).digest.encode())
     versions = {name: metadata.version(name) for name in ("presidio-analyzer", "spacy", "regex")}
     return {"declared": registry.model_dump(mode="json"), "code": code.hexdigest(), "versions": versions}
 
@@ -107,13 +118,14 @@ def _plugins(declared: str, source: str) -> Plugins:
                 f'"{entity}" is no name of a type', where=registry.source, fix="use capitals, as in EMPLOYEE_ID"
             )
     gates = tuple(Gate(frozenset(one.supported_entities), _prefilter(one)) for one in recognizers)
+    reads_language = not all(map(_reads_words_alone, recognizers))
     engine = AnalyzerEngine(
         registry=Registry(recognizers=recognizers, global_regex_flags=registry.global_regex_flags),
-        nlp_engine=words_engine() if all(map(_reads_words_alone, recognizers)) else language_engine(),
+        nlp_engine=language_engine() if reads_language else words_engine(),
         default_score_threshold=registry.default_score_threshold,
     )
     logging.getLogger("presidio-analyzer").addHandler(_TIMEOUTS)
-    return Plugins(entities, engine, gates)
+    return Plugins(entities, engine, reads_language, gates)
 
 
 class _Timeouts(logging.Handler):
@@ -159,7 +171,7 @@ def _instance(named: str, where: str) -> EntityRecognizer:
     """A recognizer of a class that somebody wrote in Python, made without arguments."""
     from presidio_analyzer import EntityRecognizer
 
-    kind = _class(named, where)
+    kind = own_class(named, where).found
     if not (isinstance(kind, type) and issubclass(kind, EntityRecognizer)):
         raise ConfigError(f"{named} is no EntityRecognizer of Presidio", where=where)
     try:
@@ -169,16 +181,6 @@ def _instance(named: str, where: str) -> EntityRecognizer:
     if made.supported_language != "en":
         raise ConfigError(f"{named} is for another language than en", where=where)
     return made
-
-
-def _class(named: str, where: str | None = None) -> Any:
-    module, _, name = named.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, SyntaxError, NameError, ValueError, OSError) as error:
-        raise ConfigError(
-            f"{named} cannot be imported: {error}", where=where, fix="install the package it is in"
-        ) from None
 
 
 def _prefilter(recognizer: EntityRecognizer) -> Prefilter | None:

@@ -5,6 +5,8 @@ Imported only by whoever uses Presidio: it takes more than a second to import.
 
 from __future__ import annotations
 
+import sys
+
 import spacy
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine, SlimSpacyNlpEngine, SpacyNlpEngine
@@ -45,7 +47,9 @@ class WordsEngine(SlimSpacyNlpEngine):
 
     def __init__(self) -> None:
         super().__init__(auto_download=False)
-        self.nlp = {"en": spacy.blank("en")}
+        words = spacy.blank("en")
+        words.max_length = sys.maxsize  # spaCy's limit is for models, whose arrays grow with the text
+        self.nlp = {"en": words}
 
     def process_text(self, text: str, language: str) -> NlpArtifacts:
         """What context words are compared with."""

@@ -79,8 +79,13 @@ RULES: tuple[Rule, ...] = (
     _rule("US_ITIN", _NINE, valid.itin),
     _rule("US_SSN", rf"\b(?:SSN|social[ -]security)\b{_GAP}(?P<v>\d{{9}})(?!\d)", valid.ssn, flags=_I),
     _rule("US_ITIN", rf"\b(?:ITIN|taxpayer identification)\b{_GAP}(?P<v>\d{{9}})(?!\d)", valid.itin, flags=_I),
-    _rule("US_EIN", r"(?<![\d-])(?P<v>\d{2}-\d{7})(?![\d-])", score=0.95),
-    _rule("US_EIN", rf"\b(?:EIN|employer identification)\b{_GAP}(?P<v>\d{{9}})(?!\d)", flags=_I),
+    _rule("US_EIN", r"(?<![\d-])(?P<v>\d{2}-\d{7})(?![\d-])", valid.ein, score=0.95),
+    _rule("US_EIN", rf"\b(?:F?EIN|employer identification|tax id(?:entification)?)\b{_GAP}"
+          r"(?P<v>\d{2}-?\d{7})(?!\d)", flags=_I),
+    _rule("US_PTIN", r"(?<![\w-])(?P<v>P[ -]?\d{8})(?![\w-])"),
+    _rule("US_PTIN", rf"\b(?:PTIN|preparer tax identification)\b{_GAP}(?P<v>P?\d{{8}})(?!\d)", flags=_I),
+    _rule("US_BANK_NUMBER", rf"\b(?:bank|wire|RTN|ACH|deposit|credit union)\b{_GAP}"
+          r"(?<![\d$.,/-])(?P<v>\d{4}-?\d{4}-?\d)(?![\d-])", valid.aba, flags=_I, score=0.92),
     _rule("US_BANK_NUMBER", rf"\b(?:account|acct|a/c|routing|ABA|transit|checking|savings)\b{_GAP}"
           r"(?<![\d$.,/-])(?P<v>\d(?:[ -]?\d){5,16})(?!\d|[,.-]\d)", flags=_I, score=0.92),
     _rule("US_PASSPORT", rf"\bpassport\b{_GAP}(?P<v>[A-Z]?\d{{8,9}})(?!\d)", flags=_I),

@@ -123,6 +123,30 @@ def _is_itin(digits: str) -> bool:
     return digits[0] == "9" and (50 <= group <= 65 or 70 <= group <= 88 or 90 <= group <= 99 and group != 93)
 
 
+#: Beginnings of employer identification numbers that were given out (IRS, "How EINs are assigned and valid prefixes").
+_EIN_PREFIXES = frozenset(
+    f"{number:02}"
+    for first, last in ((1, 6), (10, 16), (20, 27), (30, 48), (50, 68), (71, 77), (80, 88), (90, 95), (98, 99))
+    for number in range(first, last + 1)
+)
+
+
+def ein(text: str) -> int:
+    """Two digits that the IRS has given out in front of seven others."""
+    return len(text) if text[:2] in _EIN_PREFIXES else 0
+
+
+def aba(text: str) -> int:
+    """A routing number: its first two digits are of a Federal Reserve district, and its check digit fits (American
+    Bankers Association: digits weighted 3, 7, 1 make a multiple of ten)."""
+    digits = [int(character) for character in re.sub(r"\D", "", text)]
+    district = digits[0] * 10 + digits[1]
+    known = district <= 12 or 21 <= district <= 32 or 61 <= district <= 72 or district == 80
+    weights = (3, 7, 1) * 3
+    fits = sum(weight * digit for weight, digit in zip(weights, digits, strict=True)) % 10 == 0
+    return len(text) if known and fits and any(digits) else 0
+
+
 _NO_STREET = frozenset(words.split("of the or and percent per days months years to for in any such than"))
 
 

@@ -57,7 +57,8 @@ _CONTEXT: dict[str, Any] = {
 _PARQUET, _ARRAY_RECORD = "application/x-parquet", "application/x-array_record"
 _SHARDS = "*.array_record-*"
 
-#: Columns of the manifest: data type and meaning. `content_sha256` is binary, which Croissant has no type for.
+#: Columns of the manifest: data type and meaning. Croissant has no type for binary ones: `content_sha256`, and
+#: `text_key`, the keyed hash of the text before the filter.
 _MANIFEST = {
     "record_id": ("sc:Text", "The record's id."),
     "subject": ("sc:Text", "Keyed hash of who the record is about."),

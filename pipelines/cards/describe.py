@@ -79,7 +79,7 @@ def describe(spec: PipelineSpec, version: DatasetVersion, traces: Traces) -> Dat
     manifest = version.manifest(_COLUMNS)
     reasons, left = _drops(traces.exclusions)
     quarantine = _quarantine_reasons(traces.quarantine)
-    carried, quarantined = pc.sum(manifest.column("carried")).as_py(), sum(quarantine.values())
+    carried, quarantined = pc.sum(manifest.column("carried")).as_py() or 0, sum(quarantine.values())
     kept = len(manifest) - carried
     sources = _sources(version, manifest, traces.exclusions)
     return DataCard(

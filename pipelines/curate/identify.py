@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from governance.errors import ZooError
 from governance.keys import keyed_hash
 from governance.policy import PiiRules, Policy
 from pipelines.curate.repair import SOUND, Repair
@@ -145,11 +146,16 @@ def in_batches(rows: Iterable[tuple[int, Record | Unreadable]]) -> Iterator[list
     """Some rows at once, in order; bounded in memory, however long texts are."""
     batch: list[tuple[int, Record | Unreadable]] = []
     size = 0
-    for row in rows:
-        batch.append(row)
-        size += len(row[1].text) if isinstance(row[1], Record) else 0
-        if len(batch) >= _ROWS or size >= _CHARACTERS:
-            yield batch
-            batch, size = [], 0
+    try:
+        for row in rows:
+            batch.append(row)
+            size += len(row[1].text) if isinstance(row[1], Record) else 0
+            if len(batch) >= _ROWS or size >= _CHARACTERS:
+                yield batch
+                batch, size = [], 0
+    except ZooError:
+        if batch:
+            yield batch  # what was read before: unreadable rows are listed also when the build stops
+        raise
     if batch:
         yield batch

@@ -4,7 +4,9 @@ Each rule is a measure of the text and an interval; its name is the reason that 
 bounds are those of the papers:
 
 - gopher, gopher_repetition: Rae et al. 2021, arXiv:2112.11446, appendix A.1 and table A1;
-- c4: Raffel et al. 2020, arXiv:1910.10683, section 2.2, as far as it concerns whole documents;
+- c4: Raffel et al. 2020, arXiv:1910.10683, section 2.2, as far as it concerns whole documents: lines that the paper
+  takes out stay, and its list of bad words is not here. A document leaves by `c4_javascript` when fewer than three
+  sentences are left outside of the lines that the paper takes out for that word;
 - fineweb: Penedo et al. 2024, arXiv:2406.17557, section 3.6.
 
 Words are what white space divides. The stop words are English: for other languages leave `gopher_stop_words` out.
@@ -77,6 +79,14 @@ class Rule:
 def share(parts: Sequence[str], is_one: Callable[[str], bool]) -> float:
     """How many of the parts are such; 0 of none."""
     return sum(map(is_one, parts)) / len(parts) if parts else 0.0
+
+
+def sentences_without(document: Document, word: str) -> float:
+    """How many sentences end outside of the lines with a word; infinite where no line has it."""
+    others = [line for line in document.lines if word not in line.casefold()]
+    if len(others) == len(document.lines):
+        return math.inf
+    return len(_SENTENCE_END.findall("\n".join(others)))
 
 
 def mean_word_length(document: Document) -> float:
@@ -163,7 +173,7 @@ C4 = (
     Rule("c4_sentences", lambda d: len(_SENTENCE_END.findall(d.text)), low=3),
     Rule("c4_lorem_ipsum", lambda d: d.text.casefold().count("lorem ipsum"), high=0),
     Rule("c4_curly_brackets", lambda d: d.text.count("{"), high=0),
-    Rule("c4_javascript", lambda d: share(d.lines, lambda line: "javascript" in line.casefold()), high=0.0),
+    Rule("c4_javascript", lambda d: sentences_without(d, "javascript"), low=3),
 )
 FINEWEB = (
     Rule("fineweb_terminal_lines", lambda d: share(d.lines, lambda line: line.endswith(_TERMINAL)), low=0.12),

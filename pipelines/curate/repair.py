@@ -39,7 +39,7 @@ class Repair(Step):
 
     @property
     def version(self) -> str:
-        return repair_version()
+        return repair_version() if self._mend else "none"
 
     def process_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """As `Step` says. Of texts whose column `sound` holds true ftfy is not asked again; the result has that column
@@ -48,8 +48,11 @@ class Repair(Step):
 
         texts = batch.column(TEXT).to_pylist()
         told = batch.column(SOUND).to_pylist() if SOUND in batch.schema.names else [False] * len(texts)
-        mended = [self._repaired(text, sound) for text, sound in zip(texts, told, strict=True)]
         known = batch.column(REASON).to_pylist()
+        mended = [
+            Repaired(text, sound) if reason else self._repaired(text, sound)
+            for text, sound, reason in zip(texts, told, known, strict=True)
+        ]
         reasons = [
             reason or (EMPTY if _is_empty(one.record) else None) for reason, one in zip(known, mended, strict=True)
         ]

@@ -89,12 +89,14 @@ def stage(
     identify: Identifier,
     barred: Barred,
     report: Report,
+    more: int = 0,
 ) -> Staged:
     """Reads all sources into bucket files in `folder`, and unreadable rows into `quarantine` (JSON lines). Which rows
     held nothing is noted in the folder's `empty.jsonl`.
 
     Args:
         identify: repairs records and names them.
+        more: records that the version will have besides these; then there may be few of these, or none.
         barred: what was erased; nothing is noted of it, not even that it was empty.
 
     Raises:
@@ -126,7 +128,7 @@ def stage(
                     _note_empty(named, file, record.row, source, empty_file)
             report("read", staged.rows, 0)
         writers.flush()
-    _check_counts(staged, spec)
+    _check_counts(staged, spec, more)
     return staged
 
 
@@ -151,7 +153,7 @@ def _note_types(named: Identified, staged: Staged, identify: Identifier) -> None
         staged.types.update(span.type for span in read_spans(parts["spans"]))
 
 
-def _check_counts(staged: Staged, spec: PipelineSpec) -> None:
+def _check_counts(staged: Staged, spec: PipelineSpec, more: int) -> None:
     share = staged.quarantined / max(1, staged.rows)
     if share > spec.curate.max_quarantined:
         raise DataError(
@@ -160,7 +162,7 @@ def _check_counts(staged: Staged, spec: PipelineSpec) -> None:
             where=spec.name,
             fix="mend the source, or raise curate.max_quarantined",
         )
-    most = min(_MOST_LABELS, staged.records // 2)
+    most = min(_MOST_LABELS, (staged.records + more) // 2)
     if len(staged.labels) > most:
         raise DataError(
             f"the part label has {len(staged.labels):,} values in {staged.records:,} records, and names are not looked "
@@ -174,7 +176,7 @@ def _check_counts(staged: Staged, spec: PipelineSpec) -> None:
             where=spec.name,
             fix="give places few types, such as PERSON",
         )
-    if staged.records == 0:
+    if staged.records + more == 0:
         raise DataError(
             "the sources hold no text", where=spec.name, fix="check sources[].path and sources[].text of the pipeline"
         )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.assemble import assemble
-from pipelines.carry import origins, personal_data
-from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, filtered_schema, staged_schema, write_bucket
+from pipelines.carry import carried_schema, origins, personal_data
+from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, filtered_schema, write_bucket
 from pipelines.place import Place, work_folder
 from pipelines.spec import PipelineSpec
 from pipelines.versions import SPLITS, DatasetVersion
@@ -58,7 +58,6 @@ def _write(records: _Rows, filtered: _Rows, selected: Path, cache: Path) -> None
     cache.mkdir(mode=0o700)
     for bucket in range(BUCKETS):
         rows = sorted(records[bucket], key=lambda row: str(row["id"]))
-        schema = staged_schema().append(pa.field("carried", pa.bool_()))
-        write_bucket(pa.Table.from_pylist(rows, schema=schema), selected, bucket)
+        write_bucket(pa.Table.from_pylist(rows, schema=carried_schema()), selected, bucket)
         table = pa.Table.from_pylist(filtered[bucket], schema=filtered_schema())
         pq.write_table(table, bucket_path(cache, bucket, "parquet"))

@@ -88,5 +88,7 @@ def test_names_of_the_bundled_text_are_found() -> None:
     rows = [json.loads(line) for path in sorted(BUNDLED.glob("*/*.jsonl")) for line in _every(path, 60)]
     gold = [Labelled(r["text"], tuple(Finding(s["start"], s["end"], s["type"], 1.0) for s in r["spans"])) for r in rows]
     result = report(gold, Detector.create().find([row.text for row in gold]), 1.0)
-    assert result.span_recall > 0.96
-    assert result.types["PERSON"]["recall"] > 0.85 and result.types["PERSON"]["precision"] > 0.9
+    assert result.span_recall >= 0.97 and result.char_precision >= 0.90
+    filtered = {entity: row for entity, row in result.types.items() if row["gold"] and entity != "ORGANIZATION"}
+    assert len(filtered) > 10 and not {entity: row for entity, row in filtered.items() if row["recall"] < 0.90}
+    assert result.types["PERSON"]["precision"] > 0.9

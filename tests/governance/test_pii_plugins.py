@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from governance import ConfigError, DetectorError, PiiRules
 from governance.pii import PiiFilter, detector_for, entities_to_find, filter_fingerprint
 from governance.pii.filter import check_rules
+from governance.pii.own_code import _imported
 from governance.pii.plugins import plugins_of
 from governance.policy import RecognizerRegistry
 
@@ -98,6 +99,7 @@ def from_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "company_recognizers.py").write_text(FROM_PYTHON)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "company_recognizers", raising=False)
+    _imported.cache_clear()
     return "company_recognizers"
 
 
@@ -191,6 +193,8 @@ def test_what_they_find_is_part_of_the_filters_identity(from_python: str, tmp_pa
     assert len({identity(BADGE), identity(other), identity(BADGE, CODE_NAMES)}) == 3
     of_class = identity(f"{from_python}:Verbs")
     (tmp_path / "company_recognizers.py").write_text(FROM_PYTHON.replace("VERB", "NOUN"))
+    assert identity(f"{from_python}:Verbs") == of_class, "what runs is what was loaded"
+    _imported.cache_clear()
     assert identity(f"{from_python}:Verbs") != of_class, "the code of a class decides, too"
 
 
@@ -236,6 +240,16 @@ def test_the_gates_change_nothing(text: str) -> None:
     whole = engine.analyze(text, language="en")
     found = {(one.type, one.start, one.end, one.score) for one in plugins.find(text, plugins.entities)}
     assert found == {(one.entity_type, one.start, one.end, one.score) for one in whole}
+
+
+def test_they_see_the_whole_of_a_long_text() -> None:
+    """Presidio looks for context words before a match; a cut between the two would take them away."""
+    registry = RecognizerRegistry(recognizers=(BADGE,), default_score_threshold=0.4)
+    badges = PiiRules(default="keep", rules={"EMPLOYEE_ID": "redact"}, recognizers=registry)
+    detector = detector_for(badges)
+    for filler in range(3_960, 4_020):
+        text = "x " * (filler // 2) + "badge\n\nE-1234 is what it says. " + "y " * 3_000
+        assert [text[f.start : f.end] for f in detector.find([text])[0]] == ["E-1234"], filler
 
 
 def test_most_texts_do_not_reach_presidio() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -143,16 +144,56 @@ def test_what_is_like_a_record_of_today_is_not_kept(tmp_path: Path, near: float 
     dedup = {"dedup": {"near": near}} if near else {}
     place.pipeline(curate=dedup)
     first = {f"r{number}": varied(number) for number in range(30)}
-    # Alike only as filtered texts: neither leaves for the other, since both are of one time.
+    # Two letters that differ in their addresses alone: one text when filtered, and still two letters.
     mails = [" ".join(f"{word}{number}@example.org" for word in NOUNS[:12]) for number in range(2)]
     first |= {f"r{number + 2}": f"{mail} {varied(90, 20)}" for number, mail in enumerate(mails)}
+    first["r4"] = f"{mails[0].replace('0@', '7@')} {varied(90, 20)}"
     place.write(first)
     assert place.build().version.total_records == 30
     today = {name: said for name, said in first.items() if name not in {"r1", "r2", "r3"}}
     place.write({**today, "new": first["r1"].replace(first["r1"].split()[30], "changed", 1)})
     built = place.build()
-    assert built.kept == len(kept)
-    assert set(place.texts(built)) == {*today, "new", *kept}
+    assert set(place.texts(built)) == {*today, "new", *kept} and built.kept == len(kept)
+    place.write({**today, "newer": first["r2"].replace(first["r2"].split()[-5], "changed", 1)})
+    built = place.build()
+    left = kept if near is None else kept - {"r2"}
+    assert set(place.texts(built)) == {*today, "new", "newer", *left}, "also what was carried over before is compared"
+
+
+def test_a_record_that_its_source_has_emptied_is_not_kept(place: Place) -> None:
+    place.write(without("r1", r2=" "))
+    built = place.build()
+    assert "r2" not in place.texts(built) and "r1" in place.texts(built) and built.kept == 1
+
+
+def test_one_new_record_or_none_is_enough(place: Place) -> None:
+    place.write({"new": text(60)})
+    built = place.build()
+    assert built.kept == 30 and place.texts(built) == {**FIRST, "new": text(60)}
+    (place.home / "data" / "tax" / "a.jsonl").write_text("")
+    built = place.build()
+    assert built.kept == 31 and place.texts(built) == {**FIRST, "new": text(60)}
+
+
+def test_a_suite_that_comes_later_holds_for_what_is_kept_as_well(place: Place) -> None:
+    (place.home / "suites").mkdir()
+    (place.home / "suites" / "qa.jsonl").write_text(json.dumps({"question": FIRST["r1"]}) + "\n")
+    place.write(without("r1", "r2"))
+    place.pipeline(curate={"decontaminate": ["suites/*.jsonl"]})
+    built = place.build()
+    assert "r1" not in place.texts(built) and "r2" in place.texts(built)
+
+
+def test_a_subject_that_is_named_later_is_in_the_version(tmp_path: Path) -> None:
+    place = Place(tmp_path / "w")
+    source = {key: value for key, value in PIPELINE["sources"][0].items() if key != "subject"}
+    place.pipeline(sources=[source])
+    place.write(FIRST)
+    first = place.build()
+    place.pipeline()
+    built = place.build()
+    assert built.version.digest == first.version.digest
+    assert all(row["subject"] for row in built.version.manifest(["subject"]).to_pylist()), "erasure asks for it"
 
 
 def test_what_is_kept_may_be_all_that_there_is(tmp_path: Path) -> None:

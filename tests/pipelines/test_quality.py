@@ -59,7 +59,7 @@ CASES = {
     "c4_sentences": ("One. Two! “Three?”", "One. Two! v1.0 is out"),
     "c4_lorem_ipsum": ("Lorem and ipsum", "LOREM ipsum dolor"),
     "c4_curly_brackets": ("a (b)", "a { b"),
-    "c4_javascript": ("a script", "enable JavaScript"),
+    "c4_javascript": ("Enable JavaScript.\nOne. Two. Three.", "One. Two.\nThree, with JavaScript. Four."),
     "fineweb_terminal_lines": (lines(("{}.", 2), ("{}", 8)), lines(("{}.", 1), ("{}", 9))),
     "fineweb_short_lines": (lines(("{}" + "x" * 30, 4), ("{}", 6)), lines(("{}" + "x" * 30, 3), ("{}", 7))),
     "fineweb_repeated_line_characters": ("abcdefghij\nk\nk", "abcdefg\nk\nk"),

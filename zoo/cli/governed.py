@@ -49,7 +49,7 @@ def policy_filter(
     domain: Annotated[str, typer.Option(help="Whose rules are applied.")],
     json: Json = False,
 ) -> None:
-    """Show a text as a build of the domain would leave it: what is found in it, and what stands there instead."""
+    """Show what a domain's rules for personal data leave of a text; a build repairs and judges it besides."""
     from zoo.cli.policy import run_policy_filter
 
     run_policy_filter(file, domain, json)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from governance.errors import DataError, PolicyRefused, did_you_mean
 from governance.explain import Expectation, RuleFinding, read_expectations
+from governance.labels import Label
 from zoo.cli.output import print_json, print_table
 from zoo.workspace import Workspace
 
@@ -45,7 +46,7 @@ def run_policy_test(file: Path | None, as_json: bool) -> None:
 
 
 def run_policy_filter(file: Path, domain: str, as_json: bool) -> None:
-    """Prints the text of a file as a build of the domain would leave it; of standard input if the file is "-"."""
+    """Prints the text of a file as the filter of the domain leaves it; of standard input if the file is "-"."""
     from governance.pii import PiiFilter, check_rules, detector_for
 
     workspace = Workspace.current()
@@ -54,6 +55,7 @@ def run_policy_filter(file: Path, domain: str, as_json: bool) -> None:
         raise PolicyRefused(f'the domain "{domain}" is not in the policy{hint}')
     text, rules = _read_text(file), workspace.policy.domains[domain].pii
     check_rules(rules, where=f"zoo.yaml: domains.{domain}.pii")
+    workspace.policy.check(Label.of(domain), sink=domain, purpose="build")
     apply = PiiFilter(rules, detector_for(rules), workspace.keys.derive(domain, "pseudonyms"))
     filtered = apply([text])[0]
     if as_json:

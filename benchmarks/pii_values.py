@@ -75,7 +75,7 @@ Norra Esplanaden 82|Náměstí Míru 6
 Vesnická 1034|Cesta na Brdo 15|4 Privet Row|Flat 3, 27 Elgin Crescent|221 Old Mill Road|1600 W Larkin Ave, Apt 4B
 77 Massachusetts Ct.|P.O. Box 4417|45 avenue Victor Hugo|Bahnhofstr. 5|Am Stadtpark 12|Plaza Mayor 3
 Atatürk Cad. No: 12
-59 Ballifeary Road|2207 Koskikatu 25 Apt. 864|36 Quai des Belges|Unit 4, 9 Kangaroo Parade|Bulevardul Unirii 10
+59 Ballifeary Road|2207 Koivukatu 31 Apt. 572|36 Quai des Belges|Unit 4, 9 Kangaroo Parade|Bulevardul Unirii 10
 93 Shannon Court|8841 Via Appia Nuova|RR 2 Box 118|15 MG Road|Skolegade 2, 3. tv|Ilica 42|Paseo de la Reforma 222
 1187 Hickory Hollow|Dorfstrasse 48|23 Bd de la Liberté|Av. Paulista 1578|One Beacon Street|3 The Green""".replace(
     "\n", "|"

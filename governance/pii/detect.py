@@ -14,18 +14,20 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import DetectorError, did_you_mean
 from governance.pii import models, recognizers
+from governance.pii.blocks import address_blocks
 from governance.pii.entities import ALL_TYPES, NER_TYPES
-from governance.pii.names import Lexicon, find_names, load_lexicon
+from governance.pii.names import Lexicon, find_names, listed_names, load_lexicon
 from governance.pii.plugins import Plugins, plugin_fingerprint, plugins_of
 from governance.pii.spans import Finding, cleaned, disjoint, propagated, tags_of, with_neighbours
 from governance.pii.splitting import split
+from governance.pii.tables import tables
 from governance.policy import RecognizerRegistry
 
 if TYPE_CHECKING:
@@ -46,10 +48,15 @@ _LABELS = {
     "DATE": "DATE_TIME",
     "TIME": "DATE_TIME",
 }
+_HOUSE_BEFORE = re.compile(r"(?:^|(?<=[\s>]))(?P<v>\d{1,6}[A-Za-z]?,?) $")
+_UNIT_BEFORE = re.compile(r"(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Room|Box|No)\.? ?$", re.IGNORECASE)
 _MODEL_SCORE = 0.85
+_BLOCK_SCORE = 0.8
 
 #: Modules that decide what is found.
 _CODE = (
+    "blocks",
+    "cues",
     "detect",
     "entities",
     "names",
@@ -58,8 +65,10 @@ _CODE = (
     "prefilter",
     "presidio",
     "recognizers",
+    "rule",
     "spans",
     "splitting",
+    "tables",
     "validators",
     "vocabulary",
     "windows",
@@ -120,6 +129,8 @@ class Detector:
         wanted = self.entities if entities is None else self.entities & set(entities)
         pieces = [(number, part) for number, text in enumerate(texts) for part in split(text, PIECE)]
         found: list[list[Finding]] = [[] for _ in texts]
+        if not pieces:  # the rules for these types need not be made
+            return found
         cut = [texts[number][start:end] for number, (start, end) in pieces]
         lexicon = self._names.lexicon if self._names is not None else None
         # What the model takes for a firm may turn out to be a person: all that it knows is looked at, then chosen from.
@@ -132,11 +143,25 @@ class Detector:
             for text, of_text in zip(texts, found, strict=True):
                 of_text += self._plugins.find(text, wanted)
         everything = (propagated(text, of_text, lexicon) for text, of_text in zip(texts, found, strict=True))
-        placed = (with_neighbours(text, of_text) for text, of_text in zip(texts, everything, strict=True))
+        placed = (self._placed(text, of_text) for text, of_text in zip(texts, everything, strict=True))
         return [
             disjoint(text, [f for f in of_text if f.type in wanted], self._tags)
             for text, of_text in zip(texts, placed, strict=True)
         ]
+
+    def _placed(self, text: str, findings: list[Finding]) -> list[Finding]:
+        """The findings, and what their places say of what stands beside and below them."""
+        findings = [_with_house_number(text, one) for one in with_neighbours(text, findings)]
+        if self._names is None:
+            return findings
+        streets = ((one.start, one.end) for one in findings if one.type == "STREET_ADDRESS")
+        pieces = list(address_blocks(text, streets, self._names.lexicon))
+        pieces += tables(text, self._names.lexicon)
+        people = list(listed_names(text, self._names.lexicon))
+        pieces += [("PERSON", start, end) for start, end in people]
+        # The model takes "Amy, Ines and Donald" for a firm.
+        findings = [one for one in findings if one.type != "ORGANIZATION" or not _holds(one, people)]
+        return findings + [Finding(start, end, entity, _BLOCK_SCORE) for entity, start, end in pieces]
 
     @property
     def _tags(self) -> re.Pattern[str]:
@@ -167,6 +192,19 @@ class Detector:
             by_lists = find_names(piece, self._names.lexicon)
             found += [Finding(start, end, entity, score) for entity, start, end, score in by_lists]
             yield [finding for finding in found if finding.type in entities]
+
+
+def _holds(finding: Finding, places: Sequence[tuple[int, int]]) -> bool:
+    return any(finding.start <= start and end <= finding.end for start, end in places)
+
+
+def _with_house_number(text: str, finding: Finding) -> Finding:
+    """A street with the number that stands before it, also where it has one behind: "40217 Rua do Cedro 58"."""
+    if finding.type != "STREET_ADDRESS":
+        return finding
+    match = _HOUSE_BEFORE.search(text, max(0, finding.start - 8), finding.start)
+    unit = match is not None and _UNIT_BEFORE.search(text, max(0, match.start() - 8), match.start())
+    return finding if match is None or unit else replace(finding, start=match.start("v"))
 
 
 @functools.lru_cache(maxsize=2)

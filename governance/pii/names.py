@@ -14,9 +14,9 @@ import pkgutil
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from governance.pii import vocabulary as words
 
@@ -27,6 +27,11 @@ _TOWN = re.compile(
 )
 _AFTER_TOWN_WORD = frozenset(
     ("east", "west", "north", "south", "new", "lake", "port", "fort", "mount", "saint", "san", "santa")
+)
+_LIST = re.compile(rf"{words.NAME_WORD}(?:, {words.NAME_WORD}){{1,11}},? (?:and|or|&) {words.NAME_WORD}")
+_DEED = re.compile(
+    r" (?:said|says|wrote|writes|replied|thinks|remembers|lives|lived|married|moved to|was born|died"
+    r"|began (?:to )?writ\w*|grew up|works|worked (?:as|for|at))\b|, (?:can|could|would|will|please) (?:I|you|we)\b"
 )
 _PLURALS = (("s", ""), ("es", ""), ("ies", "y"))
 _PARTICLES = frozenset(words.PARTICLES.split("|"))
@@ -48,12 +53,17 @@ _MORE_OFTEN_NAMES = frozenset(
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Case-folded: given names, family names, ordinary English words that name nobody, towns and countries."""
+    """Case-folded: given names, family names, ordinary English words that name nobody, places, and which of these are
+    countries."""
 
     given: frozenset[str]
     family: frozenset[str]
     ordinary: frozenset[str]
     places: frozenset[str]
+    countries: frozenset[str] = frozenset()
+
+    def is_country(self, name: str) -> bool:
+        return name in self.countries
 
     def is_ordinary(self, word: str) -> bool:
         """Whether a word is an ordinary one and no name at all."""
@@ -100,23 +110,33 @@ def load_lexicon(model: Path) -> Lexicon:
     key = StringStore().add
     speech = {part: set(index[key(part)]) for part in ("verb", "adj", "adv", "noun")}
     given, family, english = _faker_names()
-    nouns = speech["noun"] - (english - _MORE_OFTEN_NOUNS)
+    places = frozenset(_places())
+    # WordNet's nouns, which these are, have towns and countries among them: "sweden", "palermo".
+    proper = places - words.MORE_OFTEN_WORDS
+    nouns = speech["noun"] - (english - _MORE_OFTEN_NOUNS) - proper
     others = (speech["verb"] | speech["adj"] | speech["adv"]) - _MORE_OFTEN_NAMES
     from spacy.lang.en.stop_words import STOP_WORDS
 
     ordinary = nouns | others | STOP_WORDS | words.NOT_NAMES | {name.casefold() for name in words.STATES.values()}
-    return Lexicon(frozenset(given), frozenset(family), frozenset(ordinary), frozenset(_places()))
+    return Lexicon(frozenset(given), frozenset(family), frozenset(ordinary), places, frozenset(_countries()))
 
 
 def _places() -> Iterator[str]:
     """Towns and regions that have an area code, and countries."""
-    from faker.providers.address.en import Provider
     from phonenumbers.geodata import GEOCODE_DATA
 
     areas = {area["en"] for area in GEOCODE_DATA.values() if "en" in area}
     parts = (part.strip().casefold() for area in areas for part in re.split(r"[,/;()]| - | and ", area))
     yield from (part for part in parts if len(part) > 3)
-    yield from (country.casefold() for country in (*Provider.countries, *words.COUNTRIES))
+    yield from _countries()
+
+
+def _countries() -> Iterator[str]:
+    from faker.providers.address.en import Provider
+
+    for country in (*Provider.countries, *words.COUNTRIES):
+        yield country.casefold()
+        yield re.sub(r" \(.*\)", "", country).casefold()
 
 
 def _faker_names() -> tuple[set[str], set[str], set[str]]:
@@ -152,8 +172,7 @@ def _spellings(name: str) -> Iterator[str]:
                 yield "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
 
 
-@dataclass(slots=True)
-class _Token:
+class _Token(NamedTuple):
     start: int
     end: int
     text: str
@@ -165,19 +184,18 @@ def find_names(text: str, lexicon: Lexicon) -> Iterator[tuple[str, int, int, flo
     """Yields (type, start, end, score) of people, firms and towns in a text."""
     loud = sum(map(str.isupper, text)) > 0.7 * (sum(map(str.isalpha, text)) or 1)
     quiet = not any(map(str.isupper, text))
-    tokens = [_token(match) for match in _WORD.finditer(text)]
+    tokens = _tokens(text)
     if quiet:
         tokens = list(_as_if_capital(tokens, lexicon))
-    position = 0
-    while position < len(tokens):
-        if _begins_nothing(tokens[position], lexicon):
-            position += 1
+    behind = 0
+    for position in _beginnings(tokens, lexicon):
+        if position < behind:
             continue
         length = 1
         for result in _at(text, tokens, position, lexicon, loud):
             yield result
             length = max(length, sum(t.start < result[2] for t in tokens[position : position + 8]))
-        position += length
+        behind = position + length
 
 
 def _as_if_capital(tokens: Iterable[_Token], lexicon: Lexicon) -> Iterator[_Token]:
@@ -187,18 +205,37 @@ def _as_if_capital(tokens: Iterable[_Token], lexicon: Lexicon) -> Iterator[_Toke
         first = lexicon.is_given(token.key) and len(token.key) > 3
         more = inside and (lexicon.is_name(token.key) or len(token.key) == 1)
         inside = first or more or inside and token.key in _PARTICLES
-        yield replace(token, capital=first or more)
+        yield token._replace(capital=first or more)
 
 
-def _begins_nothing(token: _Token, lexicon: Lexicon) -> bool:
-    """What `_at` says of most words, told without a look at their neighbours."""
-    return not token.capital and token.key in lexicon.ordinary and token.key not in _AFTER_TOWN_WORD
+def listed_names(text: str, lexicon: Lexicon) -> Iterator[tuple[int, int]]:
+    """(start, end) of the single names of a list such as "Amy, Peter, Ines and Donald", half of which are known ones.
+
+    Three family names are a firm's: "Hobart, Keene and Lyle".
+    """
+    for match in _LIST.finditer(text):
+        items = [(match.start() + item.start(), match.start() + item.end()) for item in _WORD.finditer(match.group())]
+        items = [(start, end) for start, end in items if text[start].isupper()]
+        keys = [text[start:end].casefold() for start, end in items]
+        firm = len(keys) < 4 and any(key in lexicon.family for key in keys)
+        known = sum(key in lexicon.given for key in keys) * 2 >= len(keys)
+        if known and not firm and words.NUMBERED.isdisjoint(keys):
+            yield from items
 
 
-def _token(match: re.Match[str]) -> _Token:
-    text, key, capital = _known_word(match.group())
-    start = match.start()
-    return _Token(start, start + len(text), text, key, capital)
+def _tokens(text: str) -> list[_Token]:
+    known = ((match.start(), _known_word(match.group())) for match in _WORD.finditer(text))
+    return [_Token(start, start + len(word[0]), *word) for start, word in known]
+
+
+def _beginnings(tokens: Sequence[_Token], lexicon: Lexicon) -> list[int]:
+    """Where something can begin: `_at` finds nothing at most words, told without a look at their neighbours."""
+    ordinary = lexicon.ordinary
+    return [
+        place
+        for place, token in enumerate(tokens)
+        if token.capital or token.key not in ordinary or token.key in _AFTER_TOWN_WORD
+    ]
 
 
 @functools.lru_cache(maxsize=50_000)
@@ -247,11 +284,47 @@ def _person(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) ->
     if reversed_name and lexicon.is_name(token.key) and lexicon.is_given(tokens[position + 1].key):  # "Bogdán, Imre"
         return position + 2
     end = _run(text, tokens, position)
-    if lexicon.is_given(token.key):
+    if with_initial := _with_initial(text, tokens, position, lexicon):
+        return max(with_initial, _extent(tokens, position, end, lexicon))
+    if _speaks(text, token, lexicon):
+        return max(position + 1, _extent(tokens, position, end, lexicon) if lexicon.is_given(token.key) else 0)
+    if lexicon.is_given(token.key) or _acts(text, token, lexicon):
         return _extent(tokens, position, end, lexicon)
     if token.key in lexicon.given and end > position + 1 and lexicon.is_name(tokens[position + 1].key):
         return _extent(tokens, position, end, lexicon)
     return position + 1 if lexicon.is_family(token.key) and len(token.text) > 3 else 0
+
+
+def _with_initial(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) -> int:
+    """Index after "Tarvix G. Oblemko": a capital between two words that are no ordinary ones; 0 for none."""
+    if position + 2 >= len(tokens):
+        return 0
+    first, initial, last = tokens[position : position + 3]
+    gaps = text[first.end : initial.start], text[initial.end : last.start]
+    if len(initial.text) != 1 or not initial.capital or gaps[0] != " " or gaps[1] not in (" ", ". "):
+        return 0
+    for one in (first, last):
+        unfit = lexicon.is_ordinary(one.key) or one.key in words.NOT_NAMES or one.key in words.NUMBERED
+        if len(one.text) < 2 or not one.capital or unfit or one.key in words.FIRM_WORDS or one.key in words.NO_ENTITY:
+            return 0
+    return position + 3
+
+
+def _acts(text: str, token: _Token, lexicon: Lexicon) -> bool:
+    """Whether somebody does what people alone do: an unknown word, or a given name that is a word as well."""
+    if len(token.text) < 3 or _DEED.match(text, token.end) is None or token.key in words.NOT_NAMES:
+        return False
+    return token.key in lexicon.given or not lexicon.is_ordinary(token.key) and not lexicon.is_place(token.key)
+
+
+def _speaks(text: str, token: _Token, lexicon: Lexicon) -> bool:
+    """Whether a line begins with an unknown name and a colon, as in a chat or a play."""
+    if text[token.end : token.end + 1] != ":" or text[token.end + 1 : token.end + 2] not in (" ", '"', "\n"):
+        return False
+    known = token.key in lexicon.ordinary or token.key in words.NOT_NAMES or token.key in words.NO_ENTITY
+    if known or len(token.text) < 3 or token.text.isupper() or lexicon.is_place(token.key):
+        return False
+    return not text[text.rfind("\n", 0, token.start) + 1 : token.start].strip(" >-*")
 
 
 def _run(text: str, tokens: list[_Token], position: int) -> int:
@@ -316,7 +389,7 @@ def _is_town(token: _Token, lexicon: Lexicon) -> bool:
 
 def has_town_form(name: str, lexicon: Lexicon) -> bool:
     """Whether a name is formed as a town's: "Port Adrian", "Codyside"."""
-    tokens = [_token(match) for match in _WORD.finditer(name)]
+    tokens = _tokens(name)
     return 0 < len(tokens) < 3 and _town(name, tokens, 0, lexicon) == len(tokens)
 
 

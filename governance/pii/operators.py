@@ -77,7 +77,7 @@ def replacer(operator: PresidioOperator, entity: str, key: bytes) -> Callable[[s
         ConfigError: Presidio has no such operator, or it refuses its parameters.
     """
     made = _operator(operator)
-    parameters = {**operator.params, "entity_type": entity}
+    parameters: dict[str, Any] = {**operator.params, "entity_type": entity}
     if operator.operator == "hash":
         parameters["salt"] = hmac.new(key, f"hash salt\0{entity}".encode(), hashlib.sha256).digest()
     _validate(made, operator, parameters)

@@ -79,7 +79,13 @@ def _compiled(patterns: Sequence[str]) -> Any:
 
 def relaxed(pattern: re.Pattern[str]) -> str | None:
     """A pattern for RE2 that is found in every text in which `pattern` matches; None if there is none."""
-    parsed = _parser.parse(pattern.pattern, pattern.flags)
+    return _relaxed(pattern.pattern, pattern.flags)
+
+
+@functools.lru_cache(maxsize=1024)
+def _relaxed(pattern: str, flags: int) -> str | None:
+    """Remembered: a process has several sets of the same patterns, and to parse them takes most of the time."""
+    parsed = _parser.parse(pattern, flags)
     try:
         return _sequence(parsed, parsed.state.flags, parsed.state, last=True)
     except _NoRelaxation:

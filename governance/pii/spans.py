@@ -27,6 +27,8 @@ _BEFORE_NAME = re.compile(
     r"|vs)\b[.,]?\s*)*"
 )
 _DATE_SHAPE = re.compile(vocabulary.DATE_SHAPE, re.IGNORECASE)
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_PEOPLE = re.compile(rf"(?:{vocabulary.PEOPLES})(?:s|es|mans)?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]*")
 _LINE = re.compile(r"[^\n]+")
 _PART = re.compile(r"(?:(?! vs?\. |: )[^\n|/;\t])+")
@@ -45,7 +47,7 @@ _PLACE_BEFORE = re.compile(
 )
 _TRAVEL_BEFORE = re.compile(
     r"\b(?:(?:moved|move|moving|travel|travels|traveled|travelled|flight|fly|flew|drive|trip|train|bus|return(?:ed)?)"
-    r" (?:to|from)"
+    r"(?: here)? (?:to|from)"
     r"|place of birth|order sent to|(?:born|lives?|lived|living|arrived?|stay(?:ed|ing)?|based|offices?|office|raised"
     r"|grew up|are you|im|i'm|I'm) in|years old, from) $"
 )
@@ -67,8 +69,14 @@ _MEDICAL = re.compile(vocabulary.MEDICAL_ENDING)
 _SPEAKER_BEFORE = re.compile(r"(?:^|\n|\] ?)[ >-]*$")
 _SPEAKER_AFTER = re.compile(r" ?:(?!\d)")
 _AGE_AFTER_NAME = re.compile(r"(?:, | \()(\d{1,3})(?=[,);.\n]|$)")
+_PHONE_AFTER_NAME = re.compile(r"(?:, | ?[:|-] )(\+?\(?\d(?:[ ()/-]{0,2}\d){6,13})(?=\s*(?:[,;.|)]|\n|$))")
 _AGE_IN_TABLE = re.compile(r" ?[|;\t,] ?(\d{1,3})(?= ?[|;\t,])")
 _AGE_WORD = re.compile(r"\bage\b", re.IGNORECASE)
+_CODE_AFTER_TOWN = re.compile(
+    r",? (?!(?:1[89]|20)\d\d\b)(\d{4,5}|\d{3} \d{2}|\d{2}-\d{3})(?=[,.;!?\n]|$| (?:in|and|for|to|on|is|was)\b)"
+    r"(?![.,]\d)"
+)
+_IN_BEFORE = re.compile(r"\b(?:in|from|near|to|at) $")
 _TOWN_AFTER_STREET = re.compile(
     rf"(?:, ?|[ ]?\n[ ]*)({vocabulary.NAME_WORD}(?:[ -]{vocabulary.NAME_WORD}){{0,2}})(?=[.,;?!)]|[ ]?\n|$)"
 )
@@ -194,13 +202,15 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 def _is_plausible(text: str, start: int, end: int, entity: str, lexicon: Lexicon | None) -> bool:
     value = text[start:end]
     if entity == "DATE_TIME":  # "the taxable year" and "30 days" say nothing about anybody
-        return _DATE_SHAPE.search(value) is not None
+        return _DATE_SHAPE.search(value) is not None or _YEAR.fullmatch(value) is not None
     letters = sum(map(str.isalpha, value))
     if letters < 2 or sum(map(str.isdigit, value)) > letters:  # "08/18/2019", "Q-28809"
         return False
     words = [word.group().casefold() for word in _WORD.finditer(value)]
     if all(word in vocabulary.NO_ENTITY for word in words):
         return False
+    if entity == "NRP" and _PEOPLE.fullmatch(value):
+        return True
     at_line_start = not text[:start].rstrip(" ") or text[:start].rstrip(" ")[-1] in "\n:|>"
     if (
         entity == "ORGANIZATION"
@@ -220,7 +230,8 @@ def _is_plausible(text: str, start: int, end: int, entity: str, lexicon: Lexicon
 def _is_term(text: str, start: int, end: int, words: list[str], lexicon: Lexicon | None) -> bool:
     """Whether a word that no list knows as a name is a term: an eponym, an abbreviation, a word in lower case."""
     value = text[start:end]
-    if _PERSON_BEFORE.search(text[max(0, start - 24) : start]) or lexicon is None:
+    before = text[max(0, start - 24) : start]
+    if _PERSON_BEFORE.search(before) or _TRAVEL_BEFORE.search(before) or lexicon is None:
         return False
     known = any(map(lexicon.is_name, words)) or lexicon.is_place(value.casefold()) or value in _STATE_CODES
     if not known and value.islower() and not text.islower():
@@ -279,10 +290,16 @@ def with_neighbours(text: str, findings: list[Finding]) -> list[Finding]:
             match = _AGE_AFTER_NAME.match(text, finding.end) or table and _AGE_IN_TABLE.match(text, finding.end) or None
             if match is not None and int(match[1]) < 120:
                 added.append(Finding(*match.span(1), "AGE", 0.5))
+            elif phone := _PHONE_AFTER_NAME.match(text, finding.end):
+                added.append(Finding(*phone.span(1), "PHONE_NUMBER", 0.5))
         elif finding.type == "STREET_ADDRESS":
             match = _TOWN_AFTER_STREET.match(text, finding.end)
             if match is not None and match[1].casefold() not in vocabulary.NOT_NAMES:
                 added.append(Finding(*match.span(1), "LOCATION", 0.9))
+        elif finding.type == "LOCATION":
+            match = _CODE_AFTER_TOWN.match(text, finding.end)
+            if match is not None and _IN_BEFORE.search(text, max(0, finding.start - 6), finding.start):
+                added.append(Finding(*match.span(1), "ZIP_CODE", 0.5))
     return findings + added
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from governance.pii import vocabulary
-from governance.pii.validators import luhn
+from governance.pii.validators import EIN_PREFIXES, luhn
 
 _LOCALES = ("cs_CZ", "da_DK", "de_DE", "en_GB", "en_US", "es_ES", "fi_FI", "fr_FR", "hr_HR", "it_IT", "nl_NL", "pl_PL",
             "pt_BR", "ro_RO", "sv_SE")  # fmt: skip
@@ -201,6 +201,11 @@ def _itin(stream: _Stream, value: str) -> str:
     return _with_digits(value, f"9{stream.below(100):02}{stream.below(19) + 70:02}{stream.below(9999) + 1:04}")
 
 
+def _ein(stream: _Stream, value: str) -> str:
+    """With a prefix that was given out, so that it is one again."""
+    return _with_digits(value, f"{stream.choice(sorted(EIN_PREFIXES))}{stream.below(10**7):07}")
+
+
 def _with_digits(value: str, digits: str) -> str:
     following = iter(digits)
     return re.sub(r"\d", lambda _: next(following), value)
@@ -250,6 +255,8 @@ _MAKERS: dict[str, Callable[[_Stream, str], str]] = {
     "STREET_ADDRESS": lambda stream, _: f"{stream.below(998) + 2} {_name(stream)} {stream.choice(_STREETS)}",
     "TITLE": lambda stream, value: stream.choice(_TITLES) + ("." if value.endswith(".") else ""),
     "URL": _url,
+    "US_EIN": _ein,
+    "US_PTIN": lambda stream, value: re.sub(r"\d", lambda _: str(stream.below(10)), value),
     "US_ITIN": _itin,
     "US_SSN": _ssn,
 }

@@ -83,7 +83,7 @@ def trunk(text: str) -> int:
 
 def spoken_of(text: str) -> int:
     """Behind a word such as "call": seven to fifteen digits (ITU-T E.164) that are no date."""
-    if re.match(r"\d{1,4}([./-])\d{1,2}\1\d{2,4}(?!\d)", text):
+    if re.match(r"\d{1,4}([./-])\d{1,2}\1\d{2,4}(?!\d|[./-]\d)", text):
         return 0
     return len(text) if 7 <= len(re.sub(r"\D", "", text)) <= 15 else 0
 
@@ -124,7 +124,7 @@ def _is_itin(digits: str) -> bool:
 
 
 #: Beginnings of employer identification numbers that were given out (IRS, "How EINs are assigned and valid prefixes").
-_EIN_PREFIXES = frozenset(
+EIN_PREFIXES = frozenset(
     f"{number:02}"
     for first, last in ((1, 6), (10, 16), (20, 27), (30, 48), (50, 68), (71, 77), (80, 88), (90, 95), (98, 99))
     for number in range(first, last + 1)
@@ -133,7 +133,7 @@ _EIN_PREFIXES = frozenset(
 
 def ein(text: str) -> int:
     """Two digits that the IRS has given out in front of seven others."""
-    return len(text) if text[:2] in _EIN_PREFIXES else 0
+    return len(text) if text[:2] in EIN_PREFIXES else 0
 
 
 def aba(text: str) -> int:
@@ -147,7 +147,7 @@ def aba(text: str) -> int:
     return len(text) if known and fits and any(digits) else 0
 
 
-_NO_STREET = frozenset(words.split("of the or and percent per days months years to for in any such than"))
+_NO_STREET = frozenset(words.split("at of the or and percent per days months years to for in any such than"))
 
 
 def street(text: str) -> int:
@@ -165,6 +165,30 @@ def numbered_street(text: str) -> int:
 def firm(text: str) -> int:
     """Three names as a firm has them, and not "April, June and September"."""
     return 0 if set(re.findall(r"\w+", text.casefold())) & words.NUMBERED else len(text)
+
+
+_NO_LOWER_NAME = frozenset(words.split("not the a an on in no so to spelled and but is was pronounced also only still"))
+
+
+def lower_name(text: str) -> int:
+    """Length of the beginning that may be a name in lower case, behind "my name is"; 0 for none."""
+    end = 0
+    for word in re.finditer(r"\S+", text):
+        if word[0].casefold() in words.NOT_NAMES or word[0].casefold() in _NO_LOWER_NAME:
+            break
+        end = word.end()
+    return end
+
+
+def employer(text: str) -> int:
+    """Who somebody works for: capitalised words, up to one that names nobody."""
+    end = 0
+    for word in re.finditer(r"\S+", text):
+        bare = word[0].strip(".,'\u2019").casefold()
+        if bare in words.NOT_NAMES or bare in words.NUMBERED:
+            break
+        end = word.end()
+    return end
 
 
 def town(text: str) -> int:

@@ -90,7 +90,8 @@ NUMBERED = frozenset(
     oct nov dec notice publication pub. pub order invoice ticket account item question rule act law code clause exhibit
     box suite apt unit floor call tel phone fax vol volume issue model class group chromosome track platform terminal
     monday tuesday wednesday thursday friday saturday sunday spring summer autumn fall winter about around over under
-    iban swift bic than exactly only nearly almost usd eur us$ least most"""
+    total subtotal sum revenue balance amount count net gross usc u.s.c cfr c.f.r stat iban swift bic than exactly
+    only nearly almost usd eur us$ least most"""
     )
 )
 #: A postal code of some country that stands beside a town: "62704-1234", "711 81", "15-206", "8409 SS", "H-3207".
@@ -116,7 +117,7 @@ CLOSINGS = (
     "[Tt]hank you|[Yy]ours|[Ff]aithfully|[Bb]est|[Cc]heers|[Ww]ishes|[Rr]espectfully"
 )
 RELATIVES = (
-    "wife|husband|spouse|son|daughter|child|children|brother|sister|mother|father|aunt|uncle|niece|nephew|cousin"
+    "kid|kids|twin|wife|husband|spouse|son|daughter|child|children|brother|sister|mother|father|aunt|uncle|niece|nephew|cousin"
     "|partner"
     "|colleague|dependents?|grandson|granddaughter|grandmother|grandfather|stepson|stepdaughter|neighbou?r|friend|boss"
 )
@@ -180,6 +181,31 @@ NO_ENTITY = frozenset(
     )
 )
 
+#: Peoples, as adjectives.
+PEOPLES = "|".join(
+    split(
+        """Afghan Afghani Albanian Algerian Andorran Angolan Antiguan Argentine Argentinian Argentinean Armenian Aruban
+        Australian Austrian Azerbaijani Azeri Bahamian Bahraini Bangladeshi Barbadian Basque Belarusian Belarussian
+        Belgian Belizean Belizian Beninese Bermudian Bhutanese Bolivian Bosnian Botswanan Brazilian British Bruneian
+        Bulgarian Burkinabe Burmese Burundian Cambodian Cameroonian Canadian Catalan Chadian Chilean Chinese Colombian
+        Comorian Congolese Croat Croatian Cuban Cypriot Czech Danish Djiboutian Dominican Dutch Ecuadorean
+        Ecuadorian Egyptian Emirati English Englishman Englishwoman Eritrean Estonian Ethiopian Fijian Filipino Filipina
+        Finnish Flemish French Frenchman Gabonese Gambian German Ghanaian Greek Greenlander Greenlandic
+        Grenadian Guatemalan Guinean Guyanese Haitian Honduran Hungarian Icelander Icelandic Indian Indonesian Iranian
+        Iraqi Irish Irishman Israeli Italian Ivorian Jamaican Japanese Jordanian Kazakh Kenyan Korean Kosovar Kurd
+        Kurdish Kuwaiti Kyrgyz Laotian Latvian Lebanese Liberian Libyan Lithuanian Luxembourger Macedonian Malagasy
+        Malawian Malaysian Maldivian Malian Maltese Maori Mauritanian Mauritian Mexican Moldovan Monegasque Mongolian
+        Montenegrin Moroccan Mozambican Namibian Nepalese Nepali Nicaraguan Nigerian Nigerien Norwegian Omani Pakistani
+        Palestinian Panamanian Paraguayan Persian Peruvian Polish Portuguese Qatari Romanian Rwandan Salvadoran
+        Samoan Saudi Scotsman Scottish Senegalese Serb Serbian Singaporean Slovak Slovakian Slovene Slovenian
+        Somali Spaniard Spanish Sudanese Surinamer Surinamese Swazi Swedish Swiss Syrian Taiwanese Tajik Tanzanian
+        Thai Tibetan Togolese Tongan Trinidadian Tunisian Turkish Turkmen Ugandan Ukrainian Uruguayan Uzbek
+        Venezuelan Vietnamese Welsh Welshman Yemeni Zambian Zimbabwean
+        Catholic Protestant Lutheran Baptist Methodist Mormon Jew Jewish Muslim Islamic Sunni Shia
+        Shii Shiite Hindu Sikh Buddhist Taoist Atheist"""
+    )
+)
+
 TOP_DOMAINS = "com|org|net|edu|gov|mil|info|biz|io|co|us|uk|ca|de|fr|eu|au|in|nl|ch|es|it|app|dev|test|example"
 
 #: Words after a cue for a name, or that the model takes for one, that name nobody.
@@ -214,4 +240,41 @@ MEDICAL_ENDING = (
     r"|ectomy|kinesia"
     r"|esthesia|tonia|tonus|poiesis|gravis|lysis|dactyly|genesis|genic|rrhea|rrhagia|philia|toxin|mycin|cillin|azole"
     r"|statin|olol|prazole|amine|idine|itine|sone|omas?|ketones?|chondria|plastic|pathic)s?$"
+)
+
+#: Nouns that are names of towns somewhere, and are more often the noun.
+MORE_OFTEN_WORDS = frozenset(
+    split(
+        """acre agar alga alliance altar amphitheatre anaconda apex arcade arcanum archer armada asbestos assumption
+        baccarat baker banana banks banking baobab barrier barrow basalt basin baud bender billings bishop blackfoot
+        blackwater blender blighty bloomer boulder bourbon bourne brewer brick brigantine broadway brogue brook brooks
+        browning buckeye bullfinch burton butler butte candor canes cantonment canyon caribou carver cashmere casino
+        cedar century ceres chamberlain champion chandler chaparral chard charter cheviot chester childbirth chinchilla
+        chinook clover cockatoo cocoa cocos collie collins colon comer comet commerce concession condom condor
+        confluence corona coronation corps cottage cottonwood council courtesy cowpens cowboy cristal custer cypress
+        dale dauphin defiance delta democracy deodar derby diamante diamond dimer dingle dingo diorama dole donna
+        drama dragoman drake dresser drew dross dyer earth eccles eden eland elder electra emerald eminence
+        emporium enterprise eureka excelsior fair falls farmland felicity fellowship filer flora foreman fortuna
+        fountain fowler freehold freeman freestone friendship gaming gamba gander gazette gem gentry geranium
+        gibbon globe gold golem gouda grapevine green greenbelt greenbrier greenwood griffin griffith grove groves guise
+        gulf gunpowder gypsum haiku hamlet harmony harper harrier hart haslet haven hawker hayfork hays headland heart
+        heath helper hemlock hermitage hickory hillside hobbs holly hominy hooker hooks hoya hunter hurricane hydra
+        independence inlet ironwood isle jasper joppa junction king kingfisher kinsman kissing kit kitchener landing
+        larkspur laurel lauder legume lemmon lens liberty licking limerick linden lira locust logan
+        lombard luck mallet mallow mandarin manganese manna manor maple marathon marina marines marks marl maze
+        meeting mercer mercury merit mesa mesquite metro metropolis miller millet minster missal mission mocha moonie
+        moore moth motherwell mulberry muscat mustang mystic nance natural navy needles noble nova novelty
+        olive omega optimism oracle orange orchard outlook oven oxbow pains palmer palmetto panorama papa paradise
+        parish park parrot pawnee peninsula pepin petting phoenix pigeon pipa piranga pita plantation planter plateau
+        pleasant pooler poplar portage portal posse potlatch prairie pram prentice presidio pride prosperity prospect
+        providence provost pueblo rainbow raver rand ranger rani reading rector redding reform republic resort rind
+        river riverbank robbins rose rosebud rosewood roundup rugby rural ruse rusk saga sale sales salmon sandstone
+        sanger scone seal seaman seaside sedan seminary seminole sens shakti shamrock shannon shelter shiner shore
+        shoreline silkwood singleton siren slinger snowflake soda sodalite solitaire solo solon soma song sonora
+        spearfish spitz spring springbok spur star station stob stone stover sultan summit sun surprise sycamore taft
+        tarp tartar temperance temple tent terry thistle tombstone tours town trade trail tribune triangle trinity trout
+        tulle tunic turner tweed union unity utopia vale valence valentine valley viking vale vigilance village vista
+        walker warden warren warrior weed wells wharf wheatfield wheeler wheeling whim whistler whiting wick willow
+        winder winnebago wonder woodbine woodland woodruff woods yards zion"""
+    )
 )

@@ -28,7 +28,7 @@ _NEVER, _ALWAYS, _INSIDE_SENTENCE, _BESIDE_NUMBER = 0, 1, 2, 4
 _CHUNK = re.compile(r"\S+")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 _PERCENTAGE = re.compile(r"\W*\d+(?:\.\d+)?%\W*")
-_ALWAYS_FORM = re.compile(r"\d[/.:-]\d|\b[A-Z]\.[A-Z]|\d ?[ap]\.?m\b", re.IGNORECASE)
+_ALWAYS_FORM = re.compile(r"\d[/.:-]\d|\b(?!i\.e|e\.g)[A-Z]\.[A-Z]|\d ?[ap]\.?m\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?]['\"\u2019\u201d)\]]*$|^[-*\u2022#]+$|^\(?\w{1,4}[.)]$|^(?:\(\w{1,4}\))+$")
 
 _DAYS = frozenset(words.split("monday tuesday wednesday thursday friday saturday sunday"))
@@ -141,7 +141,7 @@ class NameWindows:
             return kind | self._kind_of_capital(word, parts, named)
         unknown = not all(len(part) < 3 or self._is_word(part) for part in parts)
         double = len(parts) > 1 and all(map(self._is_name, parts))  # "anderson-young"
-        lower = any(self._lexicon.is_lower_name(part) for part in parts if len(part) > 1)
+        lower = any(self._is_lower_name(part) for part in parts if len(part) > 1)
         proper = lower and len(key) > 3 and not any(part in self._common for part in parts) or double
         return _ALWAYS if unknown or proper else kind
 
@@ -152,6 +152,11 @@ class NameWindows:
         if named or shouted or not all(self._is_form(part, self._common) for part in parts):
             return _ALWAYS
         return _INSIDE_SENTENCE
+
+    def _is_lower_name(self, word: str) -> bool:
+        """A form of a word, such as "cases", is no family name unless it has a capital."""
+        lexicon = self._lexicon
+        return lexicon.is_lower_name(word) and (word in lexicon.given or not self._is_word(word))
 
     def _is_name(self, word: str) -> bool:
         return word in self._lexicon.given or word in self._lexicon.family

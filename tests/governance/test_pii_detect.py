@@ -90,7 +90,7 @@ FORMS = [  # invented, or from the ranges that are reserved for examples
     ("STREET_ADDRESS", "Skolegade 2, Aarhus", "Skolegade 2"),
     ("STREET_ADDRESS", "she lives at Vesnická 1034, Brno", "Vesnická 1034"),
     ("STREET_ADDRESS", "Flat 3, 27 Elgin Crescent, Leeds", "Flat 3, 27 Elgin Crescent"),
-    ("STREET_ADDRESS", "2207 Koskikatu 25 Apt. 864, Oulu", "2207 Koskikatu 25 Apt. 864"),
+    ("STREET_ADDRESS", "2207 Koivukatu 31 Apt. 572, Oulu", "2207 Koivukatu 31 Apt. 572"),
     ("ZIP_CODE", "My postcode is SW1A 1AA.", "SW1A 1AA"),
     ("ZIP_CODE", "12 Elm Street\nHalifax, B3J 2K9", "B3J 2K9"),
     ("ZIP_CODE", "Strandvejen 84\n711 81 Lund\n", "711 81"),
@@ -275,6 +275,7 @@ def test_fingerprints_tell_detectors_apart() -> None:
 
 def test_each_module_that_decides_what_is_found_is_in_the_fingerprint() -> None:
     others = {"__init__", "describe", "evaluate", "filter", "floors", "leaks", "models", "phrases", "surrogates"}
+    others |= {"operators", "own_code"}
     modules = {path.stem for path in Path(detect.__file__).parent.glob("*.py")}
     assert set(detect._CODE) == modules - others
 

@@ -1,0 +1,70 @@
+"""Rules that are sure of less, for what people write in many ways: a word or a number beside it is the cue.
+
+Streets of countries whose numbers stand behind, units alone, corners of streets; whom somebody works for, where one has
+moved to; peoples by name.
+"""
+
+from __future__ import annotations
+
+import re
+
+from governance.pii import validators as valid
+from governance.pii import vocabulary as words
+from governance.pii.rule import Rule, rule
+
+_I = re.IGNORECASE
+_NAME = words.NAME
+_NAMES = rf"{words.NAME_WORD}(?: (?:& |and )?{words.NAME_WORD}){{0,3}}"
+_TOWN = rf"{words.NAME_WORD}(?:[ -](?:{words.NAME_WORD}|de|la|del|der|di)){{0,3}}"
+_UNIT = r"(?:Apt|Apartment|Suite|Ste)\.?[ ]?#?\d{1,5}[A-Za-z]?"
+_DIGITS = r"\+?\(?\d[\d ()./-]{5,18}\d(?:,? ?(?:x|ext\.?) ?\d{1,5})?"
+_WORD = r"[^\W\d_][\w.\u2019'-]*"
+_AT = "address(?: is|:)?|live[sd]? at|living at|located at|moved to|meet (?:me|us) at|off at|is at|sent to"
+_WORKS = (
+    r"(?:(?:work(?:s|ed|ing)?|job|position|career|interview|employed|hired|intern(?:ed|ing|ship)?) (?:for|at|by|with)"
+    r"|CEO of|founder of|president of|acquired by|merged with|shares? of|recorded for)"
+)
+_MOVED = (
+    r"(?:(?:moved|originally|lives?|lived|living|based|grew up|born|raised|stay(?:ed|ing|s)?|resid(?:es?|ing)|I'm|I am)"
+    r"(?: here)? (?:in|from|to|near)|(?:home )?(?:city|town)(?: of)?)"
+)
+_FIRM = (
+    "company|firm|agency|bank|startup|start-up|provider|corporation|brand|retailer|manufacturer|consultancy"
+    "|multinational"
+)
+_OF_FIRM = "website|newsletter|headquarters|app|store|branch|office|subsidiary"
+
+CUES: tuple[Rule, ...] = (
+    rule("PHONE_NUMBER", rf"(?<![\w$./-])(?P<v>{_DIGITS})[ ]?[-( ][ ]?(?:office|fax|mobile|cell|home|work|phone|tel)\b",
+         valid.spoken_of, flags=_I, score=0.6),
+    rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}} (?:{_WORD},? ){{1,5}}(?:\d{{1,4}}[A-Za-z]?\.?,? )?"
+         rf"{_UNIT})\b", valid.street, flags=_I, score=0.7),
+    rule("STREET_ADDRESS", rf"(?<![\w$.,/-])(?<!of )(?P<v>\d{{1,6}} (?:{words.NAME_WORD} ){{1,3}}\d{{1,4}}[A-Za-z]?)"
+         r"(?![\w.,-]*\d)", valid.numbered_street, score=0.5),
+    rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>(?:\d{{4,6}} \d{{1,4}}|\d{{1,6}} \d{{3,4}}) {words.NAME_WORD}"
+         rf"(?: {words.NAME_WORD}){{0,3}})", valid.numbered_street, score=0.5),
+    rule("STREET_ADDRESS", rf"\b(?:{_AT})[ \n]+(?P<v>\d{{1,6}} (?:\d{{1,4}} )?(?:{_WORD} ){{1,4}}\d{{1,5}}[A-Za-z]?)"
+         r"(?![\w-])", valid.numbered_street, flags=_I, score=0.5),
+    rule("STREET_ADDRESS", r"(?P<v>\b(?:the )?corner of [^\n.,?!]{3,50}? and [^\n.,?!]{3,40}?)(?=[.,?!]|\n|$)",
+         flags=_I, score=0.6),
+    rule("STREET_ADDRESS", rf"\b(?P<v>{_UNIT})\b", flags=_I, score=0.5),
+    rule("ZIP_CODE", r"\b(?:zip|postal|post)[ -]?code\b\W{0,5}(?:is |was )?(?P<v>\d{3,8})(?![\w-]|[.,]\d)", flags=_I),
+    rule("NRP", rf"\b(?P<v>(?:{words.PEOPLES})s?)\b"),
+    rule("NRP", rf"\b(?P<v>(?:{words.PEOPLES.upper()})S?)\b"),
+    rule("NRP", r"\b(?:am|are|is|was|were|proud|an?|the|old|young)"
+         rf" (?P<v>(?:{words.PEOPLES.lower()})(?:s|es|mans)?)\b"),
+    rule("PERSON", r"\b(?:[Mm]y|[Hh]is|[Hh]er) name is (?P<v>[^\W\d_]{2,}(?: [^\W\d_]{2,})?)", valid.lower_name,
+         score=0.6),
+    rule("PERSON", rf"\b(?:[Ll]ast|[Ff]irst|[Ss]ur|[Ff]ull|[Mm]iddle)? ?[Nn]ame\?[ \n]+(?P<v>{_NAME})", valid.name,
+         score=0.6),
+    rule("PERSON", rf"\b(?:is|was|were|be|am) (?:called|named) (?P<v>{_NAME})", valid.name, score=0.6),
+    rule("PERSON", rf"\bcall(?:s|ed)? (?:me|him|her) (?P<v>{_NAME})", valid.name, score=0.7),
+    rule("LOCATION", rf"\b{_MOVED} (?P<v>{_TOWN})(?=[,.!?;:\n]|$| and\b| but\b)", valid.town, score=0.4),
+    rule("ORGANIZATION", rf"\b{_WORKS} (?P<v>{_NAMES})", valid.employer, score=0.6),
+    rule("ORGANIZATION", rf"\b(?:[Tt]he|[Aa]ccording to|[Tt]heir|[Oo]ur) (?P<v>{_NAMES}) (?:{_OF_FIRM})\b",
+         valid.employer, score=0.5),
+    rule("ORGANIZATION", rf"(?:^|[.!?] |\n)(?P<v>{_NAMES}) is an? (?:[\w()-]+ ){{0,4}}?(?:{_FIRM})\b", valid.employer,
+         score=0.6),
+    rule("AGE", r"\b(?:when|since|until|before|after|although|while|if) (?:s?he|I|they|you|we) (?:is|was|were|am|are"
+         r"|had been) (?P<v>\d{1,3})(?=$|[.,;!?)]|\n| (?:and|years?|she|he|I|they)\b)", flags=_I, score=0.6),
+)  # fmt: skip

@@ -45,5 +45,5 @@ def test_each_file_has_its_size_and_digest_and_no_file_is_missing(version: Datas
         data = (version.path / name).read_bytes()
         assert one["sha256"] == hashlib.sha256(data).hexdigest() and one["contentSize"] == f"{len(data)} B"
     fields = {field["name"] for records in content["recordSet"] for field in records["field"]}
-    assert fields == {"id", "text", *version.columns} - {"content_sha256"}
+    assert fields == {"id", "text", *version.columns} - {"content_sha256", "text_key"}
     assert str(Path.home()) not in json.dumps(content) and str(version.path) not in json.dumps(content)

@@ -14,7 +14,9 @@ from governance.pii import Detector, PiiFilter
 from pipelines import BuildResult, build
 from pipelines.curate.parts_filter import filter_records
 from pipelines.curate.repair import repair_record
+from pipelines.curate.stage import Staged, _check_counts
 from pipelines.parts import PARTS, Span, check_spans, join_parts, plain_text, read_spans, split_parts, write_spans
+from pipelines.spec import PipelineSpec
 from tests.support.workspace import PIPELINE, POLICY, make_workspace, write_jsonl
 
 contents = st.text(st.characters(exclude_characters="\x1e\x1f", exclude_categories=["Cs"]))
@@ -158,3 +160,11 @@ def test_rows_without_a_part_are_set_aside(tmp_path: Path) -> None:
 def test_parts_that_cannot_be(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_rows(tmp_path, ROWS, source(**changes))
+
+
+def test_few_new_records_may_have_classes_when_there_are_more_of_them() -> None:
+    spec = PipelineSpec.model_validate({"domain": "tax", "sources": [{"path": "x.jsonl"}]})
+    staged = Staged(rows=1, records=1, labels={b"refund"})
+    _check_counts(staged, spec, more=30)
+    with pytest.raises(DataError, match="label has 1 values in 1 records"):
+        _check_counts(staged, spec, more=0)

@@ -20,7 +20,6 @@ from tests.support.models import register_fake, start_run
 from tests.support.workspace import PIPELINE, POLICY, make_workspace, run_zoo, write_jsonl
 from zoo import families
 from zoo.audit.canaries import CANARIES_TAG, audit_canaries
-from zoo.audit.extraction import audit_extraction
 from zoo.families import Size
 from zoo.train import Run
 from zoo.workspace import Workspace
@@ -110,22 +109,6 @@ def test_the_command_line(trained: tuple[Workspace, Run, Run]) -> None:
     content = json.loads(shown.stdout)
     assert shown.returncode == 0, shown.stderr
     assert content["train"] == {"verbatim": 0, "samples": 20, "share": 0.0} and content["validation"]["samples"] > 0
-
-
-@pytest.mark.slow
-def test_what_a_model_knows_by_heart_comes_back_and_stops_it_at_the_gate(
-    _toys: None, tmp_path: Path, mlflow_template: Path
-) -> None:
-    workspace = workspace_with(tmp_path / "w", mlflow_template, {"max_extraction": 0.1})
-    write_jsonl(workspace.home / "data" / "tax" / "letters.jsonl", rows(12))
-    run = zoo.train(
-        "gpt", pipeline="tax_domain", workspace=workspace, steps=700, evaluate_every=700, checkpoint_every=700
-    )
-    gate = {gate.name: gate for gate in run.gates}["verbatim_extraction"]
-    assert not gate.passed and not run.promoted, gate
-    _, report = audit_extraction(str(run.model), prefix=16, length=16, workspace=workspace)
-    assert report.train.value > 0.5, report
-    assert report.validation.samples and not report.validation.verbatim, "nobody could know those"
 
 
 def test_what_would_fail_its_gate_is_refused_before_any_work(tmp_path: Path, mlflow_template: Path) -> None:

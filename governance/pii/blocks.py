@@ -23,7 +23,8 @@ from governance.pii.names import Lexicon
 #: (type, start, end) in a text.
 Piece = tuple[str, int, int]
 
-_LINE = re.compile(r"[ \t>?*|\u2022-]*(?P<v>[^\n]*?)[ \t,]*(?:\n|$)")
+#: Marks of quotations and lists at the beginning of a line.
+_MARKS = " \t>?*|\u2022-"
 _WORD = r"[^\W\d_][\w'\u2019.-]*"
 _UNIT = r"(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Fl|Room|Rm|Piso|Door)\b\.?[ ]?(?:No\.?[ ]?)?#?[ ]?\w{1,6}\.?"
 _IS_UNIT = re.compile(_UNIT, re.IGNORECASE)
@@ -61,7 +62,7 @@ def address_blocks(text: str, streets: Iterable[tuple[int, int]], lexicon: Lexic
     """
     if "\n" not in text or _STREET_LINE.search(text) is None:
         return
-    lines = [_Line(match.start("v"), match["v"]) for match in _LINE.finditer(text) if match.end() > match.start()]
+    lines = _lines(text)
     found = sorted(streets)
     quiet = not any(map(str.isupper, text))
     place = 0
@@ -77,6 +78,16 @@ def address_blocks(text: str, streets: Iterable[tuple[int, int]], lexicon: Lexic
             yield from pieces
             yield from _above(lines, place, lexicon, quiet)
         place += 1 + used
+
+
+def _lines(text: str) -> list[_Line]:
+    """Without marks at the beginning, and space and commas at the end."""
+    lines, start = [], 0
+    for line in text.split("\n"):
+        content = line.lstrip(_MARKS)
+        lines.append(_Line(start + len(line) - len(content), content.rstrip(" \t,")))
+        start += len(line) + 1
+    return lines
 
 
 def _may_be_street(line: str, quiet: bool) -> bool:

@@ -139,6 +139,10 @@ class Detector:
             piece = texts[number][start:end]
             mended = cleaned(piece, results, lexicon)
             found[number] += [Finding(f.start + start, f.end + start, f.type, f.score) for f in mended]
+        if lexicon is not None:  # "Amy, Ines and Donald" is taken for a firm
+            for text, of_text in zip(texts, found, strict=True):
+                people = list(listed_names(text, lexicon))
+                of_text[:] = [one for one in of_text if one.type != "ORGANIZATION" or not _holds(one, people)]
         if self._plugins is not None:  # what somebody else's recognizer says is not second-guessed
             for text, of_text in zip(texts, found, strict=True):
                 of_text += self._plugins.find(text, wanted)
@@ -157,10 +161,7 @@ class Detector:
         streets = ((one.start, one.end) for one in findings if one.type == "STREET_ADDRESS")
         pieces = list(address_blocks(text, streets, self._names.lexicon))
         pieces += tables(text, self._names.lexicon)
-        people = list(listed_names(text, self._names.lexicon))
-        pieces += [("PERSON", start, end) for start, end in people]
-        # The model takes "Amy, Ines and Donald" for a firm.
-        findings = [one for one in findings if one.type != "ORGANIZATION" or not _holds(one, people)]
+        pieces += [("PERSON", start, end) for start, end in listed_names(text, self._names.lexicon)]
         return findings + [Finding(start, end, entity, _BLOCK_SCORE) for entity, start, end in pieces]
 
     @property

@@ -42,7 +42,7 @@ _OTHER_HEADS = frozenset(
 )  # fmt: skip
 _ANY_HEAD = frozenset(_HEADS) | _OTHER_HEADS
 _LINE = re.compile(r"[^\n]+")
-_CELL = {mark: re.compile(rf"[^\n{re.escape(mark)}]+") for mark in "|\t;,"}
+_MARKS = "|\t;,"
 _KEYED = re.compile(
     r"(?:^|\n)[ \t>*\u2022-]*\"?(?P<key>[A-Za-z][A-Za-z -]{1,20}?)\"?[ ]?:[ \t]*(?P<v>[^\n]{1,60}?)[ \t]*(?=\n|$)"
 )
@@ -87,7 +87,7 @@ def _own_part(entity: str, value: str) -> str:
 def _head(line: re.Match[str]) -> tuple[list[str | None], str]:
     """The types of the columns if a line is a head, and what divides its cells."""
     text = line.group()
-    for mark in _CELL:
+    for mark in _MARKS:
         if text.partition(mark)[0].casefold().strip(' "') not in _ANY_HEAD and not text.startswith(mark):
             continue
         cells = [line.string[start:end].casefold().strip(' "') for start, end in _cells(line, mark)]
@@ -97,13 +97,14 @@ def _head(line: re.Match[str]) -> tuple[list[str | None], str]:
 
 
 def _cells(line: re.Match[str], mark: str) -> list[tuple[int, int]]:
-    """(start, end) of the cells of a line, without the space around them."""
-    found = []
-    for cell in _CELL[mark].finditer(line.string, line.start(), line.end()):
-        content = cell.group()
-        if content.strip() or mark != "|":  # a pipe at the edge of a line begins no cell
-            start = cell.start() + len(content) - len(content.lstrip())
-            found.append((start, max(start, cell.end() - (len(content) - len(content.rstrip())))))
+    """(start, end) of the cells of a line, without the space around them; a cell may be empty."""
+    found, position = [], line.start()
+    for content in line.group().split(mark):
+        start = position + len(content) - len(content.lstrip())
+        found.append((start, max(start, position + len(content.rstrip()))))
+        position += len(content) + len(mark)
+    if mark == "|" and line.group().strip().startswith(mark):  # pipes at the edges begin no cell
+        found = found[1:-1] if line.group().rstrip().endswith(mark) else found[1:]
     return found
 
 

@@ -51,6 +51,11 @@ def test_a_column_is_what_its_head_says(detector: Detector, mark: str) -> None:
     assert ("LOCATION", "Qimmeq") not in other, "a head of other words is none"
 
 
+def test_an_empty_cell_ends_no_table(detector: Detector) -> None:
+    text = "name,age,city\n,,\nXochitl Vantero,,Qimmeq\n"
+    assert found(detector, text) >= {("PERSON", "Xochitl Vantero"), ("LOCATION", "Qimmeq")}
+
+
 def test_a_word_before_a_colon_says_what_stands_behind_it(detector: Detector) -> None:
     lines = "Employer: Skovlund", "Place of birth: Qimmeq", "Postal code: 4802", "Address: 12 Aqqalu, Qimmeq"
     text = "\n".join([*lines, "Age: n/a", "Name: none"])

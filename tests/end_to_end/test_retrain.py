@@ -22,9 +22,8 @@ from tests.support.workspace import PIPELINE, bundled_rows, make_workspace, run_
 from zoo.retrain import RetrainReport, retrain
 from zoo.workspace import Workspace
 
-#: Enough steps that a model of good text beats one of shuffled words, and a challenger on a little
-#: more text comes out about as good as the champion.
-SHORT = {"steps": 600, "batch_size": 4, "window": 64}
+#: Windows as long as the context: positions that were never trained make a comparison a matter of luck.
+SHORT = {"steps": 200, "batch_size": 4, "window": 256}
 
 
 def versions(workspace: Workspace) -> list[tuple[int, bool]]:
@@ -45,20 +44,20 @@ def shuffled(rows: list[dict]) -> list[dict]:
 
 @pytest.mark.slow
 def test_fresh_files_make_a_champion_and_shuffled_words_do_not(tmp_path: Path, mlflow_template: Path) -> None:
-    workspace = make_workspace(tmp_path / "w", records=200, database=mlflow_template)
+    workspace = make_workspace(tmp_path / "w", records=80, database=mlflow_template)
     letters = workspace.home / "data" / "tax" / "letters.jsonl"
     zoo.train("gpt", pipeline="tax_domain", workspace=workspace, **SHORT)
 
     quiet = retrain(workspace=workspace)
     assert quiet.due == [] and "present data" in quiet.not_due[0].reason
 
-    write_jsonl(letters.with_name("more.jsonl"), bundled_rows(60, start=200))
+    write_jsonl(letters.with_name("more.jsonl"), bundled_rows(180, start=80))  # better by far, not by luck
     planned = retrain(workspace=workspace, dry_run=True)
-    assert "60 added since version 1" in planned.due[0].reason and planned.done == []
+    assert "180 added since version 1" in planned.due[0].reason and planned.done == []
     result = run_zoo(workspace.home, "retrain", "--due", "--json", timeout=900)
     assert result.returncode == 0, result.stderr
     content = json.loads(result.stdout)
-    assert content["due"][0]["pipeline"] == "tax_domain" and "60 added" in content["due"][0]["reason"]
+    assert content["due"][0]["pipeline"] == "tax_domain" and "180 added" in content["due"][0]["reason"]
     assert [(d["model"], d["version"], d["promoted"]) for d in content["done"]] == [("tax_domain.gpt", 2, True)]
     assert versions(workspace) == [(1, False), (2, True)]
     second = list_versions(Tracking(workspace.tracking_uri, workspace.artifact_root))[1]
@@ -152,7 +151,7 @@ def wait_for(condition: object, seconds: float) -> bool:
 def test_the_daemon_retrains_on_time_also_after_a_kill(tmp_path: Path, mlflow_template: Path) -> None:
     workspace = make_workspace(tmp_path / "w", records=200, database=mlflow_template)
     zoo.train(
-        "gpt", pipeline="tax_domain", workspace=workspace, **{**SHORT, "steps": 60}
+        "gpt", pipeline="tax_domain", workspace=workspace, **{**SHORT, "steps": 30}
     )  # good or not: it is about the time
     write_jsonl(workspace.home / "data" / "tax" / "more.jsonl", bundled_rows(60, start=200))
     home = workspace.home

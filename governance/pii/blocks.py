@@ -31,9 +31,11 @@ _IS_UNIT = re.compile(_UNIT, re.IGNORECASE)
 _IS_CODE = re.compile(r"(?:[A-Z]{1,2}-)?\d{3,6}(?:[ -]\d{2,4})?|\d{4} ?[A-Z]{2}")
 _IS_REGION = re.compile(r",? ?[A-Z]{2,3}\.?")
 _IS_TOWN = re.compile(rf"{_WORD}(?:[ ,/-]+\(?{_WORD}\)?){{0,4}}")
+_IS_FIRM = re.compile(rf"{words.NAME_WORD}, {words.NAME_WORD} (?:and|&) {words.NAME_WORD}")
 _POSTAL = r"(?P<code>(?:[A-Z]{1,2}-)?\d{3,6}(?:[ -]\d{2,4})?)"
-_PLACE = rf"(?P<place>{_WORD}(?:[ ,/-]+\(?{_WORD}\)?){{0,4}})"
-_IS_TAIL = re.compile(rf"{_PLACE},?[ ]{_POSTAL}")
+_PLACE = rf"(?P<place>{_WORD}(?:[ ,/-]+\(?(?!nan\b){_WORD}\)?){{0,4}})"
+#: "nan" is an empty cell that became text.
+_IS_TAIL = re.compile(rf"{_PLACE},?[ ](?:nan[ ])?{_POSTAL}")
 _IS_CODE_FIRST = re.compile(rf"{_POSTAL}[ ]{_PLACE}")
 _IS_STREET = re.compile(
     rf"\d{{1,6}}[A-Za-z]?,?(?:[ ]\d{{1,4}})?(?:[ ]{_WORD}){{1,5}}(?:[ ]\d{{1,5}}[\w./-]{{0,4}})?(?:,?[ ]{_UNIT})?",
@@ -176,13 +178,17 @@ def _above(lines: list[_Line], street: int, lexicon: Lexicon, quiet: bool) -> It
     headings: list[Piece] = []
     for line in reversed(lines[max(0, street - 3) : street]):
         parts = re.findall(_WORD, line.text)
+        if _IS_FIRM.fullmatch(line.text):
+            pieces.append(("ORGANIZATION", line.start, line.end))
+            continue
         if not _IS_TOWN.fullmatch(line.text) or len(parts) > 4 or not (quiet or all(p[0].isupper() for p in parts)):
             break
         keys = [part.casefold().strip(".") for part in parts]
         if all(key in words.NOT_NAMES or key in words.NO_ENTITY for key in keys):
             break
         named = any(map(lexicon.is_name, keys))
-        person = len(parts) > 1 and named and not set(keys) & words.FIRM_WORDS
+        may_be = named or not any(map(lexicon.is_ordinary, keys))
+        person = len(parts) > 1 and may_be and not set(keys) & words.FIRM_WORDS
         heading = not named and all(map(lexicon.is_ordinary, keys))
         (headings if heading else pieces).append(("PERSON" if person else "ORGANIZATION", line.start, line.end))
     yield from pieces

@@ -10,6 +10,7 @@ import re
 
 from governance.pii import validators as valid
 from governance.pii import vocabulary as words
+from governance.pii.jobs import JOB, job
 from governance.pii.rule import Rule, rule
 
 _I = re.IGNORECASE
@@ -30,9 +31,16 @@ _MOVED = (
 )
 _FIRM = (
     "company|firm|agency|bank|startup|start-up|provider|corporation|brand|retailer|manufacturer|consultancy"
-    "|multinational"
+    "|multinational|charity|non-?profit|foundation|501\\(c\\)\\(?3\\)?"
 )
 _OF_FIRM = "website|newsletter|headquarters|app|store|branch|office|subsidiary"
+
+_POST = "CEO|CFO|CTO|president|chair(?:man|woman)?|director|founder|owner|head|manager"
+#: What people are, and medicines or firms hardly.
+_TRAIT = (
+    "(?:kind|nice|friendly|reliable|impulsive|angry|upset|happy|sad|funny|clever|smart|shy|polite|rude|honest|lazy|proud"
+    "|jealous|stubborn|generous|grateful|lonely|moody|modest|punctual|talented|good at)"
+)
 
 CUES: tuple[Rule, ...] = (
     rule("PHONE_NUMBER", rf"(?<![\w$./-])(?P<v>{_DIGITS})[ ]?[-( ][ ]?(?:office|fax|mobile|cell|home|work|phone|tel)\b",
@@ -63,8 +71,25 @@ CUES: tuple[Rule, ...] = (
     rule("ORGANIZATION", rf"\b{_WORKS} (?P<v>{_NAMES})", valid.employer, score=0.6),
     rule("ORGANIZATION", rf"\b(?:[Tt]he|[Aa]ccording to|[Tt]heir|[Oo]ur) (?P<v>{_NAMES}) (?:{_OF_FIRM})\b",
          valid.employer, score=0.5),
-    rule("ORGANIZATION", rf"(?:^|[.!?] |\n)(?P<v>{_NAMES}) is an? (?:[\w()-]+ ){{0,4}}?(?:{_FIRM})\b", valid.employer,
+    rule("ORGANIZATION", rf"(?:^|[.!?,] |\n)(?P<v>{_NAMES}) is an? (?:[\w()-]+ ){{0,4}}?(?:{_FIRM})\b", valid.employer,
          score=0.6),
+    rule("PERSON", rf"\b[Hh]ave you (?:heard|seen|met|read) (?P<v>{_NAME}) [a-z]+(?=[?\n])", valid.name, score=0.5),
+    rule("PERSON", rf"\b[Mm]y (?:kid|{words.RELATIVES}) (?P<v>{_NAME})(?= (?:from|to|and|is|was|who)\b|[,.!?\n])",
+         valid.name, score=0.6),
+    rule("PERSON", rf"\b[Ww]hy (?:is|was) (?P<v>{_NAME}) (?:so|such an?|always|not) {_TRAIT}\b", valid.name, score=0.6),
+    rule("PERSON", rf"(?P<v>{_NAME}) (?:is|was) (?:(?:very|so|always|really|quite|too|such an?) )+{_TRAIT}\b",
+         valid.name, score=0.6),
+    rule("PERSON", rf"(?P<v>{_NAME}) will be (?:talking|speaking|presenting|attending|teaching|hosting)\b", valid.name,
+         score=0.6),
+    rule("PERSON", rf"(?:^|[.!?] |\n)(?P<v>{_NAME}) of {_NAMES} is the (?:{_POST})\b", valid.name, score=0.9),
+    rule("ORGANIZATION", rf"{words.NAME_WORD} of (?P<v>{_NAMES}) is the (?:{_POST})\b", valid.employer, score=0.9),
+    rule("ORGANIZATION", rf"\baddress of (?P<v>{_NAMES}) is\b", valid.employer, score=0.5),
+    rule("PERSON", r"\bcall(?:s|ed)? me (?P<v>[^\W\d_]{3,})(?=[.,;!?\n]|$)", valid.lower_name, score=0.5),
+    rule("TITLE", r"\b(?:I|[Hh]e|[Ss]he|[Ww]ho)\b[^.\n!?;]{0,30}?\b(?:work(?:s|ed|ing)?|job|position|employed|hired)\b"
+         rf"[^.\n!?;]{{0,60}}? as (?:an? |the )?(?P<v>{JOB}?)(?=[,.;!?\n]|$| (?:but|and|at|in|for|since|until|till|when"
+         r"|because|while|who|from|to|with)\b)", job, score=0.6),
+    rule("STREET_ADDRESS", rf"(?P<v>\b{words.NAME_WORD}(?: [^\W\d_][\w-]*){{0,3}} \d{{1,4}}[a-z]?\.?)"
+         r"(?= (?:[Ss]t|[Ss]tr|[Rr]d|[Ss]treet)\b)", valid.numbered_street, score=0.6),
     rule("AGE", r"\b(?:when|since|until|before|after|although|while|if) (?:s?he|I|they|you|we) (?:is|was|were|am|are"
          r"|had been) (?P<v>\d{1,3})(?=$|[.,;!?)]|\n| (?:and|years?|she|he|I|they)\b)", flags=_I, score=0.6),
 )  # fmt: skip

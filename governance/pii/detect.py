@@ -23,7 +23,9 @@ from governance.errors import DetectorError, did_you_mean
 from governance.pii import models, recognizers
 from governance.pii.blocks import address_blocks
 from governance.pii.entities import ALL_TYPES, NER_TYPES
-from governance.pii.names import Lexicon, find_names, listed_names, load_lexicon
+from governance.pii.jobs import jobs
+from governance.pii.lists import listed_names
+from governance.pii.names import Lexicon, find_names, load_lexicon
 from governance.pii.plugins import Plugins, plugin_fingerprint, plugins_of
 from governance.pii.spans import Finding, cleaned, disjoint, propagated, tags_of, with_neighbours
 from governance.pii.splitting import split
@@ -59,6 +61,8 @@ _CODE = (
     "cues",
     "detect",
     "entities",
+    "jobs",
+    "lists",
     "names",
     "ner",
     "plugins",
@@ -162,7 +166,9 @@ class Detector:
         pieces = list(address_blocks(text, streets, self._names.lexicon))
         pieces += tables(text, self._names.lexicon)
         pieces += [("PERSON", start, end) for start, end in listed_names(text, self._names.lexicon)]
-        return findings + [Finding(start, end, entity, _BLOCK_SCORE) for entity, start, end in pieces]
+        findings += [Finding(start, end, entity, _BLOCK_SCORE) for entity, start, end in pieces]
+        people = [(one.start, one.end) for one in findings if one.type == "PERSON"]
+        return findings + [Finding(start, end, entity, _BLOCK_SCORE) for entity, start, end in jobs(text, people)]
 
     @property
     def _tags(self) -> re.Pattern[str]:

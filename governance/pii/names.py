@@ -28,7 +28,6 @@ _TOWN = re.compile(
 _AFTER_TOWN_WORD = frozenset(
     ("east", "west", "north", "south", "new", "lake", "port", "fort", "mount", "saint", "san", "santa")
 )
-_LIST = re.compile(rf"{words.NAME_WORD}(?:, {words.NAME_WORD}){{1,11}},? (?:and|or|&) {words.NAME_WORD}")
 _DEED = re.compile(
     r" (?:said|says|wrote|writes|replied|thinks|remembers|lives|lived|married|moved to|was born|died"
     r"|began (?:to )?writ\w*|grew up|works|worked (?:as|for|at))\b|, (?:can|could|would|will|please) (?:I|you|we)\b"
@@ -206,21 +205,6 @@ def _as_if_capital(tokens: Iterable[_Token], lexicon: Lexicon) -> Iterator[_Toke
         more = inside and (lexicon.is_name(token.key) or len(token.key) == 1)
         inside = first or more or inside and token.key in _PARTICLES
         yield token._replace(capital=first or more)
-
-
-def listed_names(text: str, lexicon: Lexicon) -> Iterator[tuple[int, int]]:
-    """(start, end) of the single names of a list such as "Amy, Peter, Ines and Donald", half of which are known ones.
-
-    Three family names are a firm's: "Hobart, Keene and Lyle".
-    """
-    for match in _LIST.finditer(text):
-        items = [(match.start() + item.start(), match.start() + item.end()) for item in _WORD.finditer(match.group())]
-        items = [(start, end) for start, end in items if text[start].isupper()]
-        keys = [text[start:end].casefold() for start, end in items]
-        firm = len(keys) < 4 and any(key in lexicon.family for key in keys)
-        known = sum(key in lexicon.given for key in keys) * 2 >= len(keys)
-        if known and not firm and words.NUMBERED.isdisjoint(keys):
-            yield from items
 
 
 def _tokens(text: str) -> list[_Token]:

@@ -48,7 +48,8 @@ _PLACE_BEFORE = re.compile(
 _TRAVEL_BEFORE = re.compile(
     r"\b(?:(?:moved|move|moving|travel|travels|traveled|travelled|flight|fly|flew|drive|trip|train|bus|return(?:ed)?)"
     r"(?: here)? (?:to|from)"
-    r"|place of birth|order sent to|(?:born|lives?|lived|living|arrived?|stay(?:ed|ing)?|based|offices?|office|raised"
+    r"|originally from|arrived at|(?:home )?(?:city|town)|[Ww]here:|place of birth|order sent to"
+    r"|(?:born|lives?|lived|living|arrived?|stay(?:ed|ing)?|based|offices?|office|raised"
     r"|grew up|are you|im|i'm|I'm) in|years old, from) $"
 )
 _PERSON_BEFORE = re.compile(
@@ -57,12 +58,13 @@ _PERSON_BEFORE = re.compile(
     r"|brought in by|written by|signed by|married(?: to)?|[Hh]ey|[Hh]ey its|[Yy]o|[Tt]hx|[Tt]hanks|lol|omg|[Dd]ear"
     r"|name is"
     r"|[Hh]ello|[Hh]i|[Ss]pouse|wife|husband|son|daughter|brother|sister|mother|father|[Cc]lient|[Cc]ustomer|[Pp]atient"
-    r"|Mr\.?|Mrs\.?|Ms\.?|Dr\.?|[Aa]s|that|[Aa]ccording to|[Tt]hank you),? $"
+    r"|Mr\.?|Mrs\.?|Ms\.?|Dr\.?|[Aa]s|that|starring|shouted at|gender of|[Ll]ove,|[Aa]ccording to|[Tt]hank you),? $"
 )
+_ALWAYS_PERSON_BEFORE = re.compile(r"\b(?:Mr|Mrs|Ms|Mx|Dr|Miss)\.? $|\b(?:[Ll]ast|[Ff]irst|[Ss]ur)[ -]?name\?[ \n]$")
 _PERSON_AFTER = re.compile(
     r" (?:said|says|wrote|writes|asked|asks|called|told|thinks|replied|lives|lived|moved|works|married|turned|was born"
-    r"|remembers|knows|died|arrived|joined|resigned|v\. )|['\u2019]s (?:wife|husband|son|parents|mother|father"
-    r"|account|number)"
+    r"|spent|has given|had given|shouted|is from|remembers|knows|died|arrived|joined|resigned|v\. )"
+    r"|['\u2019]s (?:wife|husband|son|parents|mother|father|account|number|kids?|killer|address|phone|birthday)"
 )
 _EPONYM = re.compile(vocabulary.EPONYM)
 _MEDICAL = re.compile(vocabulary.MEDICAL_ENDING)
@@ -161,6 +163,8 @@ def _by_context(text: str, start: int, end: int, entity: str, words: list[str], 
         return "PERSON"
     if entity == "ORGANIZATION" and any(word in vocabulary.FIRM_WORDS for word in words):
         return entity
+    if _ALWAYS_PERSON_BEFORE.search(before):
+        return "PERSON"
     if _PERSON_BEFORE.search(before) or _PERSON_AFTER.match(after) and not _PLACE_BEFORE.search(before):
         return "LOCATION" if place and not name else "PERSON"
     if place and entity != "LOCATION" and (not name or _PLACE_BEFORE.search(before)):
@@ -171,7 +175,22 @@ def _by_context(text: str, start: int, end: int, entity: str, words: list[str], 
         return "LOCATION" if _PLACE_BEFORE.search(before) and not name and len(words) < 3 else entity
     if len(words) == 1 and lexicon.is_given(words[0]) and not place and not _PLACE_BEFORE.search(before):
         return "PERSON"
+    if entity == "ORGANIZATION" and _may_be_a_person(text[start:end], words, lexicon):
+        return "PERSON"
     return entity
+
+
+def _may_be_a_person(value: str, words: list[str], lexicon: Lexicon) -> bool:
+    """Whether nothing says that this is a firm: a surname, or words that are a name or nothing. A policy that keeps
+    firms would keep the person."""
+    parts = value.split()
+    if len(words) > 3 or value.isupper() or not all(part[0].isupper() for part in parts):
+        return False
+    if len(parts) > 1 and (parts[-1].isupper() or parts[-1].count(".") > 1):  # "Brevik Turbin AS", "Dvorna s.r.o."
+        return False
+    if len(words) == 1:
+        return lexicon.is_name(words[0])
+    return not any(word in lexicon.ordinary or word in vocabulary.NOT_NAMES for word in words)
 
 
 def _completed(text: str, start: int, end: int, lexicon: Lexicon | None) -> int:

@@ -64,12 +64,15 @@ _TOWNS = ("ville", "burg", "ham", "field")
 _FIRMS = ("Group", "Ltd", "Inc", "Partners", "Holdings", "GmbH")
 _PEOPLES = ("Austrian", "Belgian", "Chilean", "Danish", "Egyptian", "Finnish", "Ghanaian", "Hungarian", "Irish",
             "Jamaican", "Kenyan", "Latvian", "Maltese", "Nigerian", "Peruvian", "Swedish")  # fmt: skip
+_JOBS = ("archivist", "auditor", "baker", "carpenter", "clerk", "dispatcher", "editor", "gardener", "inspector",
+         "librarian", "machinist", "nurse", "planner", "surveyor", "teacher", "welder")  # fmt: skip
 _TITLES = ("Mr", "Ms", "Mx", "Dr", "Prof")
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December")  # fmt: skip
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTH = re.compile(rf"\b(?:{'|'.join(f'{month[:3]}(?:{month[3:]}|t)?' for month in _MONTHS)})\b", re.IGNORECASE)
 _DAY = re.compile(rf"\b(?:{'|'.join(_DAYS)})\b", re.IGNORECASE)
+_HONORIFIC = re.compile(rf"(?:{vocabulary.HONORIFICS})\.?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 _PARTICLES = frozenset(vocabulary.PARTICLES.split("|"))
 
@@ -240,6 +243,14 @@ def _part_of_date(stream: _Stream, digits: str) -> str:
     return str(stream.below(12) + 1).zfill(len(digits))
 
 
+def _title(stream: _Stream, value: str) -> str:
+    """Another title before a name, or another job, in capitals where it begins with one."""
+    if _HONORIFIC.fullmatch(value):
+        return stream.choice(_TITLES) + ("." if value.endswith(".") else "")
+    made = stream.choice(_JOBS)
+    return made.capitalize() if value[:1].isupper() else made
+
+
 _MAKERS: dict[str, Callable[[_Stream, str], str]] = {
     "AGE": lambda stream, value: re.sub(r"\d+", lambda _: str(18 + stream.below(72)), value),
     "CREDIT_CARD": _card,
@@ -253,7 +264,7 @@ _MAKERS: dict[str, Callable[[_Stream, str], str]] = {
     "ORGANIZATION": lambda stream, _: f"{_name(stream)} {stream.choice(_FIRMS)}",
     "PHONE_NUMBER": _phone,
     "STREET_ADDRESS": lambda stream, _: f"{stream.below(998) + 2} {_name(stream)} {stream.choice(_STREETS)}",
-    "TITLE": lambda stream, value: stream.choice(_TITLES) + ("." if value.endswith(".") else ""),
+    "TITLE": lambda stream, value: _title(stream, value),
     "URL": _url,
     "US_EIN": _ein,
     "US_PTIN": lambda stream, value: re.sub(r"\d", lambda _: str(stream.below(10)), value),

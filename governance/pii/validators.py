@@ -185,6 +185,8 @@ def employer(text: str) -> int:
     end = 0
     for word in re.finditer(r"\S+", text):
         bare = word[0].strip(".,'\u2019").casefold()
+        if bare == "and" and end:  # "Birch And Oakley"
+            continue
         if bare in words.NOT_NAMES or bare in words.NUMBERED:
             break
         end = word.end()

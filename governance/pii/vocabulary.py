@@ -160,7 +160,7 @@ FIRM = (
 #: The same as single words, which are never part of a person's name.
 FIRM_WORDS = frozenset(word.casefold() for part in FIRM.split("|") for word in part.replace("\\", "").split()) - {
     "sons", "and", "z", "y", "de", "e", "c.v", "health", "ag", "da", "as", "ba", "bt", "sa",
-}  # fmt: skip
+} | {"grupo", "groupe", "gruppo", "gruppe"}  # fmt: skip
 
 #: Names of countries that Faker's list has in another form.
 COUNTRIES = """United Kingdom|UK|USA|U.S.A.|UAE|England|Scotland|Wales|Northern Ireland|Great Britain|Holland

@@ -75,6 +75,12 @@ def test_each_word_of_a_name_is_replaced_alone() -> None:
     assert of("PERSON", "Maria van Delacroix").split() == [first, "van", last]
 
 
+def test_a_job_becomes_another_job_and_a_title_another_title() -> None:
+    assert of("TITLE", "Mrs.").rstrip(".") in module._TITLES and of("TITLE", "Mrs.").endswith(".")
+    assert of("TITLE", "bridge inspector") in module._JOBS
+    assert of("TITLE", "Bridge inspector").lower() in module._JOBS and of("TITLE", "Bridge inspector")[0].isupper()
+
+
 def test_two_persons_share_a_stand_in_as_rarely_as_a_tag() -> None:
     room = len(module.stems()) * (len(module._ONSETS) * len(module._VOWELS)) ** 2 * len(module._ENDINGS)
     assert room >= 2**32

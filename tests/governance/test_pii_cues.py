@@ -1,0 +1,57 @@
+"""What stands beside a word says what it is: jobs, lists of people, a firm that may be a person."""
+
+from __future__ import annotations
+
+import pytest
+
+from governance.pii import Detector
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector.create()
+
+
+FOUND = [
+    ("TITLE", "Maren Oakley\n\nSenior pipe fitter\n\nPhone: 212 555 0142\n", "Senior pipe fitter"),
+    ("TITLE", "> Maren Oakley\n> Planning, zoning, and permit clerk\n> Vantero Ltd\n", "Planning, zoning, and permit clerk"),
+    ("TITLE", "I used to work for Vantero as Loom mender, but left.", "Loom mender"),
+    ("TITLE", "She works at Vantero as a bridge inspector.", "bridge inspector"),
+    ("TITLE", "Maren Oakley, the welder, said so.", "welder"),
+    ("PERSON", "Our three founders: Ostrova, Lindqvist and Maro. They met.", "Ostrova"),
+    ("PERSON", "On this list Ostrova and Johnson were the careful ones.", "Ostrova"),
+    ("PERSON", "Zbyrka is very reliable. Ask anybody.", "Zbyrka"),
+    ("PERSON", "Why is Zbyrka so impulsive?", "Zbyrka"),
+    ("PERSON", "Zbyrka Dunwall will be speaking on Friday", "Zbyrka Dunwall"),
+    ("PERSON", "I spoke to Mrs. Verona on the phone.", "Verona"),
+    ("PERSON", ">Zbyrka Dunmor\n>Vantero Ltd\n>3378 17 Lovage Lane\n>Suite 680\n>Port Alba\n>Poland 46218\n", "Zbyrka Dunmor"),
+    ("LOCATION", "12 Elm Street Apt. 4\nDUNVEGAN nan 4412\n", "DUNVEGAN"),
+    ("ZIP_CODE", "Maren Oakley\n2207 Koivukatu 31 Apt. 572\nHARJAVALTA nan 4412\n", "4412"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("entity", "text", "value"), FOUND)
+def test_a_cue_says_what_it_is(detector: Detector, entity: str, text: str, value: str) -> None:
+    found = [(f.type, text[f.start : f.end]) for f in detector.find([text])[0]]
+    assert (entity, value) in found, found
+
+
+NOT_FOUND = [
+    ("TITLE", "The kidney works as a filter, and the liver as a buffer."),
+    ("TITLE", "Maren Oakley\nOrder number\n4412"),
+    ("TITLE", "Maren Oakley\nDecember\n2019"),
+    ("TITLE", "He works for us as of Monday."),
+    ("PERSON", "The pump is very reliable. Ask anybody."),
+    ("PERSON", "Apples and oranges were cheap. Monday and Tuesday are free."),
+]
+
+
+@pytest.mark.parametrize(("entity", "text"), NOT_FOUND)
+def test_ordinary_words_stay(detector: Detector, entity: str, text: str) -> None:
+    found = [(f.type, text[f.start : f.end]) for f in detector.find([text])[0] if f.type == entity]
+    assert [value for _, value in found if value != "Maren Oakley"] == []
+
+
+def test_a_firm_by_its_form_stays_a_firm(detector: Detector) -> None:
+    for text, value in [("We buy from Brevik Turbin AS in Oslo.", "Brevik Turbin AS"), ("Grupo Altavista paid.", "Grupo Altavista")]:  # fmt: skip
+        assert ("PERSON", value) not in [(f.type, text[f.start : f.end]) for f in detector.find([text])[0]]

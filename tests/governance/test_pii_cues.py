@@ -14,7 +14,7 @@ def detector() -> Detector:
 
 FOUND = [
     ("TITLE", "Maren Oakley\n\nSenior pipe fitter\n\nPhone: 212 555 0142\n", "Senior pipe fitter"),
-    ("TITLE", "> Maren Oakley\n> Planning, zoning, and permit clerk\n> Vantero Ltd\n", "Planning, zoning, and permit clerk"),
+    ("TITLE", "> Maren Oakley\n> Planning and permit clerk\n> Vantero Ltd\n", "Planning and permit clerk"),
     ("TITLE", "I used to work for Vantero as Loom mender, but left.", "Loom mender"),
     ("TITLE", "She works at Vantero as a bridge inspector.", "bridge inspector"),
     ("TITLE", "Maren Oakley, the welder, said so.", "welder"),
@@ -24,7 +24,7 @@ FOUND = [
     ("PERSON", "Why is Zbyrka so impulsive?", "Zbyrka"),
     ("PERSON", "Zbyrka Dunwall will be speaking on Friday", "Zbyrka Dunwall"),
     ("PERSON", "I spoke to Mrs. Verona on the phone.", "Verona"),
-    ("PERSON", ">Zbyrka Dunmor\n>Vantero Ltd\n>3378 17 Lovage Lane\n>Suite 680\n>Port Alba\n>Poland 46218\n", "Zbyrka Dunmor"),
+    ("PERSON", ">Zbyrka Dunmor\n>Vantero Ltd\n>3378 17 Lovage Lane\n>Suite 680\n>Poland 46218\n", "Zbyrka Dunmor"),
     ("LOCATION", "12 Elm Street Apt. 4\nDUNVEGAN nan 4412\n", "DUNVEGAN"),
     ("ZIP_CODE", "Maren Oakley\n2207 Koivukatu 31 Apt. 572\nHARJAVALTA nan 4412\n", "4412"),
 ]  # fmt: skip
@@ -53,5 +53,5 @@ def test_ordinary_words_stay(detector: Detector, entity: str, text: str) -> None
 
 
 def test_a_firm_by_its_form_stays_a_firm(detector: Detector) -> None:
-    for text, value in [("We buy from Brevik Turbin AS in Oslo.", "Brevik Turbin AS"), ("Grupo Altavista paid.", "Grupo Altavista")]:  # fmt: skip
-        assert ("PERSON", value) not in [(f.type, text[f.start : f.end]) for f in detector.find([text])[0]]
+    for text in ("We buy from Brevik Turbin AS in Oslo.", "Grupo Altavista paid."):
+        assert "PERSON" not in [f.type for f in detector.find([text])[0]]

@@ -48,7 +48,7 @@ class Journal(StrictModel):
         pipelines: by name.
         tokenizers: SHA-256 of those that were trained on an erased record.
         models: versions that saw one, themselves or through what they go back to.
-        unknown: versions whose data is gone, so that nobody can tell; quarantined, not purged.
+        unknown: versions whose data is gone, so that nobody can tell what they saw.
         receipt: its file's name.
     """
 

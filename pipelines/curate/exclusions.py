@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from governance.errors import DataError
 from governance.labels import Label
 from pipelines.atomic import atomic_path
 from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket
@@ -29,14 +30,14 @@ def write_exclusions(excluded: Path, cache: Path, empty: Path, path: Path, label
     Args:
         cache: folder of Parquet buckets with what the filter made of the texts.
         empty: JSON lines, as `stage` notes them.
-        path: of the file, with the columns record_id, reason, kept, source, file, row and text, and the label in
-            its metadata.
+        path: of the file, with the columns record_id, subject (its keyed hash), reason, kept, source, file, row and
+            text, and the label in its metadata.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     text = pa.string()
-    fields = [("record_id", text), ("reason", text), ("kept", text), ("source", pa.uint16())]
+    fields = [("record_id", text), ("subject", text), ("reason", text), ("kept", text), ("source", pa.uint16())]
     fields += [("file", text), ("row", pa.int64()), ("text", pa.large_string())]
     schema = pa.schema(fields, metadata={LABEL: str(label).encode()})
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
@@ -46,6 +47,22 @@ def write_exclusions(excluded: Path, cache: Path, empty: Path, path: Path, label
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
         for rows in _empty_rows(empty):
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+
+def label_of(path: Path) -> Label:
+    """The label of a file of exclusions.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        return Label.from_list(metadata[LABEL].decode().split("+"))
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise DataError(f"unreadable ({type(error).__name__})", where=str(path), fix="delete it") from None
 
 
 def _empty_rows(empty: Path) -> Iterator[list[dict[str, Any]]]:
@@ -63,7 +80,7 @@ def _rows(excluded: Path, cache: Path, bucket: int) -> list[dict[str, Any]]:
     filtered = pq.read_table(bucket_path(cache, bucket, "parquet"), columns=["text_key", "text"])
     texts = dict(zip(filtered.column("text_key").to_pylist(), filtered.column("text").to_pylist(), strict=True))
     return [
-        {name: row[name] for name in ("reason", "kept", "source", "file", "row")}
+        {name: row[name] for name in ("subject", "reason", "kept", "source", "file", "row")}
         | {"record_id": row["id"], "text": None if row["kept"] is not None else _beginning(texts[row["text_key"]])}
         for row in rows
     ]

@@ -10,39 +10,40 @@ dataset versions as they were stored; several passes are made, so that memory do
 from __future__ import annotations
 
 import functools
-import hashlib
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from governance.erasure import TombstoneKey, Tombstones
 from governance.errors import ConfigError, DataError
-from governance.keys import Keys, keyed_hash
+from governance.keys import Keys
 from governance.policy import Policy
 from pipelines.curate.erased import threshold_of
 from pipelines.curate.identify import Identifier, detector_of_names, in_batches, read_all
-from pipelines.curate.likeness import THRESHOLD, alike, keyed, pack, plain_signatures
+from pipelines.curate.likeness import THRESHOLD, keyed, pack, plain_signatures
+from pipelines.erasure.batches import Batch, excluded_batches, stored_batches
+from pipelines.erasure.likenesses import Likenesses
+from pipelines.erasure.names import Names
 from pipelines.parts import plain_text
 from pipelines.sources import Record, list_items
 from pipelines.spec import PipelineSpec
-from pipelines.versions import SPLITS, DatasetVersion
+from pipelines.versions import DatasetVersion
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-_ROWS = 2_000
 
 Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Target:
-    """Who or what is to be erased; `pipeline` restricts a record's id to one."""
+    """Who or what is to be erased from a domain; `pipeline` restricts a record's id to one."""
 
     kind: Literal["subject", "record"]
     name: str = field(repr=False)
+    domain: str
     pipeline: str | None = None
 
 
@@ -54,6 +55,7 @@ class Searched:
     domain: str
     spec: PipelineSpec | None
     versions: tuple[DatasetVersion, ...]
+    exclusions: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -82,27 +84,15 @@ class Discovery:
         return any(hits.named for hits in self.hits.values())
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Some records of one place; `text_keys` are None in a dataset version, whose texts are filtered."""
-
-    ids: list[str]
-    subjects: list[str | None]
-    text_keys: list[bytes | None]
-    texts: list[str]
-
-    def contents(self) -> list[bytes]:
-        return [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in self.texts]
-
-
 @dataclass
 class _Place:
     """The sources of a pipeline, or one of its versions."""
 
     pipeline: Searched
-    batches: Callable[[], Iterator[_Batch]]
+    batches: Callable[[], Iterator[Batch]]
     hits: Hits
     text_keys: set[bytes] = field(default_factory=set)
+    whole: bool = True  # exclusions hold beginnings of texts: nothing is like them
 
 
 def find_records(
@@ -115,34 +105,18 @@ def find_records(
     """
     hits = {pipeline.name: Hits() for pipeline in pipelines}
     places = list(_places(pipelines, hits, policy, keys))
-    seeds = _Seeds()
+    names = {domain: Names.of(target, domain, pipelines, keys) for domain in {one.domain for one in pipelines}}
+    seeds = Likenesses()
     for place in places:
-        _find_named(place, target, keys, seeds, report)
-    signed = seeds.signed()
+        _find_named(place, names[place.pipeline.domain], seeds, report)
     if any(found.named for found in hits.values()):
-        for place in places:
-            _find_alike(place, seeds.contents, signed, report)
+        whole = [place for place in places if place.whole]
+        contents = set(seeds.contents)
+        for place in whole:
+            _find_alike(place, contents, seeds, report)
         _follow(pipelines, hits)
-    domains = {pipeline.domain for pipeline in pipelines}
-    stones = {domain: _tombstones(domain, target, places, signed, keys) for domain in domains}
+    stones = {domain: _tombstones(domain, of_domain, places, seeds.all(), keys) for domain, of_domain in names.items()}
     return Discovery(hits, stones)
-
-
-@dataclass
-class _Seeds:
-    """Texts of the named records, as hashes and signatures."""
-
-    contents: set[bytes] = field(default_factory=set)
-    signatures: list[npt.NDArray[np.uint32]] = field(default_factory=list)
-
-    def add(self, texts: Sequence[str]) -> None:
-        self.signatures.append(plain_signatures([plain_text(text) for text in texts]))
-
-    def signed(self) -> npt.NDArray[np.uint32]:
-        import numpy as np
-
-        found = [*self.signatures, plain_signatures([""])]
-        return np.unique(np.concatenate(found), axis=0)
 
 
 def _places(pipelines: Iterable[Searched], hits: dict[str, Hits], policy: Policy, keys: Keys) -> Iterator[_Place]:
@@ -157,10 +131,12 @@ def _places(pipelines: Iterable[Searched], hits: dict[str, Hits], policy: Policy
             )
             yield _Place(pipeline, functools.partial(_source, pipeline.spec, identify, found), found)
         for version in pipeline.versions:
-            yield _Place(pipeline, functools.partial(_stored, version), found)
+            yield _Place(pipeline, functools.partial(stored_batches, version), found)
+        for path in pipeline.exclusions:
+            yield _Place(pipeline, functools.partial(excluded_batches, path), found, whole=False)
 
 
-def _source(spec: PipelineSpec, identify: Identifier, hits: Hits) -> Iterator[_Batch]:
+def _source(spec: PipelineSpec, identify: Identifier, hits: Hits) -> Iterator[Batch]:
     """What a source holds now; one that cannot be read is noted and passed over."""
     if hits.unread is not None:
         return
@@ -170,7 +146,7 @@ def _source(spec: PipelineSpec, identify: Identifier, hits: Hits) -> Iterator[_B
         listed = [(source, item) for source in own for item in list_items(source, spec.folder)]
         for rows in in_batches(read_all(spec, listed)):
             some = identify([record for _, record in rows if isinstance(record, Record)])
-            yield _Batch(
+            yield Batch(
                 [one.id for one in some],
                 [one.subject for one in some],
                 [one.text_key for one in some],
@@ -180,38 +156,24 @@ def _source(spec: PipelineSpec, identify: Identifier, hits: Hits) -> Iterator[_B
         hits.unread = str(error)
 
 
-def _stored(version: DatasetVersion) -> Iterator[_Batch]:
-    columns = version.manifest(["record_id", "subject"]).to_pydict()
-    subjects = dict(zip(columns["record_id"], columns["subject"], strict=True))
-    records = itertools.chain.from_iterable(version.stored(split) for split in SPLITS)
-    while some := list(itertools.islice(records, _ROWS)):
-        ids = [record_id for record_id, _ in some]
-        yield _Batch(ids, [subjects[one] for one in ids], [None] * len(some), [text for _, text in some])
-
-
-def _find_named(place: _Place, target: Target, keys: Keys, seeds: _Seeds, report: Report) -> None:
-    domain, done = place.pipeline.domain, 0
-    subject = keyed_hash(keys.derive(domain, "subjects"), target.name).hex()
-    ids = {target.name, keyed_hash(keys.derive(domain, "texts"), target.name).hex()}
+def _find_named(place: _Place, names: Names, seeds: Likenesses, report: Report) -> None:
+    done = 0
     for batch in place.batches():
-        if target.kind == "subject":
-            rows = [row for row, one in enumerate(batch.subjects) if one == subject]
-        elif target.pipeline in (None, place.pipeline.name):
-            rows = [row for row, one in enumerate(batch.ids) if one in ids]
-        else:
-            rows = []
-        if rows:
-            contents = batch.contents()
-            place.hits.named.update(batch.ids[row] for row in rows)
-            place.text_keys.update(key for row in rows if (key := batch.text_keys[row]) is not None)
-            seeds.contents.update(contents[row] for row in rows)
-            seeds.add([batch.texts[row] for row in rows])
+        rows = names.rows(batch, place.pipeline.name)
+        place.hits.named.update(batch.ids[row] for row in rows)
+        place.text_keys.update(key for row in rows if (key := batch.text_keys[row]) is not None)
+        if rows and place.whole:
+            seeds.add(batch, plain_signatures([plain_text(batch.texts[row]) for row in rows]), rows)
         done += len(batch.ids)
         report("search for the records", done, 0)
 
 
-def _find_alike(place: _Place, contents: set[bytes], seeds: npt.NDArray[np.uint32], report: Report) -> None:
-    """Follows likeness from the named records: one step, or to the end of the cluster where clusters are removed."""
+def _find_alike(place: _Place, contents: set[bytes], seeds: Likenesses, report: Report) -> None:
+    """Follows likeness from the named records: one step, or to the end of the cluster where clusters are removed.
+
+    Args:
+        contents: of the named records; an equal one is found however short it is.
+    """
     import numpy as np
 
     spec = place.pipeline.spec
@@ -219,18 +181,20 @@ def _find_alike(place: _Place, contents: set[bytes], seeds: npt.NDArray[np.uint3
     to_the_end = spec is not None and spec.curate.dedup.near is not None
     frontier, first = seeds, True
     reached: set[bytes] = set(contents)
-    while len(frontier):
-        new = []
+    while frontier:
+        new = Likenesses()
         for batch in place.batches():
             signed = plain_signatures([plain_text(text) for text in batch.texts])
-            known = np.array([content in reached for content in batch.contents()], bool)
-            found = alike(signed, frontier, threshold)
+            of_batch = batch.contents()
+            known = np.array([content in reached for content in of_batch], bool)
+            found = frontier.alike(batch, signed, threshold)
             for row in np.flatnonzero(found | (known & first)).tolist():
                 _add(place, batch, row)
-            new.append(signed[found & ~known])
-            reached.update(content for content, is_found in zip(batch.contents(), found, strict=True) if is_found)
+            fresh = np.flatnonzero(found & ~known).tolist()
+            new.add(batch, signed[fresh], fresh)
+            reached.update(of_batch[row] for row in fresh)
             report("search for near duplicates", 0, 0)
-        frontier = np.unique(np.concatenate(new), axis=0) if new and to_the_end else seeds[:0]
+        frontier = new if to_the_end else Likenesses()
         first = False
 
 
@@ -245,7 +209,7 @@ def _follow(pipelines: Sequence[Searched], hits: dict[str, Hits]) -> None:
                     found.others.add(record_id)
 
 
-def _add(place: _Place, batch: _Batch, row: int) -> None:
+def _add(place: _Place, batch: Batch, row: int) -> None:
     if batch.ids[row] not in place.hits.named:
         place.hits.others.add(batch.ids[row])
     if (key := batch.text_keys[row]) is not None:
@@ -253,15 +217,14 @@ def _add(place: _Place, batch: _Batch, row: int) -> None:
 
 
 def _tombstones(
-    domain: str, target: Target, places: Sequence[_Place], seeds: npt.NDArray[np.uint32], keys: Keys
+    domain: str, names: Names, places: Sequence[_Place], seeds: npt.NDArray[np.uint32], keys: Keys
 ) -> Tombstones:
     key = TombstoneKey(keys.derive(domain, "tombstones"))
     mine = [place for place in places if place.pipeline.domain == domain]
-    subject = keyed_hash(keys.derive(domain, "subjects"), target.name).hex()
     found = [(place.pipeline.name, one) for place in mine for one in place.hits.named | place.hits.others]
     return Tombstones(
         records=frozenset(key.record(*one) for one in found),
-        subjects=frozenset({key.subject(subject)} if target.kind == "subject" else ()),
+        subjects=frozenset(() if names.subject is None else {key.subject(names.subject)}),
         texts=frozenset(key.text(text) for place in mine for text in place.text_keys),
         signatures=frozenset(pack(keyed(seeds, key.signature_key))),
     )

@@ -10,9 +10,11 @@ import os
 import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from governance.erasure import TombstoneKey, Tombstones
 from governance.errors import DataError
+from pipelines.curate.exclusions import label_of
 from pipelines.place import REPLACED, Place, remove_leftovers
 from pipelines.versions import VERSION_FILE, DatasetVersion
 
@@ -27,6 +29,25 @@ def stored_versions(storage: Path) -> Iterator[DatasetVersion]:
     """
     for path in sorted((storage / "datasets").glob(f"*/[!.]*/{VERSION_FILE}")):
         yield DatasetVersion.open(path.parent)
+
+
+def exclusions_of(storage: Path, pipeline: str, domain: str) -> tuple[Path, ...]:
+    """Lists of what the builds of a pipeline left out, as far as they are of this domain.
+
+    Raises:
+        DataError: one is damaged.
+    """
+    return tuple(
+        path
+        for path in sorted((storage / "exclusions" / pipeline).glob("[!.]*.parquet"))
+        if domain in label_of(path).domains
+    )
+
+
+def pipelines_that_left_out(storage: Path, domain: str) -> set[str]:
+    """Names of pipelines with lists of what their builds left out of this domain."""
+    paths = (storage / "exclusions").glob("*/[!.]*.parquet")
+    return {path.parent.name for path in paths if domain in label_of(path).domains}
 
 
 def holds_erased(version: DatasetVersion, tombstones: Tombstones, key: TombstoneKey) -> bool:
@@ -82,6 +103,38 @@ def tainted_tokenizers(storage: Path, digests: Collection[str]) -> set[str]:
     return {digest for origin, digest, _ in _tokenizers(storage) if origin in digests}
 
 
+def orphans(storage: Path, domain: str) -> tuple[set[str], set[str]]:
+    """Digests of dataset versions that are gone, of which there still are tokens, examples or tokenizers in a domain,
+    and SHA-256 of these tokenizers. Nobody can tell whom such a version held.
+
+    Raises:
+        DataError: the description of one is damaged.
+    """
+    there = {version.digest for version in stored_versions(storage)}
+    gone: set[str] = set()
+    for kind in ("tokens", "examples"):
+        for path in sorted((storage / kind).glob("[!.]*/meta.json")):
+            meta = _meta(path)
+            if domain in meta["label"]:
+                gone.add(str(meta["dataset_digest"]))
+    tokenizers = set()
+    for origin, digest, adopted in _tokenizers(storage, domain):
+        if not adopted and origin not in there:
+            gone.add(origin)
+            tokenizers.add(digest)
+    return gone - there, tokenizers
+
+
+def _meta(path: Path) -> dict[str, Any]:
+    try:
+        meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not {"label", "dataset_digest"} <= set(meta):
+            raise ValueError("label or dataset_digest is missing")
+        return meta
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"damaged ({type(error).__name__})", where=str(path), fix="delete its folder") from None
+
+
 def remove_tokens(storage: Path, digests: Collection[str], tokenizers: Collection[str]) -> None:
     """Removes tokens and examples of these dataset versions or by these tokenizers, and the tokenizers.
 
@@ -96,16 +149,14 @@ def remove_tokens(storage: Path, digests: Collection[str], tokenizers: Collectio
                 remove_folder(path)
 
 
-def _tokenizers(storage: Path) -> Iterator[tuple[str, str, bool]]:
-    """Of each tokenizer the digest of what it was made from, its own, and whether it was taken over from a model."""
+def _tokenizers(storage: Path, domain: str | None = None) -> Iterator[tuple[str, str, bool]]:
+    """Of each tokenizer (of a domain) the digest of what it was made from, its own, and whether it was taken over from
+    a model."""
     for path in sorted((storage / "tokenizers").glob("[!.]*/meta.json")):
-        try:
-            meta = json.loads(path.read_text(encoding="utf-8"))
-            yield str(meta["dataset_digest"]), str(meta["digest"]), path.parent.name.startswith("adopted-")
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(
-                f"the tokenizer is damaged ({type(error).__name__})", where=str(path.parent), fix="delete the folder"
-            ) from None
+        meta = _meta(path)
+        if domain is not None and domain not in meta["label"]:
+            continue
+        yield str(meta["dataset_digest"]), str(meta.get("digest")), path.parent.name.startswith("adopted-")
 
 
 def remove_folder(path: Path) -> None:

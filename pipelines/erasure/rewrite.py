@@ -24,11 +24,14 @@ def rewrite(
     """Writes the version that is left; the old one stays as it is. The texts are held in memory.
 
     Args:
+        spec: of the version's domain; the label of the version is kept.
         is_erased: told a record's id and its subject's hash.
 
     Raises:
         DataError: nothing is left for training or validation, or the disk is full.
     """
+    others = tuple(sorted(version.label.domains - {spec.domain}))  # what is left came with the label that it had
+    spec = spec.model_copy(update={"joined": others, "derived_from": dict(version.derived_from)})
     records, filtered = _rows(version, is_erased)
     with work_folder(place) as work:
         _write(records, filtered, work / "selected", work / "filtered")

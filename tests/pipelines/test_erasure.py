@@ -92,7 +92,7 @@ def test_neither_record_nor_near_duplicate_comes_back(
     rows = corpus(seed)
     write_jsonl(folder / "notes.jsonl", rows)
     spec = pipeline(folder, near)
-    named, others, stones = search(spec, Target("subject", f"s{subject}"))
+    named, others, stones = search(spec, Target("subject", f"s{subject}", "notes"))
     assert named == {row["id"] for row in rows if row["who"] == f"s{subject}"}
     left, dropped = staged_after_erasure(spec, folder / "first", stones)
     assert left == {row["id"] for row in rows} - named - others and dropped == len(named | others)
@@ -114,7 +114,7 @@ def test_what_an_erased_record_had_displaced_does_not_take_its_place(tmp_path: P
     rows = [{"id": f"a{number}", "text": line, "who": f"s{number}"} for number, line in enumerate(chain)]
     rows += [{"id": f"z{number}", "text": " ".join(WORDS[100 + number :][:60]), "who": "t"} for number in (0, 60, 120)]
     write_jsonl(tmp_path / "notes.jsonl", rows)
-    target = Target("record", "a0")
+    target = Target("record", "a0", "notes")
     assert search(pipeline(tmp_path, 0.7), target)[:2] == ({"a0"}, {"a1", "a2", "a3"}), "the whole cluster"
     assert search(pipeline(tmp_path, None), target)[:2] == ({"a0"}, {"a1"} if similar(chain) else set())
 
@@ -134,7 +134,7 @@ def test_a_build_drops_the_erased_and_keeps_nothing_of_them(tmp_path: Path, proc
     rows = corpus(7, 60)
     write_jsonl(tmp_path / "notes.jsonl", rows)
     spec, storage = pipeline(tmp_path, 0.8), tmp_path / "state"
-    named, others, stones = search(spec, Target("subject", "s1"))
+    named, others, stones = search(spec, Target("subject", "s1", "notes"))
     arguments: dict[str, Any] = {"policy": POLICY, "keys": KEYS, "storage": storage, "processes": processes}
     add_tombstones(storage, "notes", stones)
     result = build(spec, **arguments)
@@ -190,7 +190,7 @@ def test_the_versions_of_pipelines_that_read_this_one_lose_them_as_well(tmp_path
         spec = {"domain": "others", "sources": [{"pipeline": before}], "split": {"validation": 0.3, "test": 0.0}}
         chain.append(PipelineSpec.model_validate(spec).model_copy(update={"name": name, "folder": str(tmp_path)}))
     searched = [Searched(spec.name, spec.domain, spec, (build(spec, **arguments).version,)) for spec in chain]
-    target = Target("record", "r7", "notes")
+    target = Target("record", "r7", "notes", "notes")
     found = find_records(target, searched[::-1], policy=policy, keys=KEYS, report=lambda *_: None)
     gone = [found.hits[spec.name].named | found.hits[spec.name].others for spec in chain]
     assert gone == [{"r7"}, {"notes/r7"}, {"digest/notes/r7"}]

@@ -229,12 +229,12 @@ def test_a_tokenizer_of_clean_data_that_came_out_the_same_stays(tmp_path: Path) 
     def left(kind: str) -> list[str]:
         return sorted(path.name[0] for path in (tmp_path / kind).iterdir())
 
-    folder(f"tokenizers/{old[:16]}-bpe", dataset_digest=old, digest=same)
+    folder(f"tokenizers/{old[:16]}-bpe", dataset_digest=old, digest=same, label="tax")
     folder(f"tokens/{old[:16]}-{same[:16]}")
     folder(f"tokens/{other[:16]}-{same[:16]}")  # of other data, by the tainted tokenizer, taken over from a model
     remove_tokens(tmp_path, [old], [same])
     assert left("tokenizers") == left("tokens") == []
-    folder(f"tokenizers/{new[:16]}-bpe", dataset_digest=new, digest=same)
+    folder(f"tokenizers/{new[:16]}-bpe", dataset_digest=new, digest=same, label="tax")
     folder(f"tokens/{new[:16]}-{same[:16]}")
     remove_tokens(tmp_path, [old], [same])
     assert left("tokenizers") == left("tokens") == ["b"]

@@ -28,8 +28,11 @@ from governance.errors import (
 )
 from pipelines.erasure.find import Searched, Target, find_records
 from pipelines.erasure.remove import (
+    exclusions_of,
     holds_erased,
     is_erased,
+    orphans,
+    pipelines_that_left_out,
     remove_tokens,
     remove_traces,
     remove_versions,
@@ -147,7 +150,7 @@ def _target(workspace: Workspace, domain: str, subject: str | None, record: str 
         if not record:
             raise ConfigError("a pipeline is for a record; a subject is erased from all", where="pipeline")
         workspace.pipeline(pipeline)
-    return Target("subject", subject) if subject else Target("record", str(record), pipeline)
+    return Target("subject", subject, domain) if subject else Target("record", str(record), domain, pipeline)
 
 
 def _is_stored(workspace: Workspace, domain: str) -> bool:
@@ -193,19 +196,23 @@ def _require(journal: Journal, target: Target) -> None:
 
 
 def _searched(workspace: Workspace, domain: str) -> list[Searched]:
-    """All pipelines whose label has the domain, and those whose file is gone but whose versions have it."""
+    """All pipelines whose label has the domain, and those whose file is gone but that left versions or exclusions."""
     versions: dict[str, list[DatasetVersion]] = {}
     for version in stored_versions(workspace.storage):
         if domain in version.label.domains:
             versions.setdefault(version.pipeline, []).append(version)
     specs = {name: workspace.pipeline(name) for name in workspace.pipeline_names}
+    named = {name for name, spec in specs.items() if domain in spec.label.domains}
     found = []
-    for name in sorted(set(versions) | {name for name, spec in specs.items() if domain in spec.label.domains}):
+    for name in sorted({*versions, *named, *pipelines_that_left_out(workspace.storage, domain)}):
         spec, stored = specs.get(name), versions.get(name, ())
-        own = set() if spec is None else {spec.domain}
+        own = {domain if spec is None else spec.domain}
         for its in sorted(own | {version.domain for version in stored}):  # the pipeline may have been another one's
             of_domain = tuple(version for version in stored if version.domain == its)
-            found.append(Searched(name, its, spec if its in own else None, of_domain))
+            left_out = exclusions_of(workspace.storage, name, its)
+            found.append(
+                Searched(name, its, spec if spec is not None and its == spec.domain else None, of_domain, left_out)
+            )
     return found
 
 
@@ -267,8 +274,10 @@ def _rewritten(workspace: Workspace, spec: PipelineSpec, place: Place) -> Datase
     with locked(place):
         version = latest(spec, workspace.storage)
         stones, key = read_tombstones(workspace.storage, spec.domain), _key(workspace, spec.domain)
-        if version is None or not holds_erased(version, stones, key):
+        if version is None or (version.domain == spec.domain and not holds_erased(version, stones, key)):
             return version
+        if version.domain != spec.domain:  # of what another domain gave, nothing is made under this one's label
+            return None
         try:
             fresh = rewrite(spec, version, place, lambda *row: is_erased(spec.name, *row, stones, key))
         except DataError as error:
@@ -312,7 +321,8 @@ def _kept_inputs(workspace: Workspace, spec: PipelineSpec | None, found: Found) 
 
 
 def _remove_made(workspace: Workspace, journal: Journal) -> None:
-    remove_tokens(workspace.storage, journal.before, journal.tokenizers)
+    gone, tokenizers = orphans(workspace.storage, journal.domain)
+    remove_tokens(workspace.storage, journal.before | gone, {*journal.tokenizers, *tokenizers})
 
 
 def _spec(workspace: Workspace, name: str) -> PipelineSpec | None:

@@ -95,7 +95,7 @@ def purge_models(tracking: Tracking | None, journal: Journal) -> None:
     if tracking is None:
         return
     runs = {run for digest in journal.before for run in runs_tagged(tracking, DATASET, digest)}
-    for name in journal.models:
+    for name in (*journal.models, *journal.unknown):
         version = _version(tracking, name)
         runs |= set() if version is None else {version.run_id}
         runs |= {run for tag in (BASE_TAG, TEACHER_TAG) for run in runs_tagged(tracking, tag, name)}

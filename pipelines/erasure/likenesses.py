@@ -1,0 +1,78 @@
+"""By what an erasure tells the named records and those that are like them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipelines.curate.likeness import alike, plain_signatures
+from pipelines.erasure.batches import Batch
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass
+class Likenesses:
+    """Signatures of texts, plain, with what a filter had taken out of them.
+
+    Of a filtered text its words say too little: letters of one form are all equal once names and numbers are gone.
+    Two filtered texts are alike where their words are, and half of what was taken out of either is the same.
+
+    Attributes:
+        contents: hashes of the texts.
+    """
+
+    contents: set[bytes] = field(default_factory=set)
+    _raw: list[npt.NDArray[np.uint32]] = field(default_factory=list)
+    _filtered: dict[frozenset[bytes], list[npt.NDArray[np.uint32]]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.contents)
+
+    def add(self, batch: Batch, signed: npt.NDArray[np.uint32], rows: Sequence[int]) -> None:
+        """Adds rows of a batch. Args: `signed` are their signatures, uint32 [rows, 112]."""
+        if not rows:
+            return
+        of_batch = batch.contents()
+        self.contents.update(of_batch[row] for row in rows)
+        if batch.replaced is None:
+            self._raw.append(signed)
+            return
+        for row, signature in zip(rows, signed, strict=True):
+            self._filtered.setdefault(batch.replaced[row], []).append(signature[None])
+
+    def all(self) -> npt.NDArray[np.uint32]:
+        """uint32 [texts, 112], each once."""
+        filtered = [signed for of_taken in self._filtered.values() for signed in of_taken]
+        return _unique([*self._raw, *filtered])
+
+    def alike(self, batch: Batch, signed: npt.NDArray[np.uint32], threshold: float) -> npt.NDArray[np.bool_]:
+        """bool [records]: which of a batch are like one of these.
+
+        Args:
+            signed: signatures of the batch, uint32 [records, 112].
+            threshold: least share of equal places, 0 to 1.
+        """
+        import numpy as np
+
+        found = alike(signed, _unique(self._raw), threshold)
+        for taken, signatures in self._filtered.items():
+            rows = np.arange(len(signed))
+            if batch.replaced is not None:
+                rows = rows[[_shares(taken, own) for own in batch.replaced]]
+            found[rows] |= alike(signed[rows], _unique(signatures), threshold)
+        return found
+
+
+def _shares(taken: frozenset[bytes], own: frozenset[bytes]) -> bool:
+    """Whether at least half of what was taken out of two texts was taken out of both."""
+    return 2 * len(taken & own) >= len(taken | own)
+
+
+def _unique(signed: Sequence[npt.NDArray[np.uint32]]) -> npt.NDArray[np.uint32]:
+    import numpy as np
+
+    return np.unique(np.concatenate([*signed, plain_signatures([""])]), axis=0)

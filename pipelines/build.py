@@ -53,7 +53,7 @@ from pipelines.curate.seen import KEYS_FILE, seen
 from pipelines.curate.stage import EMPTY_FILE, Report, Staged
 from pipelines.curate.steps import judges
 from pipelines.erasure.store import read_tombstones
-from pipelines.extend import Extension
+from pipelines.extend import Extension, taken_signatures
 from pipelines.inputs import InForce, Inputs, check_unchanged, find_inputs
 from pipelines.latest import point_latest
 from pipelines.place import (
@@ -300,9 +300,8 @@ def _is_present(place: Place, inputs: Inputs, version: DatasetVersion) -> bool:
     """Whether this build is the pipeline's last one, and nothing is left of earlier ones."""
     last = last_build(place)
     expected = (version.digest, inputs.digest, inputs.base)
-    return (last.get("digest"), last.get("build"), last.get("base")) == expected and not any(
-        earlier_traces(place, inputs.digest)
-    )
+    left = [*earlier_traces(place, inputs.digest), *taken_signatures(place)]
+    return (last.get("digest"), last.get("build"), last.get("base")) == expected and not left
 
 
 def _make_present(spec: PipelineSpec, place: Place, inputs: Inputs, version: DatasetVersion) -> None:
@@ -318,6 +317,8 @@ def _make_present(spec: PipelineSpec, place: Place, inputs: Inputs, version: Dat
         shutil.rmtree(caches["carried"], ignore_errors=True)
     point_latest(place, version, inputs.digest, inputs.base)
     remove_earlier_traces(place, inputs.digest)
+    for taken in taken_signatures(place):
+        shutil.rmtree(taken)
 
 
 def _note(place: Place, inputs: Inputs) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,7 +40,19 @@ class Extension:
         """Called when all records are staged, before any leaves."""
         note_today(self.work / "staged", self.work / "today")
         if self.spec.curate.dedup.near is not None:
+            self._take_signatures()
+
+    @property
+    def _taken(self) -> Path:
+        """What the last build signed and carried over. Not in `work`: after a kill the caches hold today's alone."""
+        return self.place.cache("taken", self.previous.digest)
+
+    def _take_signatures(self) -> None:
+        remove_superseded(self._taken)
+        if not self._taken.exists():
             take_signatures(self.signed, self.carried, self.work / "taken")
+            self._taken.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(self.work / "taken", self._taken)
 
     def finish(
         self,
@@ -75,7 +88,7 @@ class Extension:
         remove_superseded(kept)
         shutil.rmtree(kept, ignore_errors=True)  # the version will have these texts; nobody would look for them here
         if near is not None:
-            keep_signatures(stays.carried, self.work / "taken", self.carried)
+            keep_signatures(stays.carried, self._taken, self.carried)
         return stays
 
     def _leave_near(self, records: Path) -> None:
@@ -83,4 +96,9 @@ class Extension:
         assert threshold is not None, "only a pipeline that drops near duplicates asks"
         scratch = self.work / "carried-near"
         scratch.mkdir(mode=0o700)
-        leave_near_duplicates(records, self.work / "taken", self.signed, scratch, threshold)
+        leave_near_duplicates(records, self._taken, self.signed, scratch, threshold)
+
+
+def taken_signatures(place: Place) -> list[Path]:
+    """What builds took that did not end; the next build of another version's records takes signatures anew."""
+    return sorted(place.cache("taken", "").parent.glob("taken-*"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import random
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -296,3 +297,28 @@ def test_a_version_that_a_kill_left_moved_aside_comes_back(place: Place) -> None
     again = place.build()
     assert again.version.digest == whole.version.digest and "r1" in place.texts(again) and not aside.exists()
     assert again.changed == {"added": 0, "updated": 0, "removed": 0}, "it was there before this build"
+
+
+def test_a_build_that_broke_off_after_signing_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signatures of what left the sources are gone from the cache then, and were taken before."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    place = Place(tmp_path / "w")
+    place.pipeline(curate={"dedup": {"near": 0.7}})
+    first = {f"r{number}": varied(number) for number in range(30)}
+    place.write(first)
+    place.build()
+    words = first["r1"].split()
+    today = {name: said for name, said in first.items() if name != "r1"} | {"new": " ".join([*words[:-1], "changed"])}
+    place.write(today)
+    module = sys.modules["pipelines.build"]
+    for step in ("leave_near_duplicates", "point_latest"):
+        with monkeypatch.context() as broken:
+            broken.setattr(module, step, stop)
+            with pytest.raises(KeyboardInterrupt):
+                place.build()
+    built = place.build()
+    assert set(place.texts(built)) == set(today), "r1 is like the new one"
+    assert not list((place.home / ".zoo" / "cache").rglob("taken-*")) and place.build().reused

@@ -1,7 +1,7 @@
 """SIGKILL at random moments of builds and erasures: after the rerun all is as if nothing had happened.
 
 Unusual here: a reader opens and verifies the latest dataset version all the while, because what is whole in the end may
-have been half for a moment. Half of the kills hit a build, half an erasure.
+have been half for a moment. Of three kills one hits a build, one a build of incremental data, one an erasure.
 
     python benchmarks/kills.py [--kills 30] [--seed 0] [--json]
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.support.kills import Killing
+from tests.support.kills import SCRIPTS, Killing
 from tests.support.mlflow_template import build_template
 
 
@@ -27,12 +27,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     wrong: list[str] = []
-    hits = {"build": 0, "erase": 0}
+    hits = dict.fromkeys(SCRIPTS, 0)
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         killing = Killing(Path(folder), build_template(Path(folder) / "mlflow"), options.seed)
         tried = 0
         while sum(hits.values()) < options.kills and tried < 3 * options.kills:
-            what = ("build", "erase")[tried % 2]
+            what = list(SCRIPTS)[tried % len(SCRIPTS)]
             tried += 1
             hit, found = killing.kill_once(what)
             hits[what] += hit
@@ -47,7 +47,8 @@ def main() -> None:
     if options.json:
         print(json.dumps(result))
     else:
-        print(f"{hits['build']} builds and {hits['erase']} erasures were killed; {len(wrong)} differences")
+        builds = f"{hits['build']} builds, {hits['extend']} builds of incremental data"
+        print(f"{builds} and {hits['erase']} erasures were killed; {len(wrong)} differences")
         for line in wrong:
             print(line)
     sys.exit(1 if wrong or sum(hits.values()) < options.kills else 0)

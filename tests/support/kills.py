@@ -18,9 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from governance import DataError
 from governance.labels import Label
 from pipelines.build import build
+from pipelines.curate.quality import SETS
 from pipelines.latest import latest
 from registry import Tracking, list_versions
 from tests.support.fresh import start_zoo
@@ -33,13 +36,16 @@ SUBJECT, RECORD = "Tilda-Quibble-17", "letter-of-tilda"
 TEXT = "Tilda Quibble keeps nine lanterns behind the green door of the mill and counts them every evening before supper"
 WORDS = [SUBJECT, RECORD, "Tilda", "nine lanterns"]
 
-SCRIPTS = {
-    "build": """
+PIPELINES = ("tax_domain", "kept_domain")
+_BUILD = """
 from pipelines.build import build
 from zoo.workspace import Workspace
 w = Workspace.current()
-build(w.pipeline("tax_domain"), policy=w.policy, keys=w.keys, storage=w.storage, processes=1)
-""",
+build(w.pipeline("{name}"), policy=w.policy, keys=w.keys, storage=w.storage, processes=1)
+"""
+SCRIPTS = {
+    "build": _BUILD.format(name="tax_domain"),
+    "extend": _BUILD.format(name="kept_domain"),
     "erase": f"""
 import zoo
 zoo.erase(domain="tax", subject="{SUBJECT}")
@@ -49,26 +55,47 @@ zoo.erase(domain="tax", subject="{SUBJECT}")
 
 def _rows(first: int, count: int) -> list[dict[str, str]]:
     texts = {n: " ".join(f"word{n}x{place}" for place in range(30)) for n in range(first, first + count)}
-    return [{"id": f"r{n}", "text": text, "client_id": "nobody"} for n, text in texts.items()]
+    return [{"id": f"r{n}", "text": f"{text} a{n}@example.org", "client_id": "nobody"} for n, text in texts.items()]
 
 
 def prepare(home: Path, template: Path) -> None:
-    """Writes a workspace that is built, with a model of its data, and whose source has changed since."""
-    policy: Any = {"domains": {"tax": {"owner": "o", "may_derive_from": ["tax"], "pii": "keep"}}}
-    source = {"path": "data/tax/*.jsonl", "id": "id", "subject": "client_id"}
-    pipeline = {"domain": "tax", "sources": [source], "split": {"validation": 0.3, "test": 0.0}}
-    pipeline["curate"] = {"dedup": {"near": 0.8}}
-    workspace = make_workspace(home, records=0, policy=policy, pipeline=pipeline, database=template)
+    """Writes a workspace whose pipelines are built, one of them incremental, with a model of the first one's data.
+    Their sources have changed since: rows came, one left for another that is nearly like it, one cannot be read."""
+    rules = {"default": "keep", "EMAIL_ADDRESS": "redact"}
+    policy: Any = {"domains": {"tax": {"owner": "o", "may_derive_from": ["tax"], "pii": rules}}}
+    short = {rule.name: [None, None] for rule in SETS["gopher"]} | {"gopher_words": [10, None]}
+    curate = {"dedup": {"near": 0.8}, "quality": {"sets": ["gopher"], "limits": short}, "max_quarantined": 0.5}
+
+    def pipeline(folder: str, mode: str) -> dict[str, Any]:
+        source = {"path": f"data/{folder}/*.jsonl", "id": "id", "subject": "client_id"}
+        content = {"domain": "tax", "sources": [source], "split": {"validation": 0.3, "test": 0.0}}
+        return content | {"curate": curate, "refresh": {"mode": mode}}
+
+    workspace = make_workspace(home, records=0, policy=policy, pipeline=pipeline("tax", "snapshot"), database=template)
+    (home / "pipelines" / "kept_domain.yaml").write_text(yaml.safe_dump(pipeline("kept", "incremental")))
     mine = {"id": RECORD, "text": TEXT, "client_id": SUBJECT}
     near = {"id": "z", "text": f"{TEXT} again", "client_id": "nobody"}
-    write_jsonl(home / "data" / "tax" / "letters.jsonl", [mine, near, *_rows(0, 40)])
-    spec = workspace.pipeline("tax_domain")
-    built = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, processes=1)
+    brief = {"id": "brief", "text": "Tilda was here.", "client_id": SUBJECT}
+    for folder, name in zip(("tax", "kept"), PIPELINES, strict=True):
+        letters = home / "data" / folder / "letters.jsonl"
+        rows = [mine, near, brief, *_rows(0, 40)]
+        write_jsonl(letters, rows)
+        spec = workspace.pipeline(name)
+        built = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage, processes=1)
+        if name == "tax_domain":
+            _with_model(workspace, built.version.digest)
+        changed = {"id": "like", "text": f"{rows[-1]['text']} again", "client_id": "nobody"}
+        write_jsonl(letters, [*rows[:-3], changed])
+        write_jsonl(letters.with_name("more.jsonl"), _rows(100, 10))
+        with letters.open("a", encoding="utf-8") as file:
+            file.write("{not JSON\n")
+
+
+def _with_model(workspace: Workspace, digest: str) -> None:
     tracking = Tracking(workspace.tracking_uri, workspace.artifact_root)
-    with start_run(tracking, label=Label.of("tax"), dataset_digest=built.version.digest) as run:
-        register_fake(run, home.parent / "trained")
+    with start_run(tracking, label=Label.of("tax"), dataset_digest=digest) as run:
+        register_fake(run, workspace.home.parent / "trained")
     tracking.client.set_registered_model_alias("tax_domain.gpt", "champion", "1")
-    write_jsonl(home / "data" / "tax" / "more.jsonl", _rows(100, 10))
 
 
 @dataclass
@@ -92,22 +119,24 @@ class Reader:
 
     def _run(self, stop: threading.Event) -> None:
         workspace = Workspace.load(self.home)
-        spec = workspace.pipeline("tax_domain")
         while not stop.is_set():
-            path: Path | None = None
-            try:
-                version = latest(spec, workspace.storage)
-                path = None if version is None else version.path
-                if version is None:
-                    self.wrong.append("there was no version")
-                else:
-                    version.verify()
-                self.read += 1
-            except (DataError, OSError, KeyError, ValueError) as error:
-                # One that has been removed as a whole is no half one.
-                if path is not None and path.is_dir():
-                    self.wrong.append(f"{type(error).__name__}: {error}")
+            for name in PIPELINES:
+                self.look(workspace, name)
             time.sleep(0.01)
+
+    def look(self, workspace: Workspace, name: str) -> None:
+        """Reads the present version of a pipeline. It may be removed as a whole meanwhile; another is named then."""
+        pointer = workspace.storage / "datasets" / name / "latest.json"
+        before = pointer.read_bytes() if pointer.exists() else None
+        try:
+            version = latest(workspace.pipeline(name), workspace.storage)
+            if version is None:
+                raise DataError("there was no version", where=name)
+            version.verify()
+            self.read += 1
+        except (DataError, OSError, KeyError, ValueError) as error:
+            if before is None or not pointer.exists() or pointer.read_bytes() == before:
+                self.wrong.append(f"{type(error).__name__}: {error}")
 
 
 def run(home: Path, what: str, kill_after: float | None = None) -> bool:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pipelines import BuildResult, assemble, build
 from pipelines.curate import near
 from pipelines.curate.steps import Judge
-from tests.support.workspace import PIPELINE, POLICY, make_workspace, write_jsonl
+from tests.support.workspace import PIPELINE, POLICY, bundled_rows, make_workspace, write_jsonl
 from zoo.workspace import Workspace
 
 #: Long enough to be near duplicates of each other, and with what a detector finds by its form.
@@ -112,3 +112,25 @@ def test_shards_that_did_not_change_are_taken_over_unless_somebody_changed_them(
     assert train in written, "a damaged shard goes no further"
     assert (third.path / train).read_bytes() == (first.path / train).read_bytes()
     third.verify()
+
+
+def test_names_are_found_alike_whoever_works_and_whatever_was_done_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model of language reads windows in batches, which are others after a change and in another process."""
+    monkeypatch.setattr(sys.modules["pipelines.curate.personal_data"], "_SERIAL_CHARACTERS", 0)
+
+    def made(home: str, processes: int, *states: list[dict[str, str]]) -> BuildResult:
+        workspace = make_workspace(tmp_path / home, records=0)
+        for rows in states:
+            write_jsonl(workspace.home / "data" / "tax" / "letters.jsonl", rows)
+            spec, storage = workspace.pipeline("tax_domain"), workspace.storage
+            keys = {"policy": workspace.policy, "keys": workspace.keys, "storage": storage}
+            result = build(spec, **keys, processes=processes)
+        return result
+
+    rows = bundled_rows(60)
+    before = [row | {"text": row["text"] + " More of it."} if number % 5 else row for number, row in enumerate(rows)]
+    one, two, later = made("one", 1, rows), made("two", 2, rows), made("later", 1, before[3:], rows)
+    assert one.version.pii["PERSON"] > 20
+    assert files(one.version.path) == files(two.version.path) == files(later.version.path)

@@ -28,6 +28,8 @@ _SEPARATORS = str.maketrans("", "", _RECORD + _UNIT)
 
 def without_separators(content: str) -> str:
     """A source's content as it may stand in a part."""
+    if _RECORD not in content and _UNIT not in content:  # to look for them takes a hundredth of the time
+        return content
     return content.translate(_SEPARATORS)
 
 

@@ -143,29 +143,32 @@ class Detector:
             piece = texts[number][start:end]
             mended = cleaned(piece, results, lexicon)
             found[number] += [Finding(f.start + start, f.end + start, f.type, f.score) for f in mended]
-        if lexicon is not None:  # "Amy, Ines and Donald" is taken for a firm
-            for text, of_text in zip(texts, found, strict=True):
-                people = list(listed_names(text, lexicon))
-                of_text[:] = [one for one in of_text if one.type != "ORGANIZATION" or not _holds(one, people)]
+        people: list[list[tuple[int, int]]] = [[] if lexicon is None else [*listed_names(t, lexicon)] for t in texts]
+        for listed, of_text in zip(people, found, strict=True):  # "Amy, Ines and Donald" is taken for a firm
+            of_text[:] = [one for one in of_text if one.type != "ORGANIZATION" or not _holds(one, listed)]
         if self._plugins is not None:  # what somebody else's recognizer says is not second-guessed
             for text, of_text in zip(texts, found, strict=True):
                 of_text += self._plugins.find(text, wanted)
         everything = (propagated(text, of_text, lexicon) for text, of_text in zip(texts, found, strict=True))
-        placed = (self._placed(text, of_text) for text, of_text in zip(texts, everything, strict=True))
+        placed = (self._placed(*of_text) for of_text in zip(texts, everything, people, strict=True))
         return [
             disjoint(text, [f for f in of_text if f.type in wanted], self._tags)
             for text, of_text in zip(texts, placed, strict=True)
         ]
 
-    def _placed(self, text: str, findings: list[Finding]) -> list[Finding]:
-        """The findings, and what their places say of what stands beside and below them."""
+    def _placed(self, text: str, findings: list[Finding], listed: Sequence[tuple[int, int]]) -> list[Finding]:
+        """The findings, and what their places say of what stands beside and below them.
+
+        Args:
+            listed: (start, end) of names in lists.
+        """
         findings = [_with_house_number(text, one) for one in with_neighbours(text, findings)]
         if self._names is None:
             return findings
         streets = ((one.start, one.end) for one in findings if one.type == "STREET_ADDRESS")
         pieces = list(address_blocks(text, streets, self._names.lexicon))
         pieces += tables(text, self._names.lexicon)
-        pieces += [("PERSON", start, end) for start, end in listed_names(text, self._names.lexicon)]
+        pieces += [("PERSON", start, end) for start, end in listed]
         findings += [Finding(start, end, entity, _BLOCK_SCORE) for entity, start, end in pieces]
         people = [(one.start, one.end) for one in findings if one.type == "PERSON"]
         return findings + [Finding(start, end, entity, _BLOCK_SCORE) for entity, start, end in jobs(text, people)]

@@ -151,7 +151,7 @@ def _faker_names() -> tuple[set[str], set[str], set[str]]:
             value = getattr(provider, attribute)
             if not attribute.startswith(("first_name", "last_name")) or not isinstance(value, tuple | list | dict):
                 continue
-            found = {word for name in value if isinstance(name, str) for word in _spellings(name)}
+            found = _spellings(name for name in value if isinstance(name, str))
             if attribute.startswith("last_name"):
                 family |= found
                 continue
@@ -161,14 +161,13 @@ def _faker_names() -> tuple[set[str], set[str], set[str]]:
     return given, family, english
 
 
-def _spellings(name: str) -> Iterator[str]:
-    """The words of a name, as they are written and without accents."""
-    for match in _WORD.finditer(name):
-        word = match.group().casefold()
-        if len(word) > 1:
-            yield word
-            if not word.isascii():
-                yield "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+def _spellings(names: Iterable[str]) -> set[str]:
+    """The words of names, as they are written and without accents."""
+    written = "\n".join(_WORD.findall("\n".join(names))).casefold().split("\n")
+    found = {word for word in written if len(word) > 1}
+    accented = "\n".join(word for word in found if not word.isascii())
+    plain = "".join(c for c in unicodedata.normalize("NFKD", accented) if not unicodedata.combining(c))
+    return found | {word for word in plain.split("\n") if word}
 
 
 class _Token(NamedTuple):
@@ -214,12 +213,20 @@ def _tokens(text: str) -> list[_Token]:
 
 def _beginnings(tokens: Sequence[_Token], lexicon: Lexicon) -> list[int]:
     """Where something can begin: `_at` finds nothing at most words, told without a look at their neighbours."""
-    ordinary = lexicon.ordinary
+    ordinary, given = lexicon.ordinary, lexicon.given
     return [
         place
         for place, token in enumerate(tokens)
-        if token.capital or token.key not in ordinary or token.key in _AFTER_TOWN_WORD
+        if token.capital
+        or token.key in _AFTER_TOWN_WORD
+        or token.key not in ordinary
+        and (token.key in given or _has_town_form(token.text))
     ]
+
+
+@functools.lru_cache(maxsize=50_000)
+def _has_town_form(word: str) -> bool:
+    return len(word) > 6 and _TOWN.match(word) is not None
 
 
 @functools.lru_cache(maxsize=50_000)
@@ -364,7 +371,7 @@ def _town(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) -> i
 
 
 def _is_town(token: _Token, lexicon: Lexicon) -> bool:
-    if token.key in lexicon.ordinary or len(token.text) < 7 or not _TOWN.match(token.text):
+    if token.key in lexicon.ordinary or not _has_town_form(token.text):
         return False
     strict = not token.key.endswith(("ton", "land", "ham", "port", "view", "side"))
     stem = re.sub(r"(?:ton|land|ham|port|view|side)$", "", token.key)

@@ -165,7 +165,7 @@ class LeakageRules(StrictModel):
 
 
 _Share = Annotated[float, Field(ge=0, le=1)]
-_SHARES = ("default", "span_recall", "char_precision")
+_NO_TYPES = ("default", "span_recall", "char_precision", "min_spans")
 
 
 class PiiFloors(StrictModel):
@@ -173,23 +173,27 @@ class PiiFloors(StrictModel):
 
     Written in YAML as one mapping: ``{default: 0.90, PERSON: 0.95, span_recall: 0.97, char_precision: 0.90}``.
     `default` holds for each filtered type that the labelled file has; a type with a floor of its own must be in it.
+
+    Attributes:
+        min_spans: labelled spans of a type with a floor of its own below which the file says too little of it.
     """
 
     default: _Share = 0.0
     span_recall: _Share = 0.0
     char_precision: _Share = 0.0
+    min_spans: int = Field(default=1, ge=1)
     types: dict[str, _Share] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
     def _from_mapping(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or set(value) <= {*_SHARES, "types"}:
+        if not isinstance(value, dict) or set(value) <= {*_NO_TYPES, "types"}:
             return value
         for name in value:
-            if name not in _SHARES and not str(name).isupper():
-                raise ValueError(f"{name}: a floor is of a type of personal data or one of {', '.join(_SHARES)}")
-        types = {str(name): share for name, share in value.items() if name not in _SHARES}
-        return {name: value[name] for name in _SHARES if name in value} | {"types": types}
+            if name not in _NO_TYPES and not str(name).isupper():
+                raise ValueError(f"{name}: a floor is of a type of personal data or one of {', '.join(_NO_TYPES)}")
+        types = {str(name): share for name, share in value.items() if name not in _NO_TYPES}
+        return {name: value[name] for name in _NO_TYPES if name in value} | {"types": types}
 
 
 class Domain(StrictModel):

@@ -70,6 +70,8 @@ def shortfalls(floors: PiiFloors, rules: PiiRules, measured: Measurement) -> Ite
         of_type = measured.types.get(entity)
         if of_type is None and entity in floors.types:
             yield f"{entity} is not labelled in the file"
+        elif of_type is not None and entity in floors.types and of_type.gold < floors.min_spans:
+            yield f"{entity} is labelled {of_type.gold} times in the file, less than min_spans ({floors.min_spans})"
         elif of_type is not None and of_type.recall < floor:
             yield f"{entity} {of_type.recall:.3f} below {floor:g}"
     for name in ("span_recall", "char_precision"):

@@ -43,6 +43,8 @@ def file(tmp_path: Path) -> Path:
 SHORT = [
     ({"default": 0.9}, 0.8, "US_SSN 0.800 below 0.9"),
     ({"US_SSN": 0.95, "default": 0.1}, 0.9, "US_SSN 0.900 below 0.95"),
+    ({"US_SSN": 0.9, "min_spans": 10}, 1.0, "US_SSN is labelled 9 times in the file, less than min_spans (10)"),
+    ({"US_SSN": 0.9, "min_spans": 9}, 1.0, None),
     ({"EMAIL_ADDRESS": 0.5}, 1.0, "EMAIL_ADDRESS is not labelled"),
     ({"span_recall": 0.97}, 0.96, "span_recall 0.960 below 0.97"),
     ({"char_precision": 1.0, "default": 0.9}, 0.9, None),

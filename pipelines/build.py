@@ -139,7 +139,7 @@ def build(
     inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage, today=today)
     if (known := _known_result(place, inputs)) is not None and _is_present(place, inputs, known.version):
         return known
-    with locked(place):
+    with locked(place, lambda: report("wait for another build of this pipeline", 0, 0)):
         if read_tombstones(storage, spec.domain) != inputs.barred.tombstones:  # erased while this build waited
             inputs = find_inputs(spec, policy=policy, keys=keys, storage=storage, today=today)
         if (known := _known_result(place, inputs)) is None:

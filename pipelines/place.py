@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from governance.errors import BusyError, DataError
 from pipelines.versions import DatasetVersion
 
 _LOCK_SECONDS = 600
+#: After which it is said that another process is waited for.
+_SHORT_SECONDS = 2
 #: Before the name of a version while another one takes its place.
 REPLACED = ".replaced-"
 #: Folders below the storage root with text.
@@ -175,15 +177,27 @@ def work_folder(place: Place) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(place: Place) -> Iterator[None]:
-    """One build of a pipeline at a time; the kernel frees the lock of a killed process."""
+def locked(place: Place, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """One build of a pipeline at a time; the kernel frees the lock of a killed process.
+
+    Args:
+        waits: called once when another process has the lock.
+    """
     import filelock
 
     path = place.storage / "locks" / f"build-{place.pipeline}.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(path, timeout=_LOCK_SECONDS):
+        lock = filelock.FileLock(path, timeout=_LOCK_SECONDS)
+        try:
+            lock.acquire(timeout=_SHORT_SECONDS)
+        except filelock.Timeout:
+            waits()
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
     except filelock.Timeout:
         raise BusyError(
             f"another process has been building this pipeline for {_LOCK_SECONDS} seconds",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines import BuildResult, PipelineSpec, build
 from pipelines.curate import Runner
+from zoo.erased import check_tombstones
 from zoo.openlineage import dataset_version, observed, sources_of
 from zoo.recording import record_build, record_grants
 from zoo.screen import Screen
@@ -20,10 +21,12 @@ def build_data(
 
     Raises:
         PolicyRefused: the domain is not in the policy.
+        DataError: tombstones of earlier erasures are gone.
         LedgerError, BusyError: the ledger cannot be written; asked before any data is read.
         ZooError: as `pipelines.build`.
     """
     workspace.policy.check(spec.label, sink=spec.domain, purpose="build")  # before anything is written
+    check_tombstones(workspace, spec.domain)
     record_grants(workspace)
     with observed(workspace, screen, job=f"{spec.name}.build", kind="BUILD", inputs=sources_of(spec)) as run:
         result = build(

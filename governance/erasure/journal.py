@@ -49,6 +49,7 @@ class Journal(StrictModel):
         tokenizers: SHA-256 of those that were trained on an erased record.
         models: versions that saw one, themselves or through what they go back to.
         unknown: versions whose data is gone, so that nobody can tell what they saw.
+        tombstones: by domain, how many there were when it had added its own; fewer later on means that some are lost.
         receipt: its file's name.
     """
 
@@ -62,6 +63,7 @@ class Journal(StrictModel):
     tokenizers: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    tombstones: dict[str, int] = Field(default_factory=dict)
     receipt: str | None = None
 
     @property

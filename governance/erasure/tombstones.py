@@ -73,6 +73,9 @@ class Tombstones(StrictModel):
     def __bool__(self) -> bool:
         return any(content for _, content in self)
 
+    def __len__(self) -> int:
+        return sum(len(content) for _, content in self)
+
     def to_json(self) -> dict[str, list[str]]:
         """In a stable order."""
         return {name: sorted(content) for name, content in self}

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from governance.pii import vocabulary as words
+from governance.pii.names import Lexicon
 
 #: (type, start, end) in a text.
 Piece = tuple[str, int, int]
@@ -45,6 +46,11 @@ _NO_DOER = frozenset(
 )
 
 
+_DEGREES = ("MD", "DO", "MA", "PA")
+_CODE_BEHIND = re.compile(r",?\s+\d{5}")
+_WORDS_BEFORE = re.compile(r"[^\W\d_]+(?: [^\W\d_]+)?$")
+
+
 def jobs(text: str, people: Iterable[tuple[int, int]]) -> Iterator[Piece]:
     """Yields the jobs of people as TITLE.
 
@@ -65,3 +71,14 @@ def job(text: str) -> int:
     if not 0 < len(found) <= _MOST_WORDS or found[-1] in _NO_DOER:
         return 0
     return len(text) if _DOER.fullmatch(found[-1]) else 0
+
+
+def is_credential(text: str, start: int, end: int, lexicon: Lexicon | None) -> bool:
+    """Whether two letters behind a name are a degree and no state: "Maren Oakley, MD"."""
+    if text[start:end] not in _DEGREES or text[:start][-2:] != ", " or _CODE_BEHIND.match(text, end):
+        return False
+    before = _WORDS_BEFORE.search(text, max(0, start - 40), start - 2)
+    if before is None or lexicon is None:
+        return False
+    words_before = before.group().casefold().split()
+    return lexicon.is_full_name(words_before) or not lexicon.is_place(words_before[-1])

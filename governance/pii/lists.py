@@ -18,6 +18,11 @@ _PEOPLE_BEFORE = re.compile(
 _PAIR = re.compile(
     rf"\b(?P<one>{words.NAME_WORD}) and (?P<other>{words.NAME_WORD})(?= (?:were|are|both|met|married|got|agreed)\b)"
 )
+_REVERSED = re.compile(
+    rf"(?:(?<=\bof )|(?<=\bfor )|(?<=\bto )|(?<=\bby )|(?<=\bfrom )|(?<=\bwith )|(?<=: )|(?<![^\n]))"
+    rf"(?P<one>{words.NAME_WORD}), (?P<other>{words.NAME_WORD})(?= (?:is|was|has|had|who|will)\b|[.;)\n]|$)"
+)
+_OF_SURNAMES = re.compile(r"(?:ov|ova|ev|eva|ski|ska|sky|sson|sen|dóttir|escu|ić|idze|yan|ian|oğlu|enko|czyk)$")
 
 
 def listed_names(text: str, lexicon: Lexicon) -> Iterator[tuple[int, int]]:
@@ -40,6 +45,19 @@ def listed_names(text: str, lexicon: Lexicon) -> Iterator[tuple[int, int]]:
         if _are_people(match["one"].casefold(), match["other"].casefold(), lexicon):
             yield match.span("one")
             yield match.span("other")
+    for match in _REVERSED.finditer(text):
+        if _is_reversed(match["one"].casefold(), match["other"].casefold(), lexicon):
+            yield match.span()
+
+
+def _is_reversed(family: str, given: str, lexicon: Lexicon) -> bool:
+    """Whether two words are a surname and a given name, though each may be an ordinary word: "Smith, Rose"."""
+    if {family, given} & (words.NOT_NAMES | words.NUMBERED | words.FIRM_WORDS) or lexicon.is_country(given):
+        return False
+    if lexicon.is_place(family) and lexicon.is_place(given):
+        return False
+    surname = family in lexicon.family or family not in lexicon.ordinary and _OF_SURNAMES.search(family) is not None
+    return surname and (given in lexicon.given or family not in lexicon.ordinary)
 
 
 def _are_people(one: str, other: str, lexicon: Lexicon) -> bool:

@@ -283,7 +283,17 @@ def _person(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) ->
         return _extent(tokens, position, end, lexicon)
     if token.key in lexicon.given and end > position + 1 and lexicon.is_name(tokens[position + 1].key):
         return _extent(tokens, position, end, lexicon)
+    if end == position + 2 and _is_placed_as_name(text, tokens, position, lexicon):
+        return end
     return position + 1 if lexicon.is_family(token.key) and len(token.text) > 3 else 0
+
+
+def _is_placed_as_name(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) -> bool:
+    """Whether two words that are ordinary ones as well are a name: "reviewed by Will Price"."""
+    before, first, last = tokens[position - 1], tokens[position], tokens[position + 1]
+    unfit = not position or before.capital or before.key in words.DETERMINERS or first.key in words.NUMBERED
+    known = first.key in lexicon.given and last.key in lexicon.family
+    return known and not unfit and text[before.end : first.start] in (" ", ", ", ",\n", ": ")
 
 
 def _with_initial(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) -> int:

@@ -124,8 +124,15 @@ def _plugins(declared: str, source: str) -> Plugins:
         nlp_engine=language_engine() if reads_language else words_engine(),
         default_score_threshold=registry.default_score_threshold,
     )
-    logging.getLogger("presidio-analyzer").addHandler(_TIMEOUTS)
+    logger = logging.getLogger("presidio-analyzer")
+    logger.addHandler(_TIMEOUTS)
+    logger.addFilter(_says_something)
     return Plugins(entities, engine, reads_language, gates)
+
+
+def _says_something(record: logging.LogRecord) -> bool:
+    """Presidio warns of each kind of word that spaCy knows and it has no type for, such as CARDINAL."""
+    return "is not mapped to a Presidio entity" not in record.getMessage()
 
 
 class _Timeouts(logging.Handler):

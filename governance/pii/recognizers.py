@@ -60,7 +60,8 @@ RULES: tuple[Rule, ...] = (
           valid.without_full_stop, flags=_I, score=0.6),
     rule("IP_ADDRESS", r"(?<![\d.])(?P<v>\d{1,3}(?:\.\d{1,3}){3})(?![\d]|\.\d)", valid.ip),
     rule("IP_ADDRESS", r"(?<![\w:])(?P<v>[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7})(?![\w:])", valid.ip, flags=_I),
-    rule("CREDIT_CARD", r"(?<![\d+-])(?P<v>\d(?:[ -]?\d){12,18})(?!\d)", valid.card),
+    rule("CREDIT_CARD", r"(?<![\d+-])(?<!\+\d )(?<!\+\d\d )(?<!\+\d\d\d )(?P<v>\d(?:[ -]?\d){12,18})(?!\d)",
+         valid.card),
     rule("CREDIT_CARD", rf"\bcard\b{_GAP}(?<![\d+-])(?P<v>\d(?:[ -]?\d){{11}})(?![ -]?\d)", valid.card, flags=_I),
     rule("IBAN_CODE", r"(?<![A-Za-z0-9])(?P<v>[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,34})", valid.iban, flags=_I),
     rule("US_SSN", _NINE, valid.ssn),
@@ -92,6 +93,8 @@ RULES: tuple[Rule, ...] = (
     rule("PHONE_NUMBER", r"\b(?:phone|tel|telephone|cell|mobile|fax|whatsapp|call(?: me)?(?: at| on)?)\b[ .:#]{0,3}"
           r"(?:(?:number|no\.?|is)[ :]*){0,2}(?P<v>\+?\(?\d[\d ().-]{5,16}\d)(?![\d,-])", flags=_I, score=0.7),
     rule("PHONE_NUMBER", r"(?<![\w+])(?P<v>\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5})(?!\d)", valid.phone),
+    rule("PHONE_NUMBER", r"(?<![\w+])(?P<v>\+\d{1,3}(?:[ .-]\(?\d{1,8}\)?){1,6})(?!\d)", valid.international,
+         score=0.6),
     rule("PHONE_NUMBER", r"\b(?:call|phone|tel|telephone|cell|mobile|fax|text|reach|reached|number|dial)\b"
           rf"{_GAP}(?<![\d$./-])(?<!\d,)(?P<v>(?:\+?1)?[2-9]\d{{9}}|\d{{3}}[ .-]\d{{4}})"
           rf"(?![\d-])", flags=_I, score=0.7),

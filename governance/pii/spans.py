@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from governance.pii import vocabulary
 from governance.pii.entities import ALL_TYPES, NER_TYPES, RANK, rank
+from governance.pii.jobs import is_credential
 from governance.pii.names import Lexicon, has_town_form
 
 
@@ -60,7 +61,9 @@ _PERSON_BEFORE = re.compile(
     r"|[Hh]ello|[Hh]i|[Ss]pouse|wife|husband|son|daughter|brother|sister|mother|father|[Cc]lient|[Cc]ustomer|[Pp]atient"
     r"|Mr\.?|Mrs\.?|Ms\.?|Dr\.?|[Aa]s|that|starring|shouted at|gender of|[Ll]ove,|[Aa]ccording to|[Tt]hank you),? $"
 )
-_ALWAYS_PERSON_BEFORE = re.compile(r"\b(?:Mr|Mrs|Ms|Mx|Dr|Miss)\.? $|\b(?:[Ll]ast|[Ff]irst|[Ss]ur)[ -]?name\?[ \n]$")
+_ALWAYS_PERSON_BEFORE = re.compile(
+    r"\b(?:Mr|Mrs|Ms|Mx|Dr|Miss|Prof|MR|MRS|MS|DR)\.?[ \u00a0]$|\b(?:[Ll]ast|[Ff]irst|[Ss]ur)[ -]?name\?[ \n]$"
+)
 _PERSON_AFTER = re.compile(
     r" (?:said|says|wrote|writes|asked|asks|called|told|thinks|replied|lives|lived|moved|works|married|turned|was born"
     r"|spent|has given|had given|shouted|is from|remembers|knows|died|arrived|joined|resigned|v\. )"
@@ -190,6 +193,8 @@ def _may_be_a_person(value: str, words: list[str], lexicon: Lexicon) -> bool:
         return False
     if len(words) == 1:
         return lexicon.is_name(words[0])
+    if len(words) == 2 and words[0] in lexicon.given and words[1] in lexicon.family:
+        return True
     return not any(word in lexicon.ordinary or word in vocabulary.NOT_NAMES for word in words)
 
 
@@ -239,8 +244,12 @@ def _is_plausible(text: str, start: int, end: int, entity: str, lexicon: Lexicon
         return False
     if entity != "ORGANIZATION" and _is_term(text, start, end, words, lexicon):
         return False
+    if entity == "ORGANIZATION" and len(words) < 2 and _EPONYM.match(text, end):
+        return False
     if entity != "PERSON":
-        return True
+        return not is_credential(text, start, end, lexicon)
+    if _ALWAYS_PERSON_BEFORE.search(text[max(0, start - 16) : start]) and value[0].isupper():
+        return True  # also "Dr. House"
     if any(map(str.isdigit, value)) or all(word in vocabulary.NOT_NAMES for word in words):
         return False
     return not _are_ordinary(words, lexicon)

@@ -21,16 +21,21 @@ def luhn(digits: str) -> bool:
 
 
 def card(text: str) -> int:
-    """Length of the longest beginning that is a card number of 12 to 19 digits; 0 for none.
+    """Length of the longest beginning, in whole groups, that is a card number of 12 to 19 digits; 0 for none.
 
     Twelve digits are of Maestro alone; a first digit 1 is of old JCB cards alone.
     """
-    for end in range(len(text), 11, -1):
+    for end in sorted((group.end() for group in re.finditer(r"\d+", text)), reverse=True):
         digits = re.sub(r"\D", "", text[:end])
         known = digits[:1] in ("5", "6") if len(digits) == 12 else digits[:1] in tuple("23456")
-        if text[end - 1].isdigit() and len(digits) <= 19 and (known or digits.startswith("1800")) and luhn(digits):
+        if 12 <= len(digits) <= 19 and (known or digits.startswith("1800")) and luhn(digits):
             return end
     return 0
+
+
+def international(text: str) -> int:
+    """Behind a plus, seven to fifteen digits (ITU-T E.164), also where no country has such a number."""
+    return len(text) if 7 <= len(re.sub(r"\D", "", text)) <= 15 else 0
 
 
 def iban(text: str) -> int:

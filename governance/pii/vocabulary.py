@@ -172,9 +172,10 @@ Eswatini|Micronesia|United States|United States of America|Europe|Asia|Africa|So
 )
 
 #: Forms that the model takes for firms or people: kinds of numbers, not their holders.
+DETERMINERS = frozenset(("the", "a", "an", "this", "that", "each", "any", "no", "our", "your"))
 NO_ENTITY = frozenset(
     split(
-        """ssn itin ein tin iban pin aba dob ip url id po box swift bic cvv atm agi irs ira pdf faq api sms otp e-mail
+        """apgar ssn itin ein tin iban pin aba dob ip url id po box swift bic cvv atm agi irs ira pdf faq api sms otp e-mail
     email credit premiums premium notice address code act state title irc phone profile date tel age customer
     care social
     security taxpayer schedule dependents dependent no number apt piso depto edif dob sc s.c ap nr"""
@@ -219,7 +220,7 @@ NOT_NAMES = frozenset(
     support tax taxpayer team thank thanks the there this thursday to treasury tuesday united us we wednesday
     whom yes you your form line part schedule title subtitle chapter act irs ira sole everyone both neither here
     today tomorrow yesterday question answer note notice letter adviser advisers advisor enrolled partner services
-    mx ssn itin ein iban pin id atm social security number accounting accountant support agent team help desk
+    mx apgar ssn itin ein iban pin id atm social security number accounting accountant support agent team help desk
     llc inc preparer senior reference tell gifts coins good can date mtg w re omg lol thx yo p.s ps born by with via pt
     dependents dependent profile phone witness guest applicant beneficiary holder gentlemen ladies everybody
     nobody somebody surname"""
@@ -233,7 +234,7 @@ EPONYM = (
     r"|palsy|signs?|tests?|genes?|proteins?|tumou?rs?|lymphomas?|atrophy|ataxia|dystrophy|cells?|paralysis|fever"
     r"|virus|procedure"
     r"|reflex|phenomenon|lesions?|contracture|thyroiditis|encephalopathy|dementia|chorea|stain|bodies|scale|score"
-    r"|index)\b"
+    r"|index|catheters?|cysts?|sarcomas?|coma scale|fracture|maneuver|manoeuvre|operation|solution)\b"
 )
 MEDICAL_ENDING = (
     r"(?:itis|osis|[ae]emia|emia|opathy|opathia|algia|plasia|trophy|trophic|megaly|cephaly|uria|plegia|penia|phobia"

@@ -19,7 +19,7 @@ class Batch:
     """Some records of one place.
 
     Attributes:
-        text_keys: None where the texts are filtered.
+        text_keys: keyed hashes of the texts as the source has them; None where nobody noted it.
         replaced: keyed hashes of what the filter took out of each text; None where the texts are as the source has
             them.
     """
@@ -47,14 +47,16 @@ def stored_batches(version: DatasetVersion) -> Iterator[Batch]:
     Raises:
         DataError: it is damaged.
     """
-    columns = version.manifest(["record_id", "subject"]).to_pydict()
+    noted = ["text_key"] if "text_key" in version.columns else []
+    columns = version.manifest(["record_id", "subject", *noted]).to_pydict()
     subjects = dict(zip(columns["record_id"], columns["subject"], strict=True))
+    keys = dict(zip(columns["record_id"], columns.get("text_key", [None] * len(subjects)), strict=True))
     records = itertools.chain.from_iterable(version.stored(split) for split in SPLITS)
     taken = _taken(version)
     while some := list(itertools.islice(records, _ROWS)):
         ids, texts = [record_id for record_id, _ in some], [text for _, text in some]
         replaced = [next(taken)[1] if taken.peek() == record_id else frozenset() for record_id in ids]
-        yield Batch(ids, [subjects[one] for one in ids], [None] * len(some), texts, replaced)
+        yield Batch(ids, [subjects[one] for one in ids], [keys[one] for one in ids], texts, replaced)
     if taken.peek() is not None:
         raise DataError(f"{PII_FILE} names a record that is not there", where=str(version.path), fix="build it again")
 

@@ -25,6 +25,13 @@ FOUND = [
     ("PERSON", "Zbyrka Dunwall will be speaking on Friday", "Zbyrka Dunwall"),
     ("PERSON", "I spoke to Mrs. Verona on the phone.", "Verona"),
     ("PERSON", ">Zbyrka Dunmor\n>Vantero Ltd\n>3378 17 Lovage Lane\n>Suite 680\n>Poland 46218\n", "Zbyrka Dunmor"),
+    ("PERSON", "Mrs. Delacroix called, and Mr. Ng paid.", "Delacroix"),
+    ("PERSON", "Mrs. Delacroix called, and Mr. Ng paid.", "Ng"),
+    ("PERSON", "Lab report for Will Price, who left.", "Will Price"),
+    ("PERSON", "Kind regards, Grace Field", "Grace Field"),
+    ("PERSON", "the number of Smith, Rose is in the file", "Smith, Rose"),
+    ("PERSON", "the number of Ivanova, Wei is in the file", "Ivanova, Wei"),
+    ("PHONE_NUMBER", "Call +44 20 7309239 4116 now", "+44 20 7309239 4116"),
     ("LOCATION", "12 Elm Street Apt. 4\nDUNVEGAN nan 4412\n", "DUNVEGAN"),
     ("ZIP_CODE", "Maren Oakley\n2207 Koivukatu 31 Apt. 572\nHARJAVALTA nan 4412\n", "4412"),
 ]  # fmt: skip
@@ -37,6 +44,10 @@ def test_a_cue_says_what_it_is(detector: Detector, entity: str, text: str, value
 
 
 NOT_FOUND = [
+    ("CREDIT_CARD", "Order 411111111111111177 and line +44 20 7946 0958 9030."),
+    ("PERSON", "A Foley catheter was placed, and a Baker cyst was seen. What will price increases do?"),
+    ("LOCATION", "Signed: Maren Oakley, MD"),
+    ("ORGANIZATION", "It was Kaposi sarcoma or Bell's palsy."),
     ("TITLE", "The kidney works as a filter, and the liver as a buffer."),
     ("TITLE", "Maren Oakley\nOrder number\n4412"),
     ("TITLE", "Maren Oakley\nDecember\n2019"),

@@ -85,8 +85,11 @@ def test_letters_of_one_form_are_told_apart_where_only_filtered_text_is_left(tmp
     tax = spec(tmp_path, "letters", "tax", "tax.jsonl", curate={"dedup": "none"})
     made(tmp_path, tax)
     write_jsonl(tmp_path / "tax.jsonl", texts("other", 3))
-    hits = search(tmp_path, Target("subject", "s7", "tax"), tax).hits["letters"]
-    assert (hits.named, hits.others) == ({"r7"}, {"again"})
+    found = search(tmp_path, Target("subject", "s7", "tax"), tax)
+    assert (found.hits["letters"].named, found.hits["letters"].others) == ({"r7"}, {"again"})
+    key, texts_key = TombstoneKey(KEYS.derive("tax", "tombstones")), KEYS.derive("tax", "texts")
+    for row in (rows[7], second):  # under another id the same text does not come back either
+        assert key.text(keyed_hash(texts_key, row["text"])) in found.tombstones["tax"].texts
 
 
 def test_the_same_name_in_another_domain_is_somebody_else(tmp_path: Path) -> None:

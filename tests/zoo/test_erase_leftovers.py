@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 import zoo
+from governance import DataError
 from pipelines.build import build
 from pipelines.curate.quality import SETS
 from registry import Tracking, get_version
 from tests.support.traces import traces
 from tests.support.workspace import make_workspace, write_jsonl
 from tests.zoo.test_erase import rows, trained
+from zoo.data import build_data
+from zoo.screen import Screen
 from zoo.workspace import Workspace
 
 LIMITS = {rule.name: [None, None] for rule in SETS["gopher"]} | {"gopher_words": [10, None]}
@@ -38,6 +41,27 @@ def workspace(tmp_path: Path, mlflow_template: Path) -> Workspace:
     build(made.pipeline("tax_domain"), policy=made.policy, keys=made.keys, storage=made.storage, processes=1)
     write_jsonl(letters, rows("tax"))
     return made
+
+
+@pytest.mark.parametrize("lost", ["the folder", "what the file holds", "some of it"])
+def test_nothing_is_built_when_tombstones_are_lost(workspace: Workspace, lost: str) -> None:
+    """The erased would come back from the source."""
+    zoo.erase(domain="tax", subject="Tilda-Quibble-17", workspace=workspace)
+    spec = workspace.pipeline("tax_domain")
+    assert build_data(spec, workspace, Screen()).reused
+    folder = workspace.storage / "erasures" / "tax"
+    if lost == "the folder":
+        shutil.rmtree(folder.parent)
+    else:
+        stones = json.loads((folder / "tombstones.json").read_text())
+        left = {} if lost == "what the file holds" else stones | {"subjects": []}
+        (folder / "tombstones.json").write_text(json.dumps(left))
+    for act in (
+        lambda: build_data(spec, workspace, Screen()),
+        lambda: zoo.erase(domain="tax", record="tax-1", workspace=workspace),
+    ):
+        with pytest.raises(DataError, match=r"tombstones.json: tombstones of the domain .tax. are gone"):
+            act()
 
 
 @pytest.mark.parametrize("name", [{"subject": "Tilda-Quibble-17"}, {"record": "note-of-tilda"}])

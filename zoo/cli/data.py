@@ -6,6 +6,7 @@ import difflib
 import itertools
 import os
 import shlex
+import sys
 from collections import Counter
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -28,7 +29,11 @@ def run_data_build(pipeline: str, processes: int | None, runner: str, beam_optio
     workspace = Workspace.current()
     spec = workspace.pipeline(pipeline)
     with terminal_screen() as screen:
-        result = build_data(spec, workspace, screen, runner=chosen)
+        try:
+            result = build_data(spec, workspace, screen, runner=chosen)
+        except KeyboardInterrupt:
+            print("stopped; the same command goes on with what was filtered", file=sys.stderr)
+            sys.exit(130)
     content = result.to_json()
     if as_json:
         print_json(content)

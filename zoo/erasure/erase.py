@@ -9,6 +9,7 @@ the same command goes on, and a second one finds nothing to do.
 from __future__ import annotations
 
 import datetime
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ from pipelines.place import Place, locked
 from pipelines.spec import PipelineSpec
 from pipelines.versions import DatasetVersion
 from zoo.data import build_data
+from zoo.erased import check_tombstones
 from zoo.erasure import models
 from zoo.erasure.receipt import write_receipt
 from zoo.schedule import look_now
@@ -112,6 +114,7 @@ def erase(
     """
     workspace, screen = workspace or Workspace.current(), screen or Screen()
     target = _target(workspace, domain, subject, record, pipeline)
+    check_tombstones(workspace, domain)
     request = _request(workspace, domain, target)
     if dry_run:
         known = read_journal(workspace.storage, domain, request)
@@ -131,8 +134,9 @@ def erase(
         _require(journal, target)
         for name, new in stones.items():
             add_tombstones(workspace.storage, name, new)
+        counts = {name: len(read_tombstones(workspace.storage, name)) for name in stones}
         turn = 1 if known is None else known.turn + 1
-        journal = journal.model_copy(update={"turn": turn})
+        journal = journal.model_copy(update={"turn": turn, "tombstones": counts})
         write_journal(workspace.storage, journal)
         return _finish(workspace, journal, screen)
 
@@ -344,3 +348,15 @@ def _one_at_a_time(storage: Path) -> Iterator[None]:
             yield
     except filelock.Timeout:
         raise BusyError("another erasure goes on", where=str(path), fix="wait for it, or end it") from None
+    except PermissionError as error:
+        raise _unwritable(error, path) from None
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _unwritable(error, path) from None
+
+
+def _unwritable(error: OSError, path: Path) -> DataError:
+    where = str(error.filename or path)
+    fix = "see that the storage folder can be written; the same command goes on"
+    return DataError(f"cannot write: {error.strerror}", where=where, fix=fix)

@@ -9,9 +9,8 @@ from governance.erasure import Journal
 from governance.errors import LedgerError
 from pipelines.atomic import write_json
 from pipelines.erasure.store import Place, write_journal
+from zoo.erased import EVENT
 from zoo.workspace import Workspace
-
-EVENT = "erasure.finished"
 
 
 def write_receipt(workspace: Workspace, journal: Journal, finished: str) -> Journal:

@@ -6,14 +6,14 @@ first that fails, in words that name what the policy says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field, field_validator
 
 from governance.config import StrictModel, load_yaml
-from governance.errors import PolicyRefused
+from governance.errors import PolicyRefused, did_you_mean
 from governance.labels import Label
 from governance.policy import OWNER_PURPOSES, Policy
 
@@ -97,6 +97,15 @@ class Expectation(StrictModel):
         if value is not None and not all(value.split("+")):
             raise ValueError('a label is names of domains joined by "+"')
         return value
+
+    def misspelt(self, policy: Policy) -> str | None:
+        """A name that the policy does not have, but one much like it: such a question is always answered with no."""
+        names: list[tuple[str, Collection[str]]] = [(name, policy.domains) for name in (self.domain, *self.joined)]
+        names += [] if self.caller is None else [(self.caller, policy.callers)]
+        for name, known in names:
+            if name not in known and (hint := did_you_mean(name, known)):
+                return f'"{name}" is not in the policy{hint}'
+        return None
 
     def findings(self, policy: Policy) -> tuple[RuleFinding, ...]:
         """What the rules say of the question."""

@@ -8,6 +8,7 @@ from zoo.erased import check_tombstones
 from zoo.openlineage import dataset_version, observed, sources_of
 from zoo.recording import record_build, record_grants
 from zoo.screen import Screen
+from zoo.shared_files import warnings
 from zoo.workspace import Workspace
 
 
@@ -28,6 +29,8 @@ def build_data(
     workspace.policy.check(spec.label, sink=spec.domain, purpose="build")  # before anything is written
     check_tombstones(workspace, spec.domain)
     record_grants(workspace)
+    for warning in warnings(workspace, spec):
+        screen.say(warning)
     with observed(workspace, screen, job=f"{spec.name}.build", kind="BUILD", inputs=sources_of(spec)) as run:
         result = build(
             spec,

@@ -175,7 +175,8 @@ Eswatini|Micronesia|United States|United States of America|Europe|Asia|Africa|So
 DETERMINERS = frozenset(("the", "a", "an", "this", "that", "each", "any", "no", "our", "your"))
 NO_ENTITY = frozenset(
     split(
-        """apgar ssn itin ein tin iban pin aba dob ip url id po box swift bic cvv atm agi irs ira pdf faq api sms otp e-mail
+        """apgar
+    ssn itin ein tin iban pin aba dob ip url id po box swift bic cvv atm agi irs ira pdf faq api sms otp e-mail
     email credit premiums premium notice address code act state title irc phone profile date tel age customer
     care social
     security taxpayer schedule dependents dependent no number apt piso depto edif dob sc s.c ap nr"""

@@ -153,5 +153,9 @@ def test_the_command_line(tmp_path: Path) -> None:
     tested = run_zoo(home, "policy", "test")
     assert tested.returncode == 1 and "1 of 2 expectations hold" in tested.stdout
     assert "support-service may use tax in tax for assist (they help each other)" in tested.stdout
+    expectations.append({"domain": "taxx", "allowed": False})
+    (home / "policy_tests.yaml").write_text(yaml.safe_dump({"expectations": expectations}))
+    misspelt = run_zoo(home, "policy", "test")
+    assert misspelt.returncode == 1 and '"taxx" is not in the policy (did you mean "tax"?)' in misspelt.stderr
     missing = run_zoo(home, "policy", "test", "other.yaml")
     assert missing.returncode == 1 and "there is no such expectations file" in missing.stderr

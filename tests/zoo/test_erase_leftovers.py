@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import zoo
 from governance import DataError
@@ -97,3 +98,29 @@ def test_what_was_made_of_a_version_that_is_gone_leaves(workspace: Workspace, tm
     assert left == {"tokens": ["bbbbbbbbbbbbbbbb-x"], "examples": [], "tokenizers": []}
     assert "its data is gone" in (get_version(tracking, model.name, model.version).quarantined or "")
     assert not list(storage.rglob("model.weights.h5"))
+
+
+def test_files_that_another_domain_reads_are_told(workspace: Workspace) -> None:
+    """An erasure in one domain does not reach what the other one made of the same files."""
+
+    class Said(Screen):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def say(self, line: str) -> None:
+            self.lines.append(line)
+
+    policy = yaml.safe_load((workspace.home / "zoo.yaml").read_text())
+    policy["domains"]["legal"] = {"owner": "o", "may_derive_from": ["legal"], "pii": "keep"}
+    (workspace.home / "zoo.yaml").write_text(yaml.safe_dump(policy))
+    source = {"path": "data/*/letters.jsonl", "id": "id", "subject": "client_id"}
+    other = {"domain": "legal", "sources": [source], "split": {"validation": 0.3, "test": 0.0}}
+    (workspace.home / "pipelines" / "other.yaml").write_text(yaml.safe_dump(other))
+    (workspace.home / "pipelines" / "broken.yaml").write_text("domain: [")
+    workspace = Workspace.load(workspace.home)
+    built, erased = Said(), Said()
+    build_data(workspace.pipeline("other"), workspace, built)
+    assert [line for line in built.lines if "which tax_domain reads for the domain tax" in line], built.lines
+    (workspace.home / "pipelines" / "broken.yaml").unlink()
+    zoo.erase(domain="tax", subject="Tilda-Quibble-17", workspace=workspace, screen=erased)
+    assert [line for line in erased.lines if "other of the domain legal reads files of tax_domain" in line]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from governance.errors import DataError, PolicyRefused, did_you_mean
+from governance.errors import ConfigError, DataError, PolicyRefused, did_you_mean
 from governance.explain import Expectation, RuleFinding, read_expectations
 from governance.labels import Label
 from zoo.cli.output import print_json, print_table
@@ -33,6 +33,10 @@ def run_policy_test(file: Path | None, as_json: bool) -> None:
     """Exits with 1 where an expectation does not hold."""
     workspace = Workspace.current()
     expectations = read_expectations(file or workspace.home / EXPECTATIONS_FILE)
+    for number, one in enumerate(expectations):
+        if (problem := one.misspelt(workspace.policy)) is not None:
+            where = f"{file or workspace.home / EXPECTATIONS_FILE}: expectations.{number}"
+            raise ConfigError(problem, where=where, fix="a misspelt name is refused whatever the policy says")
     failed = [one for one in expectations if not one.holds(workspace.policy)]
     if as_json:
         print_json({"passed": len(expectations) - len(failed), "failed": [one.model_dump() for one in failed]})

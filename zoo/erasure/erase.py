@@ -53,6 +53,7 @@ from zoo.erasure import models
 from zoo.erasure.receipt import write_receipt
 from zoo.schedule import look_now
 from zoo.screen import Screen
+from zoo.shared_files import shared_with
 from zoo.workspace import Workspace
 
 _LOCK_SECONDS = 600.0
@@ -116,6 +117,7 @@ def erase(
     target = _target(workspace, domain, subject, record, pipeline)
     check_tombstones(workspace, domain)
     request = _request(workspace, domain, target)
+    _warn_of_shared_files(workspace, domain, screen)
     if dry_run:
         known = read_journal(workspace.storage, domain, request)
         journal, _ = _plan(workspace, domain, target, screen)
@@ -155,6 +157,14 @@ def _target(workspace: Workspace, domain: str, subject: str | None, record: str 
             raise ConfigError("a pipeline is for a record; a subject is erased from all", where="pipeline")
         workspace.pipeline(pipeline)
     return Target("subject", subject, domain) if subject else Target("record", str(record), domain, pipeline)
+
+
+def _warn_of_shared_files(workspace: Workspace, domain: str, screen: Screen) -> None:
+    for name in workspace.pipeline_names:
+        spec = _spec(workspace, name)
+        for other, files in shared_with(workspace, spec) if spec is not None and spec.domain == domain else ():
+            where = f"{other.name} of the domain {other.domain}"
+            screen.say(f"warning: {where} reads files of {name} ({files[0]}); erase there as well")
 
 
 def _is_stored(workspace: Workspace, domain: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from governance.config import StrictModel, load_yaml
 from governance.errors import did_you_mean
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipelines.curate.quality import Rule
 
 #: ISO 639-1, or -3 of a language that has no shorter code.
-LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+LanguageCode = Annotated[str, AfterValidator(lambda code: _known_language(code))]
 
 Format = Literal["jsonl", "csv", "parquet", "txt", "html"]
 Records = Literal["file", "paragraph", "line"]
@@ -210,6 +210,14 @@ class QualitySpec(StrictModel):
 
         rules = [rule for name in self.sets for rule in SETS[name]]
         return [rule.within(*self.limits[rule.name]) if rule.name in self.limits else rule for rule in rules]
+
+
+def _known_language(code: str) -> str:
+    from pipelines.curate.language import CODES
+
+    if code not in CODES:
+        raise ValueError(f'no language "{code}"{did_you_mean(code, CODES)}; write a code such as en')
+    return code
 
 
 def _check_known(name: str, known: Iterable[str], what: str) -> None:

@@ -34,7 +34,9 @@ def own_class(named: str, where: str | None = None) -> OwnClass:
         return _imported(named)
     except (ImportError, AttributeError, SyntaxError, NameError, ValueError, TypeError, OSError) as error:
         raise ConfigError(
-            f"{named} cannot be imported: {error}", where=where, fix="install the package it is in"
+            f"{named} cannot be imported: {error}",
+            where=where,
+            fix="install the package it is in, or put its folder on PYTHONPATH",
         ) from None
 
 

@@ -279,7 +279,7 @@ def _quarantine_reasons(quarantine: Path | None) -> dict[str, int]:
     if quarantine is None:
         return {}
     with quarantine.open(encoding="utf-8") as lines:
-        counts = Counter(re.sub(r"\d[\d,]*", "N", json.loads(line)["reason"]) for line in lines)
+        counts = Counter(re.sub(r"(?<!UTF-)\d[\d,]*", "N", json.loads(line)["reason"]) for line in lines)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import BuildResult, build
+from pipelines.curate import language
 from pipelines.curate.exclusions import LABEL
 from pipelines.curate.quality import SETS, Quality
 from pipelines.curate.steps import Judge, judges, versions
@@ -259,3 +260,17 @@ def test_versions_tell_settings_apart() -> None:
     assert len(set(found)) == len(found)
     assert versions(judges(CurateSpec(language=("en", "de")))) == found[2], "their order says nothing"
     assert versions(judges(CurateSpec(dedup=DedupSpec(near=0.8)))) == found[0], "no step of one record"
+
+
+def test_the_known_languages_are_those_of_the_model() -> None:
+    detector = language._detector()
+    found = detector.detect("hello", k=200)  # loads it
+    (model,) = detector._models.values()
+    labels = model.predict("hello", k=200, threshold=-1.0)[0]
+    assert found and {label.removeprefix("__label__") for label in labels} == language.CODES
+
+
+@pytest.mark.parametrize(("code", "said"), [("xx", 'no language "xx"'), ("english", "write a code such as en")])
+def test_an_unknown_language_is_an_error(code: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        CurateSpec(language=(code,))

@@ -20,7 +20,7 @@ import pii_text
 
 from governance.pii import Detector, Finding, PiiReport, models
 from governance.pii.entities import ALL_TYPES
-from governance.pii.evaluate import Labelled, read_labelled, report
+from governance.pii.evaluate import Labelled, read_labelled, report, unknown_types
 
 BUNDLED = Path(__file__).parents[1] / "pipelines" / "catalogue" / "data"
 
@@ -66,7 +66,7 @@ def labelled(row: dict[str, object]) -> Labelled:
 def measured(rows: Sequence[Labelled], find: Find) -> PiiReport:
     start = time.perf_counter()
     findings = find([row.text for row in rows])
-    return report(rows, findings, len(rows) / (time.perf_counter() - start))
+    return report(rows, findings, len(rows) / (time.perf_counter() - start), unknown_types(rows, ALL_TYPES))
 
 
 def presidio() -> Find:
@@ -88,10 +88,7 @@ def presidio() -> Find:
 
     def find(texts: Sequence[str]) -> list[list[Finding]]:
         results = batch.analyze_iterator(list(texts), language="en", batch_size=32)
-        return [
-            [Finding(r.start, r.end, r.entity_type, r.score) for r in of if r.entity_type in ALL_TYPES]
-            for of in results
-        ]
+        return [[Finding(r.start, r.end, r.entity_type, r.score) for r in of] for of in results]
 
     return find
 

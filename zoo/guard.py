@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from governance.pii import Finding, PiiFilter, detector_for, entities_to_find
-from governance.pii.filter import normalised
+from governance.pii.canonical import normalised
 from governance.policy import PiiRules
 from zoo.workspace import Workspace
 

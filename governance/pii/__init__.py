@@ -12,7 +12,8 @@ from governance.pii.filter import (
     entities_to_find,
     filter_fingerprint,
 )
-from governance.pii.leaks import Leak, leaked, pii_hash
+from governance.pii.leaks import Leak, leaked
+from governance.pii.pseudonyms import pii_hash
 from governance.pii.spans import Finding
 
 __all__ = [

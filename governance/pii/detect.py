@@ -13,7 +13,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -66,6 +66,7 @@ _CODE = (
     "names",
     "ner",
     "plugins",
+    "predefined",
     "prefilter",
     "presidio",
     "recognizers",
@@ -174,8 +175,13 @@ class Detector:
         return findings + [Finding(start, end, entity, _BLOCK_SCORE) for entity, start, end in jobs(text, people)]
 
     @property
+    def known(self) -> frozenset[str]:
+        """Every type that could be found, asked for or not."""
+        return ALL_TYPES if self._plugins is None else ALL_TYPES | self._plugins.entities
+
+    @property
     def _tags(self) -> re.Pattern[str]:
-        return tags_of(ALL_TYPES if self._plugins is None else ALL_TYPES | self._plugins.entities)
+        return tags_of(self.known)
 
     def _analyze(self, pieces: Sequence[str], entities: frozenset[str]) -> Iterator[list[Finding]]:
         """What rules, word lists and the model find in each piece, of these types; it may overlap."""
@@ -243,8 +249,8 @@ def fingerprint(entities: frozenset[str], model: str | None = None, registry: Re
 
 @functools.cache
 def _fingerprint(entities: frozenset[str], model: str | None) -> str:
-    parts: dict[str, Any] = {"entities": sorted(entities), "code": _own_code()}
-    parts["phonenumbers"] = metadata.version("phonenumbers")
+    parts: dict[str, Any] = {"entities": sorted(entities), "code": code_digest(_CODE)}
+    parts |= {name: metadata.version(name) for name in ("phonenumbers", "presidio-analyzer")}
     if entities & NER_TYPES:
         info = models.find_model(model)
         parts |= {"model": info.package, "version": info.version, "weights": models.verify(info)}
@@ -252,9 +258,9 @@ def _fingerprint(entities: frozenset[str], model: str | None) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _own_code() -> str:
-    """Digest over the modules that decide what is found: no number that somebody forgets to raise."""
+def code_digest(modules: Iterable[str]) -> str:
+    """Digest over modules of this package: no number that somebody forgets to raise."""
     total = hashlib.sha256()
-    for name in _CODE:
+    for name in modules:
         total.update((Path(__file__).parent / f"{name}.py").read_bytes())
     return total.hexdigest()

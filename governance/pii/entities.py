@@ -9,11 +9,15 @@ NER_TYPES = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP", "DATE_TIME"}
 STRUCTURED_TYPES = frozenset(
     {
         "CREDIT_CARD",
+        "CRYPTO",
         "EMAIL_ADDRESS",
         "IBAN_CODE",
         "IP_ADDRESS",
+        "MAC_ADDRESS",
+        "MEDICAL_LICENSE",
         "PHONE_NUMBER",
         "STREET_ADDRESS",
+        "UK_NHS",
         "URL",
         "US_BANK_NUMBER",
         "US_DRIVER_LICENSE",
@@ -22,6 +26,7 @@ STRUCTURED_TYPES = frozenset(
         "US_PASSPORT",
         "US_PTIN",
         "US_SSN",
+        "UUID",
         "ZIP_CODE",
     }
 )

@@ -4,7 +4,8 @@ A labelled file is JSON lines with {"text", "spans": [{"start", "end", "type"}]}
 found when at least half of its characters are covered by findings: of any type for the totals, of
 its own type in the table by type. A finding is right when at least half of it lies in such spans. A
 file that labels no date anywhere cannot say which dates are right: findings of a type that stands
-nowhere in the file take no part in the precision of characters.
+nowhere in the file take no part in the precision of characters. A span of a type that no detector
+knows is missed, in the totals too, and the report names the type: it may be a misspelt one.
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from governance.errors import DataError, did_you_mean
-from governance.pii.detect import Detector, known_entities
-from governance.pii.entities import ALL_TYPES
+from governance.errors import DataError
+from governance.pii.detect import Detector
 from governance.pii.spans import Finding
 
 _BATCH = 200
@@ -41,7 +41,12 @@ class Labelled:
 
 @dataclass(frozen=True)
 class PiiReport:
-    """Figures of one evaluation; `types` maps a type to gold, found, recall and precision."""
+    """Figures of one evaluation.
+
+    Attributes:
+        types: of each type gold, found, recall and precision.
+        unknown_types: labelled types that no detector knows, sorted.
+    """
 
     types: dict[str, dict[str, float]]
     span_recall: float
@@ -49,16 +54,14 @@ class PiiReport:
     char_precision: float
     documents_per_second: float
     documents: int
+    unknown_types: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return dict(vars(self))
 
 
-def read_labelled(path: Path, known: Collection[str] = ALL_TYPES) -> list[Labelled]:
+def read_labelled(path: Path) -> list[Labelled]:
     """Reads a labelled file.
-
-    Args:
-        known: names of types that a span may have.
 
     Raises:
         DataError: with file and row.
@@ -68,7 +71,7 @@ def read_labelled(path: Path, known: Collection[str] = ALL_TYPES) -> list[Labell
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    rows.append(_row(line, f"{path}:{number}", known))
+                    rows.append(_row(line, f"{path}:{number}"))
     except OSError as error:
         raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
     except UnicodeDecodeError as error:
@@ -78,7 +81,7 @@ def read_labelled(path: Path, known: Collection[str] = ALL_TYPES) -> list[Labell
     return rows
 
 
-def _row(line: str, where: str, known: Collection[str]) -> Labelled:
+def _row(line: str, where: str) -> Labelled:
     fix = 'a row is {"text": …, "spans": [{"start": 0, "end": 4, "type": "PERSON"}]}'
     try:
         content = json.loads(line)
@@ -87,10 +90,6 @@ def _row(line: str, where: str, known: Collection[str]) -> Labelled:
         found = tuple(Finding(int(s["start"]), int(s["end"]), t, 1.0) for s, t in zip(spans, types, strict=True))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"not a labelled row ({type(error).__name__})", where=where, fix=fix) from None
-    unknown = next((span.type for span in found if span.type not in known), None)
-    if unknown is not None:
-        hint = did_you_mean(unknown, known)
-        raise DataError(f'there is no type "{unknown}"{hint}', where=where, fix=known_entities(known))
     if not isinstance(text, str):
         raise DataError("text is no string", where=where, fix=fix)
     for span in found:
@@ -103,24 +102,37 @@ def evaluate(detector: Detector, path: str | Path, entities: Collection[str] | N
     """Runs the detector over a labelled file.
 
     Args:
-        entities: look for these alone, as a domain's filter does; spans of other types are then left out.
+        entities: look for these alone, as a domain's filter does; spans of other known types are then left out.
 
     Raises:
         DataError: the file is missing or a row is wrong.
     """
-    rows = read_labelled(Path(path), detector.entities | ALL_TYPES)
+    rows = read_labelled(Path(path))
+    unknown = unknown_types(rows, detector.known)
     if entities is not None:
-        rows = [Labelled(row.text, tuple(span for span in row.spans if span.type in entities)) for row in rows]
+        asked = {*entities, *unknown}
+        rows = [Labelled(row.text, tuple(span for span in row.spans if span.type in asked)) for row in rows]
     start = time.perf_counter()
     findings: list[list[Finding]] = []
     for first in range(0, len(rows), _BATCH):
         findings += detector.find([row.text for row in rows[first : first + _BATCH]], entities)
     seconds = time.perf_counter() - start
-    return report(rows, findings, len(rows) / seconds)
+    return report(rows, findings, len(rows) / seconds, unknown)
 
 
-def report(rows: Sequence[Labelled], findings: Sequence[Sequence[Finding]], speed: float) -> PiiReport:
-    """Counts; pure, so that it can be tested without a model."""
+def unknown_types(rows: Iterable[Labelled], known: Collection[str]) -> tuple[str, ...]:
+    """Types of the labelled spans that are none of the known ones, sorted."""
+    return tuple(sorted({span.type for row in rows for span in row.spans} - set(known)))
+
+
+def report(
+    rows: Sequence[Labelled], findings: Sequence[Sequence[Finding]], speed: float, unknown: Sequence[str] = ()
+) -> PiiReport:
+    """Counts; pure, so that it can be tested without a model.
+
+    Args:
+        unknown: types of which each span counts as missed, whatever was found there.
+    """
     gold: Counter[str] = Counter()
     hit: Counter[str] = Counter()
     found: Counter[str] = Counter()
@@ -133,13 +145,13 @@ def report(rows: Sequence[Labelled], findings: Sequence[Sequence[Finding]], spee
         of_judged = _characters(finding for finding in of_row if finding.type in judged)
         claimed += len(of_judged)
         right_characters += len(labelled & of_judged)
-        covered += len(labelled & everything)
+        covered += len(_characters(span for span in row.spans if span.type not in unknown) & everything)
         types = {s.type for s in row.spans} | {f.type for f in of_row}
         found_of = {t: _characters(f for f in of_row if f.type == t) for t in types}
         gold_of = {t: _characters(s for s in row.spans if s.type == t) for t in types}
         for span in row.spans:
             gold[span.type] += 1
-            any_hit += _half(span, everything)
+            any_hit += span.type not in unknown and _half(span, everything)
             hit[span.type] += _half(span, found_of[span.type])
         for finding in of_row:
             found[finding.type] += 1
@@ -160,6 +172,7 @@ def report(rows: Sequence[Labelled], findings: Sequence[Sequence[Finding]], spee
         char_precision=_share(right_characters, claimed),
         documents_per_second=speed,
         documents=len(rows),
+        unknown_types=tuple(unknown),
     )
 
 

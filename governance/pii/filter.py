@@ -7,30 +7,34 @@
     keep                                   the text stays
     {operator: hash}                       what an operator of Presidio's anonymizer gives (`operators`)
 
-Pseudonyms are HMAC-SHA256 over the normalised value with a key of the domain (RFC 2104): stable
-inside it, unlinkable outside, and nobody without the key can test a guess.
+Pseudonyms are HMAC-SHA256 over the value's canonical form (`canonical`) with a key of the domain (RFC 2104): stable
+inside it, unlinkable outside, and nobody without the key can test a guess. A part of a name has the tag of the full
+name where the text has one person of that name (`mentions`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 from governance.errors import ConfigError, DetectorError, did_you_mean
-from governance.pii import models, surrogates
-from governance.pii.detect import Detector, fingerprint, known_entities
+from governance.pii import models
+from governance.pii.detect import Detector, code_digest, fingerprint, known_entities
 from governance.pii.entities import ALL_TYPES, NER_TYPES
+from governance.pii.mentions import with_full_names
 from governance.pii.operators import check_operator, operator_fingerprint, replacer
 from governance.pii.plugins import plugin_entities
+from governance.pii.pseudonyms import pseudonym
 from governance.pii.spans import Finding
 from governance.pii.surrogates import surrogate
 from governance.policy import PiiFloors, PiiRules, PresidioOperator
+
+#: Modules that decide what stands for a finding, beside those that decide what is found.
+_CODE = ("bitcoin", "canonical", "filter", "mentions", "pseudonyms", "surrogates")
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ class PiiFilter:
         """
         # A kept type takes no part: it must not shield a name that lies inside of it.
         wanted = self._wanted - NER_TYPES if forms_only else self._wanted
-        return [tuple(findings) for findings in self._detector.find(texts, wanted)]
+        found = zip(texts, self._detector.find(texts, wanted), strict=True)
+        return [tuple(with_full_names(text, findings)) for text, findings in found]
 
     def replace(self, text: str, findings: Sequence[Finding]) -> str:
         """The text with the findings replaced as the rules say; where that leaves nothing of it, by their types."""
@@ -98,29 +103,17 @@ class PiiFilter:
 
     def replacement(self, finding: Finding, text: str) -> str:
         """What stands for a finding of this text."""
-        return self._replacement(finding.type, text[finding.start : finding.end])
-
-    def _replacement(self, entity: str, value: str) -> str:
+        entity, value = finding.type, text[finding.start : finding.end]
         if entity in self._own:
             return self._own[entity](value)
         operator = self._rules.operator_for(entity)
         if operator == "mask":
             return re.sub(r"[^\W_]", "*", value)
         if operator == "pseudonymize":
-            return f"<{entity}_{pseudonym(self._key, entity, value)}>"
+            return f"<{entity}_{pseudonym(self._key, entity, finding.full_name or value)}>"
         if operator == "surrogate":
             return surrogate(self._key, entity, value) or f"<{entity}_{pseudonym(self._key, entity, value)}>"
         return f"<{entity}>"
-
-
-def pseudonym(key: bytes, entity: str, value: str) -> str:
-    """Eight hexadecimal digits that stand for a value in one domain."""
-    return hmac.new(key, f"{entity}\0{normalised(value)}".encode(), hashlib.sha256).hexdigest()[:8]
-
-
-def normalised(value: str) -> str:
-    """Spelling that is one and the same for the same person or number."""
-    return " ".join(value.casefold().split())
 
 
 def entities_to_find(rules: PiiRules) -> frozenset[str]:
@@ -149,10 +142,10 @@ def filter_fingerprint(rules: PiiRules, key: bytes) -> str:
         fingerprint(entities_to_find(rules), registry=rules.registry),
         json.dumps({entity: str(rules.operator_for(entity)) for entity in sorted(known_types(rules))}),
         hashlib.sha256(b"key id\0" + key).hexdigest(),
-        "1",
+        code_digest(_CODE),
     ]
     if any(rules.operator_for(entity) == "surrogate" for entity in known_types(rules)):
-        parts += [hashlib.sha256(Path(surrogates.__file__).read_bytes()).hexdigest(), metadata.version("faker")]
+        parts.append(metadata.version("faker"))
     for entity, operator in _of_presidio(rules):
         parts += [entity, *operator_fingerprint(operator)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

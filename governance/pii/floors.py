@@ -9,7 +9,7 @@ from pathlib import Path
 from governance.config import StrictModel
 from governance.pii.detect import fingerprint
 from governance.pii.evaluate import PiiReport
-from governance.pii.filter import entities_to_find
+from governance.pii.filter import entities_to_find, known_types
 from governance.policy import PiiFloors, PiiRules
 
 
@@ -60,12 +60,14 @@ def shortfalls(floors: PiiFloors, rules: PiiRules, measured: Measurement) -> Ite
     """What a measurement lacks, as words for people; nothing when it passes.
 
     A type with a floor of its own must be labelled in the file; `default` holds for each other type that the rules
-    filter and the file labels. A file that labels nothing that is filtered measures nothing.
+    filter and the file labels, and for one that no detector knows: it may be a misspelt one. A file that labels
+    nothing that is filtered measures nothing.
     """
     filtered = entities_to_find(rules)
+    unknown = set(measured.types) - known_types(rules)
     if not filtered & set(measured.types):
         yield "the file labels nothing that the domain filters"
-    for entity in sorted(filtered):
+    for entity in sorted(filtered | unknown):
         floor = floors.types.get(entity, floors.default)
         of_type = measured.types.get(entity)
         if of_type is None and entity in floors.types:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from governance.pii import validators as valid
 from governance.pii import vocabulary as words
 from governance.pii.cues import CUES
+from governance.pii.predefined import PREDEFINED
 from governance.pii.prefilter import Prefilter
 from governance.pii.rule import Rule, rule
 
@@ -247,6 +248,7 @@ RULES: tuple[Rule, ...] = (
           rf"|but|years?)\b)",
           score=0.6),
     *CUES,
+    *PREDEFINED,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from governance.pii import vocabulary
 from governance.pii.entities import ALL_TYPES, NER_TYPES, RANK, rank
@@ -89,12 +89,16 @@ _TOWN_AFTER_STREET = re.compile(
 
 @dataclass(frozen=True)
 class Finding:
-    """Personal data in a text: character offsets, end exclusive, Presidio's entity name."""
+    """Personal data in a text: character offsets, end exclusive, Presidio's entity name.
+
+    `full_name` is set on a part of a name whose owner the text tells (`mentions`); it takes no part in a comparison.
+    """
 
     start: int
     end: int
     type: str
     score: float
+    full_name: str | None = field(default=None, compare=False, repr=False)
 
 
 def cleaned(text: str, findings: Iterable[Finding], lexicon: Lexicon | None) -> Iterator[Finding]:

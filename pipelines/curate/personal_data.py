@@ -58,7 +58,7 @@ class PersonalData(Step):
 
         filtered = filter_records(batch.column(TEXT).to_pylist(), self._filter)
         types = [[entity for entity, _ in replaced] for _, replaced in filtered]
-        hashes = [[pii_hash(self._hash_key, value) for _, value in replaced] for _, replaced in filtered]
+        hashes = [[pii_hash(self._hash_key, entity, value) for entity, value in replaced] for _, replaced in filtered]
         texts = pa.array([text for text, _ in filtered], pa.large_string())
         batch = batch.set_column(batch.schema.get_field_index(TEXT), TEXT, texts)
         batch = batch.append_column("pii_types", pa.array(types, pa.list_(pa.string())))

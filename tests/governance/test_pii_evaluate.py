@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from governance import DataError, ZooError
-from governance.pii import Detector, Finding, evaluate
+from governance import DataError, PiiRules, ZooError
+from governance.pii import Detector, Finding, detector_for, entities_to_find, evaluate
 from governance.pii.entities import STRUCTURED_TYPES
 from governance.pii.evaluate import Labelled, report
 
@@ -28,6 +28,28 @@ def test_half_of_a_span_is_enough_and_the_type_counts_in_the_table() -> None:
     assert result.types["LOCATION"] == {"gold": 1, "found": 0, "recall": 0.0, "precision": 1.0}
     assert result.types["ORGANIZATION"]["precision"] == 0.0
     assert report([row], [[Finding(0, 4, "PERSON", 1)]], 1.0).span_recall == 0.0
+
+
+def test_a_type_that_no_detector_knows_is_missed_and_named(tmp_path: Path) -> None:
+    """Whatever is found in its place: a misspelt type must not pass for a good one."""
+    path = tmp_path / "labelled.jsonl"
+    spans = [{"start": 2, "end": 13, "type": entity} for entity in ("US_SNN", "US_SSN", "BLOOD_TYPE", "URL")]
+    path.write_text(json.dumps({"text": "a 219-09-9999", "spans": spans}) + "\n", encoding="utf-8")
+    detector = Detector.create(entities={"US_SSN"})
+    everything, asked = evaluate(detector, path), evaluate(detector, path, {"US_SSN"})
+    assert everything.unknown_types == asked.unknown_types == ("BLOOD_TYPE", "US_SNN")
+    assert {name: row["recall"] for name, row in asked.types.items()} == {"BLOOD_TYPE": 0, "US_SNN": 0, "US_SSN": 1}
+    assert (everything.span_recall, asked.span_recall) == (2 / 4, 1 / 3)
+
+
+def test_a_type_that_a_recognizer_of_the_workspace_finds_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "labelled.jsonl"
+    spans = [{"start": 0, "end": 6, "type": "EMPLOYEE_ID"}]
+    path.write_text(json.dumps({"text": "E-1234", "spans": spans}) + "\n", encoding="utf-8")
+    badge = {"supported_entity": "EMPLOYEE_ID", "patterns": [{"name": "badge", "regex": r"E-\d{4}", "score": 0.5}]}
+    rules = PiiRules.model_validate({"default": "keep", "US_SSN": "redact", "recognizers": [{"name": "b", **badge}]})
+    kept = evaluate(detector_for(rules), path, entities_to_find(rules))
+    assert kept.unknown_types == () and kept.types == {}
 
 
 GOOD = '{"text": "a 219-09-9999", "spans": [{"start": 2, "end": 13, "type": "US_SSN"}]}'

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from governance.pii import Detector, Finding, PiiFilter, filter_fingerprint
 from governance.pii import surrogates as module
 from governance.pii.entities import ALL_TYPES, STRUCTURED_TYPES
+from governance.pii.predefined import wallet
 from governance.pii.surrogates import surrogate
 from governance.pii.validators import luhn
 from governance.policy import PiiRules
@@ -20,18 +21,22 @@ KEY, OTHER = b"k" * 32, b"o" * 32
 VALUES = {
     "AGE": "45",
     "CREDIT_CARD": "4111 1111 1111 1111",
+    "CRYPTO": "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2",
     "DATE_OF_BIRTH": "03/14/1975",
     "DATE_TIME": "12 March 2020",
     "EMAIL_ADDRESS": "ann@example.com",
     "IBAN_CODE": "DE89 3704 0044 0532 0130 00",
     "IP_ADDRESS": "192.0.2.17",
     "LOCATION": "Springfield",
+    "MAC_ADDRESS": "00:1a:2b:3c:4d:5e",
+    "MEDICAL_LICENSE": "BB1388568",
     "NRP": "Dutch",
     "ORGANIZATION": "Halden Group",
     "PERSON": "Maria J. van Delacroix",
     "PHONE_NUMBER": "+44 20 7946 0958",
     "STREET_ADDRESS": "12 Elm Street",
     "TITLE": "Mrs.",
+    "UK_NHS": "401-023-2137",
     "URL": "https://example.com/a",
     "US_BANK_NUMBER": "000123456789",
     "US_DRIVER_LICENSE": "D1234567",
@@ -40,6 +45,7 @@ VALUES = {
     "US_PASSPORT": "512345678",
     "US_PTIN": "P01234567",
     "US_SSN": "219-09-9999",
+    "UUID": "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
     "ZIP_CODE": "62704",
 }
 
@@ -89,14 +95,18 @@ def test_two_persons_share_a_stand_in_as_rarely_as_a_tag() -> None:
 
 FORMS = [
     "CREDIT_CARD",
+    "CRYPTO",
     "EMAIL_ADDRESS",
     "IBAN_CODE",
     "IP_ADDRESS",
+    "MAC_ADDRESS",
+    "MEDICAL_LICENSE",
     "STREET_ADDRESS",
     "URL",
     "US_EIN",
     "US_ITIN",
     "US_SSN",
+    "UUID",
 ]
 
 
@@ -107,11 +117,18 @@ def test_a_form_stays_a_form() -> None:
         assert findings == [Finding(0, len(text), entity, findings[0].score)]
 
 
+@pytest.mark.parametrize("value", ["bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", "3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy"])
+def test_an_address_of_each_kind_becomes_one_of_its_kind(value: str) -> None:
+    made = of("CRYPTO", value)
+    assert made[0] == value[0] and wallet(made) == len(made)
+
+
 def test_what_could_reach_somebody_is_nobodys() -> None:
     assert luhn(of("CREDIT_CARD", VALUES["CREDIT_CARD"]).replace(" ", ""))
     assert ipaddress.ip_address(of("IP_ADDRESS", "203.0.113.9")).is_private
     assert of("EMAIL_ADDRESS", "a@b.example").endswith("@example.org")
     assert of("US_SSN", "219-09-9999").startswith("9")
+    assert of("UK_NHS", "401-023-2137").startswith("999-") and of("MAC_ADDRESS", "00-1A-2B-3C-4D-5E").startswith("02-")
     assert of("PHONE_NUMBER", "+44 20 7946 0958").startswith("+44 ")
 
 

@@ -65,6 +65,15 @@ def test_a_file_that_labels_nothing_that_is_filtered_measures_nothing(file: Path
     assert list(shortfalls(PiiFloors(), rules, measured(file, rules=rules)))
 
 
+def test_a_labelled_type_that_no_detector_knows_is_below_any_floor(file: Path) -> None:
+    """Else a misspelt type would take all of its spans away from the floor of the right one."""
+    report = PiiReport({"US_SNN": {"gold": 9, "found": 0, "recall": 0.0, "precision": 1.0},
+                        "US_SSN": {"gold": 1, "found": 1, "recall": 1.0, "precision": 1.0}},
+                       1.0, 1.0, 1.0, documents_per_second=1.0, documents=3, unknown_types=("US_SNN",))  # fmt: skip
+    of_file = Measurement.of(report, file, RULES)
+    assert list(shortfalls(PiiFloors(default=0.9), RULES, of_file)) == ["US_SNN 0.000 below 0.9"]
+
+
 def test_no_build_without_a_measurement_of_the_present_detectors(tmp_path: Path, file: Path) -> None:
     spec = PipelineSpec.model_validate({"domain": "tax", "sources": [{"path": "no/such/*.jsonl"}]})
     spec = spec.model_copy(update={"name": "tax_domain", "folder": tmp_path})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,10 @@ def run_audit_pii(file: Path, domain: str | None, as_json: bool) -> None:
     from governance.pii import Detector, detector_for, entities_to_find, evaluate
 
     if domain is None:
-        _print(evaluate(Detector.create(), file).to_json(), as_json)
+        detector = Detector.create()
+        figures = evaluate(detector, file)
+        _warn(file, figures.unknown_types, detector.known)
+        _print(figures.to_json(), as_json)
         return
     from governance.pii.filter import check_rules
     from governance.pii.floors import Measurement, shortfalls
@@ -30,13 +35,23 @@ def run_audit_pii(file: Path, domain: str | None, as_json: bool) -> None:
     where = f"zoo.yaml: domains.{domain}.pii"
     check_rules(rules, where=where, floors=floors)
     entities = entities_to_find(rules)
-    report = evaluate(detector_for(rules), file, entities)
+    detector = detector_for(rules)
+    report = evaluate(detector, file, entities)
+    _warn(file, report.unknown_types, detector.known)
     measurement = Measurement.of(report, file, rules)
     lacks = list(shortfalls(floors or PiiFloors(), rules, measurement))
     recorded = None if lacks else str(record(measurement, domain=domain, storage=workspace.storage))
     _print(report.to_json() | {"domain": domain, "below_floors": lacks, "recorded": recorded}, as_json)
     if lacks:
         raise PolicyRefused(f"not recorded: {', '.join(lacks)}", where=f"{where}_floors")
+
+
+def _warn(file: Path, unknown: Sequence[str], known: Collection[str]) -> None:
+    """Says which labelled types no detector knows: a misspelt one must not pass for one that is never found."""
+    if unknown:
+        named = ", ".join(f'"{entity}"{did_you_mean(entity, known)}' for entity in unknown)
+        problem = f"no detector knows the labelled types {named}; their spans count as missed"
+        print(" ".join(f"warning: {file}: {problem}".split()), file=sys.stderr)
 
 
 def _print(content: dict[str, Any], as_json: bool) -> None:

@@ -213,14 +213,13 @@ def _tokens(text: str) -> list[_Token]:
 
 def _beginnings(tokens: Sequence[_Token], lexicon: Lexicon) -> list[int]:
     """Where something can begin: `_at` finds nothing at most words, told without a look at their neighbours."""
-    ordinary, given = lexicon.ordinary, lexicon.given
     return [
         place
         for place, token in enumerate(tokens)
         if token.capital
         or token.key in _AFTER_TOWN_WORD
-        or token.key not in ordinary
-        and (token.key in given or _has_town_form(token.text))
+        or token.key not in lexicon.ordinary
+        and (token.key in lexicon.given or _has_town_form(token.text))
     ]
 
 

@@ -67,7 +67,8 @@ def crypto_recognizer() -> CryptoRecognizer:
 
 
 PREDEFINED: tuple[Rule, ...] = (
-    rule("CRYPTO", r"(?P<v>(?:bc1|[13])[a-zA-HJ-NP-Z0-9]{25,59})", wallet, flags=_I),
+    # Presidio's `regex` takes a long s, a dotted I and the Kelvin sign for letters, and `re` a dotless i as well.
+    rule("CRYPTO", r"(?P<v>(?:[bB][cC]1|[13])[a-zA-Z0-9\u0130\u017f\u212a]{25,59})", wallet),
     rule("MAC_ADDRESS", rf"\b(?P<v>{_HEX}{{2}}(?::{_HEX}{{2}}){{5}}|{_HEX}{{2}}(?:-{_HEX}{{2}}){{5}})\b", mac),
     rule("MAC_ADDRESS", rf"\b(?P<v>{_HEX}{{4}}\.{_HEX}{{4}}\.{_HEX}{{4}})\b", mac),
     rule("MEDICAL_LICENSE", rf"(?P<v>[{DEA_LETTERS}](?:[A-Z]|9)\d{{7}})", dea, flags=_I, score=0.75),

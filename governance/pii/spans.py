@@ -55,11 +55,10 @@ _TRAVEL_BEFORE = re.compile(
 )
 _PERSON_BEFORE = re.compile(
     r"\b(?:belongs to|spoke (?:to|with)|talk(?:ed|ing)? (?:to|with)|[Tt]ell|told|ask|asked|met|met with|with|[Nn]amed"
-    r"|called"
-    r"|brought in by|written by|signed by|married(?: to)?|[Hh]ey|[Hh]ey its|[Yy]o|[Tt]hx|[Tt]hanks|lol|omg|[Dd]ear"
-    r"|name is"
-    r"|[Hh]ello|[Hh]i|[Ss]pouse|wife|husband|son|daughter|brother|sister|mother|father|[Cc]lient|[Cc]ustomer|[Pp]atient"
-    r"|Mr\.?|Mrs\.?|Ms\.?|Dr\.?|[Aa]s|that|starring|shouted at|gender of|[Ll]ove,|[Aa]ccording to|[Tt]hank you),? $"
+    r"|called|brought in by|written by|signed by|married(?: to)?|[Hh]ey|[Hh]ey its|[Yy]o|[Tt]hx|[Tt]hanks|lol|omg"
+    r"|[Dd]ear|name is|[Hh]ello|[Hh]i|[Ss]pouse|wife|husband|son|daughter|brother|sister|mother|father|[Cc]lient"
+    r"|[Cc]ustomer|[Pp]atient|Mr\.?|Mrs\.?|Ms\.?|Dr\.?|[Aa]s|that|starring|shouted at|gender of|[Ll]ove,"
+    r"|[Aa]ccording to|[Tt]hank you),? $"
 )
 _ALWAYS_PERSON_BEFORE = re.compile(
     r"\b(?:Mr|Mrs|Ms|Mx|Dr|Miss|Prof|MR|MRS|MS|DR)\.?[ \u00a0]$|\b(?:[Ll]ast|[Ff]irst|[Ss]ur)[ -]?name\?[ \n]$"

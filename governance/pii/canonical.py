@@ -104,7 +104,7 @@ def _ip(value: str) -> str:
 _FORMS: dict[str, Callable[[str], str]] = {
     **dict.fromkeys(("CREDIT_CARD", "UK_NHS", "US_BANK_NUMBER", "US_EIN", "US_ITIN", "US_PTIN", "US_SSN"), digits),
     **dict.fromkeys(("IBAN_CODE", "MAC_ADDRESS", "MEDICAL_LICENSE", "UUID"), _compact),
-    **dict.fromkeys(("US_DRIVER_LICENSE", "US_PASSPORT", "ZIP_CODE"), _compact),
+    **dict.fromkeys(("ID_NUMBER", "US_DRIVER_LICENSE", "US_PASSPORT", "ZIP_CODE"), _compact),
     "CRYPTO": str.strip,  # case is a part of an address
     "EMAIL_ADDRESS": _email,
     "IP_ADDRESS": _ip,

@@ -35,6 +35,19 @@ _FIRM = (
 )
 _OF_FIRM = "website|newsletter|headquarters|app|store|branch|office|subsidiary"
 
+#: Before a number that stands for one person, as those who keep records give them out.
+_ID_CUE = (
+    r"MRN|medical record|patient (?:id|number|no\.?)|chart (?:number|no\.?)"
+    r"|(?:insurance|health ?card|health plan|member(?:ship)?|subscriber|beneficiary|policy ?holder|employee|staff"
+    r"|personnel|student|customer|client|taxpayer|national|citizen|badge|voter) (?:id|number|no\.?|identification)"
+    r"|policy (?:number|no\.?)|aadhaar|national insurance|NINO|DNI|NIE|BSN|PESEL|CPF|CNP|CURP|personnummer|VIN"
+    r"|(?:licen[cs]e|number) plate"
+)
+#: A digit among its first characters, four to twenty in all; groups of letters and digits.
+_ID = (
+    r"(?=[A-Z-]{0,6}\d)(?=[A-Z0-9 -]*\d[A-Z -]*\d[A-Z -]*\d)[A-Z0-9]{1,17}"
+    r"(?:-[A-Z0-9]{1,12}|[ ]\d{2,4}(?![A-Z\d])){0,4}(?![\w-])"
+)
 _POST = "CEO|CFO|CTO|president|chair(?:man|woman)?|director|founder|owner|head|manager"
 #: What people are, and medicines or firms hardly.
 _TRAIT = (
@@ -57,6 +70,8 @@ CUES: tuple[Rule, ...] = (
          flags=_I, score=0.6),
     rule("STREET_ADDRESS", rf"\b(?P<v>{_UNIT})\b", flags=_I, score=0.5),
     rule("ZIP_CODE", r"\b(?:zip|postal|post)[ -]?code\b\W{0,5}(?:is |was )?(?P<v>\d{3,8})(?![\w-]|[.,]\d)", flags=_I),
+    rule("ID_NUMBER", rf"\b(?:{_ID_CUE})\b(?:[ ]?(?:number|no\.?|nr\.?|#|is|was))*[ ]?[:#=]?[ ]{{0,3}}(?P<v>{_ID})",
+         flags=_I, score=0.95),
     rule("NRP", rf"\b(?P<v>(?:{words.PEOPLES})s?)\b"),
     rule("NRP", rf"\b(?P<v>(?:{words.PEOPLES.upper()})S?)\b"),
     rule("NRP", r"\b(?:am|are|is|was|were|proud|an?|the|old|young)"

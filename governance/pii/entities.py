@@ -12,6 +12,7 @@ STRUCTURED_TYPES = frozenset(
         "CRYPTO",
         "EMAIL_ADDRESS",
         "IBAN_CODE",
+        "ID_NUMBER",
         "IP_ADDRESS",
         "MAC_ADDRESS",
         "MEDICAL_LICENSE",

@@ -26,6 +26,7 @@ VALUES = {
     "DATE_TIME": "12 March 2020",
     "EMAIL_ADDRESS": "ann@example.com",
     "IBAN_CODE": "DE89 3704 0044 0532 0130 00",
+    "ID_NUMBER": "XK-99213-A",
     "IP_ADDRESS": "192.0.2.17",
     "LOCATION": "Springfield",
     "MAC_ADDRESS": "00:1a:2b:3c:4d:5e",

@@ -223,11 +223,7 @@ def _build(
         until = _retain(spec, work / "staged", inputs.retention, staged, extension is not None)
         dropped = staged.dropped + _select(spec, caches, work, runner, report)
         check_unchanged(spec, inputs)
-        job = FilterJob(
-            rules=policy.domains[spec.domain].pii,
-            key=keys.derive(spec.domain, "pseudonyms"),
-            hash_key=keys.derive(spec.domain, "pii-hashes"),
-        )
+        job = FilterJob(policy.domains[spec.domain].pii, keys.of(spec.domain))
 
         def filter_into(texts: Path, cache: Path) -> None:
             filter_buckets(texts, cache, job, runner=runner, report=report)

@@ -97,6 +97,11 @@ class Identifier:
         """An id or a file's name, or a hash in place of one that holds personal data."""
         return name if self._detector is None else self._of(name)
 
+    def lasting(self, name: str) -> str:
+        """The same for what is kept for good, such as a ledger: what the domain's rules let pass is hashed as well."""
+        given = self.harmless(name)
+        return self.key_of(name).hex() if given == name and _all_forms().find([name])[0] else given
+
     def _repaired(self, texts: Sequence[str]) -> pa.RecordBatch:
         """With the columns of `Repair`."""
         import pyarrow as pa
@@ -123,11 +128,21 @@ class Identifier:
 
 def detector_of_names(policy: Policy, domain: str) -> Callable[[], Detector] | None:
     """Makes what finds in ids and file names what has a fixed form; a model of language would guess there."""
+    return _of_forms(policy.domains[domain].pii if domain in policy.domains else PiiRules())  # of versions that are left
+
+
+@functools.cache
+def _all_forms() -> Detector:
+    make = _of_forms(PiiRules())
+    assert make is not None, "without rules of a domain all is looked for"
+    return make()
+
+
+def _of_forms(rules: PiiRules) -> Callable[[], Detector] | None:
     from governance.pii import detector_for, entities_to_find
     from governance.pii.entities import ATTRIBUTE_TYPES, NER_TYPES
 
     # Each path of a source in a bucket is a URL.
-    rules = policy.domains[domain].pii if domain in policy.domains else PiiRules()  # of versions that are left
     wanted = entities_to_find(rules) - NER_TYPES - ATTRIBUTE_TYPES - {"URL"}
     return (lambda: detector_for(rules, wanted)) if wanted else None
 

@@ -45,7 +45,7 @@ from pipelines.curate import (
 from pipelines.curate.buckets import BUCKETS, read_bucket
 from pipelines.curate.erased import ERASED, drop_erased
 from pipelines.curate.exclusions import write_exclusions
-from pipelines.curate.identify import Identifier, detector_of_names
+from pipelines.curate.identify import Identifier
 from pipelines.curate.judge import read_reasons
 from pipelines.curate.personal_data import FilterJob
 from pipelines.curate.retention import RETENTION, retain_buckets
@@ -195,14 +195,7 @@ def _build(
         quarantine = work / "quarantine.jsonl"
         try:
             with seen(caches["sound"] / KEYS_FILE) as sound, seen(caches["harmless"] / KEYS_FILE) as harmless:
-                identify = Identifier(
-                    spec,
-                    text_key=keys.derive(spec.domain, "texts"),
-                    subject_key=keys.derive(spec.domain, "subjects"),
-                    detector=detector_of_names(policy, spec.domain),
-                    sound=sound,
-                    harmless=harmless,
-                )
+                identify = Identifier.of(spec, policy, keys, sound=sound, harmless=harmless)
                 staged = stage(
                     spec,
                     inputs.sources,

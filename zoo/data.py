@@ -25,7 +25,14 @@ def build_data(
     """
     workspace.policy.check(spec.label, sink=spec.domain, purpose="build")  # before anything is written
     record_grants(workspace)
-    with observed(workspace, screen, job=f"{spec.name}.build", kind="BUILD", inputs=sources_of(spec)) as run:
+    with observed(
+        workspace,
+        screen,
+        spec=spec,
+        job=f"{spec.name}.build",
+        kind="BUILD",
+        inputs=lambda: sources_of(spec, workspace.storage),
+    ) as run:
         result = build(
             spec,
             policy=workspace.policy,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from governance.errors import ZooError
-from governance.keys import keyed_hash
+from governance.keys import Keys, keyed_hash
 from governance.policy import PiiRules, Policy
 from pipelines.curate.repair import SOUND, Repair
 from pipelines.curate.seen import Seen, nothing_seen
@@ -73,6 +73,20 @@ class Identifier:
         self._harmless = harmless or nothing_seen()
         self._of = functools.lru_cache(maxsize=256)(self._examined)  # a file's name comes with each row
 
+    @classmethod
+    def of(
+        cls, spec: PipelineSpec, policy: Policy, keys: Keys, *, sound: Seen | None = None, harmless: Seen | None = None
+    ) -> Identifier:
+        """With the keys and the rules of the pipeline's domain."""
+        return cls(
+            spec,
+            text_key=keys.derive(spec.domain, "texts"),
+            subject_key=keys.derive(spec.domain, "subjects"),
+            detector=detector_of_names(policy, spec.domain),
+            sound=sound,
+            harmless=harmless,
+        )
+
     def __call__(self, records: Sequence[Record]) -> list[Identified]:
         """What each record is called."""
         repaired = self._repaired([record.text for record in records])
@@ -128,7 +142,9 @@ class Identifier:
 
 def detector_of_names(policy: Policy, domain: str) -> Callable[[], Detector] | None:
     """Makes what finds in ids and file names what has a fixed form; a model of language would guess there."""
-    return _of_forms(policy.domains[domain].pii if domain in policy.domains else PiiRules())  # of versions that are left
+    return _of_forms(
+        policy.domains[domain].pii if domain in policy.domains else PiiRules()
+    )  # of versions that are left
 
 
 @functools.cache

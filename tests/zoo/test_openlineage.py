@@ -125,26 +125,26 @@ def sql(url: str) -> dict[str, Any]:
     [
         ({"path": "s3://bucket/a/*.jsonl"}, "s3://bucket", "a/*.jsonl"),
         ({"path": "gcs://bucket/a?.jsonl"}, "gs://bucket", "a?.jsonl"),
-        ({"path": "https://u:hidden@h/a/b.jsonl?sig=hidden"}, "https://h", "a/b.jsonl"),
-        ({"path": "zip://*.txt::https://u:hidden@h/b.zip?sig=hidden"}, "https://h", "b.zip"),
-        ({"path": "abfss://box:hidden@a.dfs.core.windows.net/b.csv"}, "abfss://box@a.dfs.core.windows.net", "b.csv"),
+        ({"path": "https://u:secret@h/a/b.jsonl?sig=hidden"}, "https://h", "a/b.jsonl"),
+        ({"path": "zip://*.txt::https://u:secret@h/b.zip?sig=hidden"}, "https://h", "b.zip"),
+        ({"path": "abfss://box:secret@a.dfs.core.windows.net/b.csv"}, "abfss://box@a.dfs.core.windows.net", "b.csv"),
         ({"path": "data/*.txt"}, "file", "{home}/data/*.txt"),
         (sql("postgresql+psycopg://u:${HIDDEN}@h:6432/db?x=hidden"), "postgres://h:6432", "db.s"),
         (sql("${DB}"), "postgres://db.example.org:5432", "tax.s"),
         (sql("mysql://u@[::1]/db"), "mysql://[::1]:3306", "db.s"),
-        (sql("snowflake://u:hidden@account/db/schema"), "snowflake://account", "db.schema.s"),
+        (sql("snowflake://u:secret@account/db/schema"), "snowflake://account", "db.schema.s"),
         (sql("bigquery://project/set?credentials_path=hidden"), "bigquery", "project.set.s"),
         (sql("mssql+pyodbc:///?odbc_connect=PWD%3Dhidden"), "mssql", "s"),
         (sql("sqlite:///data/x.db"), "sqlite", "{home}/data/x.db.s"),
         (sql("${NOT_SET}"), "sql", "s"),
-        (sql("postgresql://u:hidden@h:hidden/db"), "sql", "s"),
+        (sql("postgresql://u:secret@h:hidden/db"), "sql", "s"),
         ({"tfds": "imdb/plain"}, "tfds", "imdb/plain"),
     ],
 )
 def test_sources_have_the_names_that_openlineage_gives_them_and_no_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: dict[str, Any], namespace: str, name: str
 ) -> None:
-    monkeypatch.setenv("DB", "postgresql://u:hidden@db.example.org/tax?password=hidden")
+    monkeypatch.setenv("DB", "postgresql://u:secret@db.example.org/tax?password=hidden")
     monkeypatch.setenv("HIDDEN", "hidden")
     pipeline = {**PIPELINE, "sources": [{**source, "name": "s"}]}
     workspace = make_workspace(tmp_path, records=0, pipeline=pipeline)

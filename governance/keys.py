@@ -6,26 +6,57 @@ one, and keys differ by domain, so that pseudonyms of two domains cannot be join
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import os
 import secrets
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from governance.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Derives domain keys with HMAC-SHA256 from a master secret (NIST SP 800-108, counter-less)."""
+    """Derives domain keys with HMAC-SHA256 from a master secret (NIST SP 800-108, counter-less).
+
+    Attributes:
+        reopen: gives the same keys in another process; None where only this one has them.
+    """
 
     master: bytes = field(repr=False)
+    reopen: Callable[[], Keys] | None = field(default=None, repr=False, compare=False)
 
     def derive(self, domain: str, use: str) -> bytes:
         """Returns the 32-byte key of a domain for one use ("pseudonyms", "subjects", ...)."""
         return hmac.new(self.master, f"{use}\0{domain}".encode(), hashlib.sha256).digest()
+
+    def of(self, domain: str) -> DomainKeys:
+        """The keys of a domain, for work that other processes share."""
+        return DomainKeys(domain, self.fingerprint, self.reopen or self._itself)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells master secrets apart, and says nothing of what is derived from them."""
+        return self.derive("", "fingerprint").hex()
+
+    def _itself(self) -> Keys:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise ConfigError(
+            "a key is not sent to other processes, since what passes it on may keep it",
+            fix="work in one process, or read the key with Keys.from_file, as other processes then do",
+        )
+
+    @classmethod
+    def public(cls, phrase: str) -> Keys:
+        """For text about nobody: anybody may know the phrase."""
+        return cls(hashlib.sha256(phrase.encode()).digest(), functools.partial(cls.public, phrase))
 
     @classmethod
     def from_file(cls, path: Path, *, create: bool) -> Keys:
@@ -47,7 +78,7 @@ class Keys:
                     where=str(path),
                     fix="restore the file from your backup; a new key would give each person a new pseudonym",
                 ) from None
-            return cls(_write_new(path))
+            return cls(_write_new(path), cls._reader(path))
         except OSError as error:
             raise ConfigError(f"the key cannot be read: {error.strerror}", where=str(path)) from None
         try:
@@ -58,7 +89,49 @@ class Keys:
             raise ConfigError(
                 "a key is 64 hexadecimal digits", where=str(path), fix="restore the file from your backup"
             )
-        return cls(master)
+        return cls(master, cls._reader(path))
+
+    @classmethod
+    def _reader(cls, path: Path) -> Callable[[], Keys]:
+        return functools.partial(cls.from_file, path.absolute(), create=False)
+
+
+@dataclass(frozen=True)
+class DomainKeys:
+    """One domain's keys, derived where they are needed.
+
+    Pickled it holds no key: a job server keeps what it passes on, and who has a key can test guesses against
+    pseudonyms. The other process opens the keys itself.
+
+    Attributes:
+        fingerprint: of the keys that are meant; with others, the same person would have two pseudonyms.
+        reopen: opens them.
+    """
+
+    domain: str
+    fingerprint: str
+    reopen: Callable[[], Keys]
+
+    def derive(self, use: str) -> bytes:
+        """Returns the 32-byte key for one use.
+
+        Raises:
+            ConfigError: the key file is missing here, or is not the one that is meant.
+        """
+        return self._keys.derive(self.domain, use)
+
+    @functools.cached_property
+    def _keys(self) -> Keys:
+        keys = self.reopen()
+        if keys.fingerprint != self.fingerprint:
+            raise ConfigError(
+                "this process finds another key of the pseudonyms than the one that began the work",
+                fix="give all workers the same keys/pseudonyms.key",
+            )
+        return keys
+
+    def __reduce__(self) -> tuple[type[DomainKeys], tuple[str, str, Callable[[], Keys]]]:
+        return DomainKeys, (self.domain, self.fingerprint, self.reopen)  # without what was opened
 
 
 def keyed_hash(key: bytes, text: str) -> bytes:

@@ -45,7 +45,7 @@ from pipelines.curate import (
 from pipelines.curate.buckets import BUCKETS, read_bucket
 from pipelines.curate.erased import ERASED, drop_erased
 from pipelines.curate.exclusions import write_exclusions
-from pipelines.curate.identify import Identifier, detector_of_names
+from pipelines.curate.identify import Identifier
 from pipelines.curate.judge import read_reasons
 from pipelines.curate.personal_data import FilterJob
 from pipelines.curate.retention import RETENTION, retain_buckets
@@ -195,14 +195,7 @@ def _build(
         quarantine = work / "quarantine.jsonl"
         try:
             with seen(caches["sound"] / KEYS_FILE) as sound, seen(caches["harmless"] / KEYS_FILE) as harmless:
-                identify = Identifier(
-                    spec,
-                    text_key=keys.derive(spec.domain, "texts"),
-                    subject_key=keys.derive(spec.domain, "subjects"),
-                    detector=detector_of_names(policy, spec.domain),
-                    sound=sound,
-                    harmless=harmless,
-                )
+                identify = Identifier.of(spec, policy, keys, sound=sound, harmless=harmless)
                 staged = stage(
                     spec,
                     inputs.sources,
@@ -223,11 +216,7 @@ def _build(
         until = _retain(spec, work / "staged", inputs.retention, staged, extension is not None)
         dropped = staged.dropped + _select(spec, caches, work, runner, report)
         check_unchanged(spec, inputs)
-        job = FilterJob(
-            rules=policy.domains[spec.domain].pii,
-            key=keys.derive(spec.domain, "pseudonyms"),
-            hash_key=keys.derive(spec.domain, "pii-hashes"),
-        )
+        job = FilterJob(policy.domains[spec.domain].pii, keys.of(spec.domain))
 
         def filter_into(texts: Path, cache: Path) -> None:
             filter_buckets(texts, cache, job, runner=runner, report=report)

@@ -134,14 +134,17 @@ def _items(spec: PipelineSpec, source: SourceSpec, storage: Path) -> list[Source
         return [OtherPipeline.of(source.pipeline, storage, builds=spec.name)]
     items = list_items(source, spec.folder)
     for item in items:
-        path = item.folder if isinstance(item, TfdsSource) else getattr(item, "url", "").removeprefix("file://")
-        if is_ours(path, storage):
+        if isinstance(item, TfdsSource | SourceFile) and is_ours(_path(item), storage):
             raise DataError(
                 "a build wrote this, and its label would be lost",
                 where=item.name,
                 fix="name the pipeline: `- pipeline: NAME`",
             )
     return items
+
+
+def _path(item: TfdsSource | SourceFile) -> str:
+    return item.folder if isinstance(item, TfdsSource) else item.url.removeprefix("file://")
 
 
 def _utc_date() -> datetime.date:

@@ -31,7 +31,14 @@ def build_data(
     record_grants(workspace)
     for warning in warnings(workspace, spec):
         screen.say(warning)
-    with observed(workspace, screen, job=f"{spec.name}.build", kind="BUILD", inputs=sources_of(spec)) as run:
+    with observed(
+        workspace,
+        screen,
+        spec=spec,
+        job=f"{spec.name}.build",
+        kind="BUILD",
+        inputs=lambda: sources_of(spec, workspace.storage),
+    ) as run:
         result = build(
             spec,
             policy=workspace.policy,

@@ -12,7 +12,7 @@ import os
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,19 +20,26 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import zoo
-from governance.errors import ZooError
+from governance.errors import ConfigError, DataError, ZooError
 from zoo.screen import Screen
 from zoo.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipelines import DatasetVersion, PipelineSpec
-    from pipelines.spec import SourceSpec
+    from pipelines.spec import SourceSpec, SqlSpec
 
 PRODUCER = f"urn:domain-zoo:{zoo.__version__}"
 SPEC = "https://openlineage.io/spec"
 RUN_EVENT = f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 #: Where OpenLineage's own clients send to when the URL names a server alone.
 ENDPOINT = "/api/v1/lineage"
+
+#: How OpenLineage's rules for names write what SQLAlchemy, fsspec write otherwise.
+_SCHEMES = {"postgresql": "postgres", "gcs": "gs", "s3a": "s3"}
+#: Stands in the name of a server also where it is the usual one.
+_PORTS = {"postgres": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "oracle": 1521}
+#: Their URLs have the container before an @, where others have a user.
+_AZURE = ("abfs", "abfss", "wasb", "wasbs")
 
 _SECONDS = 5.0
 Moment = Literal["START", "COMPLETE", "FAIL", "ABORT"]
@@ -51,15 +58,18 @@ def observed(
     workspace: Workspace,
     screen: Screen,
     *,
+    spec: PipelineSpec,
     job: str,
     kind: Literal["BUILD", "TRAINING"],
-    inputs: Sequence[Dataset],
+    inputs: Callable[[], Sequence[Dataset]],
     run_id: str | None = None,
 ) -> Iterator[Observed]:
     """Tells of the beginning and the end of what happens inside; does nothing unless zoo.yaml has `openlineage`.
 
     Args:
+        spec: the pipeline whose data is built or learned.
         job: its name, the same each time it runs.
+        inputs: what is read, asked once and only if somebody is told.
         run_id: a UUID, such as MLflow's id of a run; a new one if None.
     """
     found = Observed()
@@ -68,9 +78,10 @@ def observed(
         return
     target = workspace.openlineage
     run = str(uuid.UUID(run_id)) if run_id is not None else str(uuid.uuid4())
+    read = inputs()
 
     def tell(moment: Moment, run_facets: Mapping[str, Any] | None = None) -> None:
-        event = run_event(moment, run, job, kind, inputs, found.outputs, run_facets or {})
+        event = run_event(moment, run, job, kind, read, found.outputs, run_facets or {})
         if (problem := _deliver(event, target)) is not None:
             screen.say(f"warning: OpenLineage was not told of {moment} of {job}: {problem}")
 
@@ -78,8 +89,7 @@ def observed(
     try:
         yield found
     except BaseException as error:
-        # Our own messages have no text of records; those of others may.
-        message = str(error) if isinstance(error, ZooError) else type(error).__name__
+        message = _message(error, spec, workspace)
         facet = _facet("1-0-1", "ErrorMessageRunFacet", message=message, programmingLanguage="PYTHON")
         tell("FAIL" if isinstance(error, Exception) else "ABORT", {"errorMessage": facet})
         raise
@@ -118,9 +128,11 @@ def namespace() -> str:
     return os.environ.get("OPENLINEAGE_NAMESPACE") or "domain-zoo"
 
 
-def sources_of(spec: PipelineSpec) -> list[Dataset]:
-    """The sources as they stand in the pipeline's file, by OpenLineage's rules for names."""
-    return [_source(source, name, spec.folder) for source, name in zip(spec.sources, spec.source_names, strict=True)]
+def sources_of(spec: PipelineSpec, storage: Path) -> list[Dataset]:
+    """The sources as they stand in the pipeline's file, by OpenLineage's rules for names
+    (openlineage.io/docs/spec/naming), without user, password and query of an address."""
+    named = zip(spec.sources, spec.source_names, strict=True)
+    return [_source(source, name, spec.folder, storage) for source, name in named]
 
 
 def dataset_version(version: DatasetVersion) -> Dataset:
@@ -147,20 +159,75 @@ def model(name: str, digest: str = "") -> Dataset:
     return {"namespace": namespace(), "name": f"models/{name}", "facets": {"version": _version(version)}}
 
 
-def _source(source: SourceSpec, name: str, folder: str) -> Dataset:
+def _source(source: SourceSpec, name: str, folder: str, storage: Path) -> Dataset:
+    if source.pipeline is not None:
+        return _other_pipeline(source.pipeline, storage)
     if source.sql is not None:
-        scheme, _, rest = source.sql.url.partition("?")[0].partition("://")
-        server, _, database = rest.partition("/")
-        place = f"{scheme.partition('+')[0]}://{server.rpartition('@')[2]}"  # without user and password
-        return {"namespace": place, "name": f"{database}.{name}"}
+        return _query(source.sql, name, folder)
     if source.tfds is not None:
         return {"namespace": "tfds", "name": source.tfds.name}
-    path = (source.path or "").removeprefix("file://")
+    return _files(source.path or "", folder)
+
+
+def _other_pipeline(name: str, storage: Path) -> Dataset:
+    """As it is called where it is written, with the version that there is now."""
+    from pipelines.place import Place, latest_version
+
+    place = Place(storage, name)
+    try:
+        version = latest_version(place)
+    except DataError:  # it is damaged: the build says so
+        version = None
+    return {"namespace": "file", "name": str(place.datasets)} if version is None else read_version(version)
+
+
+def _query(sql: SqlSpec, name: str, folder: str) -> Dataset:
+    """A query reads several tables, so that the source's own name stands for them."""
+    from pipelines.sources.sql import database_url
+
+    try:
+        url = database_url(sql, folder)
+    except ConfigError:  # the build says what is wrong with it
+        return {"namespace": "sql", "name": name}
+    scheme = _SCHEMES.get(url.get_backend_name(), url.get_backend_name())
+    database = [] if not url.database else [url.database if scheme == "sqlite" else url.database.replace("/", ".")]
+    if scheme == "bigquery":  # has no server: a project stands in its place
+        return {"namespace": scheme, "name": ".".join([*filter(None, [url.host]), *database, name])}
+    return {
+        "namespace": f"{scheme}{_server(url.host, url.port or _PORTS.get(scheme))}",
+        "name": ".".join([*database, name]),
+    }
+
+
+def _server(host: str | None, port: int | None) -> str:
+    """Nothing where there is none, as with SQLite."""
+    if host is None:
+        return ""
+    return f"://{f'[{host}]' if ':' in host else host}{'' if port is None else f':{port}'}"
+
+
+def _files(path: str, folder: str) -> Dataset:
+    """Of a chain of addresses, such as of a file in an archive, the last one says where it lies."""
+    path = path.rpartition("::")[2].removeprefix("file://")
     scheme, separator, rest = path.partition("://")
-    if separator:
-        server, _, path = rest.partition("/")
-        return {"namespace": f"{scheme}://{server.rpartition('@')[2]}", "name": path}
-    return {"namespace": "file", "name": os.path.join(folder, path)}
+    if not separator:
+        return {"namespace": "file", "name": os.path.join(folder, path)}
+    if scheme in ("http", "https"):  # elsewhere a question mark is a pattern
+        rest = rest.partition("?")[0]
+    server, _, path = rest.partition("/")
+    user, at, host = server.rpartition("@")
+    server = f"{user.partition(':')[0]}{at}{host}" if scheme in _AZURE else host
+    return {"namespace": f"{_SCHEMES.get(scheme, scheme)}://{server}", "name": path}
+
+
+def _message(error: BaseException, spec: PipelineSpec, workspace: Workspace) -> str:
+    """What a server may keep for good: neither a text of records nor a file's name with personal data."""
+    if not isinstance(error, ZooError):
+        return type(error).__name__
+    from pipelines.curate.identify import Identifier
+    from pipelines.erasure.unread import recordable
+
+    return recordable(error, lambda name: Identifier.of(spec, workspace.policy, workspace.keys).lasting(name))
 
 
 def _version(value: str) -> dict[str, Any]:

@@ -166,13 +166,17 @@ def train(
 
 
 def _observed(job: Job, run_id: str, screen: Screen) -> AbstractContextManager[openlineage.Observed]:
-    inputs = [openlineage.read_version(job.data.version)]
-    if job.base is not None:
-        inputs.append(openlineage.model(job.base.base.name, job.base.digest))
-    if job.teacher is not None:
-        inputs.append(openlineage.model(str(job.teacher.version)))
+    def inputs() -> list[openlineage.Dataset]:
+        read = [openlineage.read_version(job.data.version)]
+        if job.base is not None:
+            read.append(openlineage.model(job.base.base.name, job.base.digest))
+        if job.teacher is not None:
+            read.append(openlineage.model(str(job.teacher.version)))
+        return read
+
+    name = f"{job.model_name}.train"
     return openlineage.observed(
-        job.workspace, screen, job=f"{job.model_name}.train", kind="TRAINING", inputs=inputs, run_id=run_id
+        job.workspace, screen, spec=job.spec, job=name, kind="TRAINING", inputs=inputs, run_id=run_id
     )
 
 

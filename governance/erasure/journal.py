@@ -21,7 +21,8 @@ class Found(StrictModel):
         near_duplicates: other records that leave with them.
         before: digests of the dataset versions that held one of them.
         after: digest of the version that the pipeline has now; None when nothing is left.
-        unread: why the source could not be searched.
+        unread: which source could not be searched and the kind of error; no message, which may name a file after a
+            person.
         rewritten: the source could not be read, so that the version was made from the one before.
     """
 

@@ -70,7 +70,7 @@ CUES: tuple[Rule, ...] = (
          flags=_I, score=0.6),
     rule("STREET_ADDRESS", rf"\b(?P<v>{_UNIT})\b", flags=_I, score=0.5),
     rule("ZIP_CODE", r"\b(?:zip|postal|post)[ -]?code\b\W{0,5}(?:is |was )?(?P<v>\d{3,8})(?![\w-]|[.,]\d)", flags=_I),
-    rule("ID_NUMBER", rf"\b(?:{_ID_CUE})\b(?:[ ]?(?:number|no\.?|nr\.?|#|is|was))*[ ]?[:#=]?[ ]{{0,3}}(?P<v>{_ID})",
+    rule("ID_NUMBER", rf"\b(?:{_ID_CUE})\b\.?(?:[ ]?(?:number|no\.?|nr\.?|#|is|was))*[ ]?[:#=]?[ ]{{0,3}}(?P<v>{_ID})",
          flags=_I, score=0.95),
     rule("NRP", rf"\b(?P<v>(?:{words.PEOPLES})s?)\b"),
     rule("NRP", rf"\b(?P<v>(?:{words.PEOPLES.upper()})S?)\b"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from governance.errors import ZooError
-from governance.keys import keyed_hash
+from governance.keys import Keys, keyed_hash
 from governance.policy import PiiRules, Policy
 from pipelines.curate.repair import SOUND, Repair
 from pipelines.curate.seen import Seen, nothing_seen
@@ -73,6 +73,20 @@ class Identifier:
         self._harmless = harmless or nothing_seen()
         self._of = functools.lru_cache(maxsize=256)(self._examined)  # a file's name comes with each row
 
+    @classmethod
+    def of(
+        cls, spec: PipelineSpec, policy: Policy, keys: Keys, *, sound: Seen | None = None, harmless: Seen | None = None
+    ) -> Identifier:
+        """With the keys and the rules of the pipeline's domain."""
+        return cls(
+            spec,
+            text_key=keys.derive(spec.domain, "texts"),
+            subject_key=keys.derive(spec.domain, "subjects"),
+            detector=detector_of_names(policy, spec.domain),
+            sound=sound,
+            harmless=harmless,
+        )
+
     def __call__(self, records: Sequence[Record]) -> list[Identified]:
         """What each record is called."""
         repaired = self._repaired([record.text for record in records])
@@ -96,6 +110,11 @@ class Identifier:
     def harmless(self, name: str) -> str:
         """An id or a file's name, or a hash in place of one that holds personal data."""
         return name if self._detector is None else self._of(name)
+
+    def lasting(self, name: str) -> str:
+        """The same for what is kept for good, such as a ledger: what the domain's rules let pass is hashed as well."""
+        given = self.harmless(name)
+        return self.key_of(name).hex() if given == name and _all_forms().find([name])[0] else given
 
     def _repaired(self, texts: Sequence[str]) -> pa.RecordBatch:
         """With the columns of `Repair`."""
@@ -123,11 +142,23 @@ class Identifier:
 
 def detector_of_names(policy: Policy, domain: str) -> Callable[[], Detector] | None:
     """Makes what finds in ids and file names what has a fixed form; a model of language would guess there."""
+    return _of_forms(
+        policy.domains[domain].pii if domain in policy.domains else PiiRules()
+    )  # of versions that are left
+
+
+@functools.cache
+def _all_forms() -> Detector:
+    make = _of_forms(PiiRules())
+    assert make is not None, "without rules of a domain all is looked for"
+    return make()
+
+
+def _of_forms(rules: PiiRules) -> Callable[[], Detector] | None:
     from governance.pii import detector_for, entities_to_find
     from governance.pii.entities import ATTRIBUTE_TYPES, NER_TYPES
 
     # Each path of a source in a bucket is a URL.
-    rules = policy.domains[domain].pii if domain in policy.domains else PiiRules()  # of versions that are left
     wanted = entities_to_find(rules) - NER_TYPES - ATTRIBUTE_TYPES - {"URL"}
     return (lambda: detector_for(rules, wanted)) if wanted else None
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from governance.keys import DomainKeys
 from governance.policy import PiiRules
 from pipelines.atomic import atomic_path
 from pipelines.curate.buckets import BUCKETS, bucket_path, filtered_schema, read_bucket
@@ -67,21 +68,21 @@ class PersonalData(Step):
 
 @dataclass(frozen=True)
 class FilterJob:
-    """What a process needs to make its filter."""
+    """What a process needs to make its filter; it derives the domain's keys itself."""
 
     rules: PiiRules
-    key: bytes
-    hash_key: bytes
+    keys: DomainKeys
 
     @functools.cached_property
     def step(self) -> PersonalData:
         """Made when it is first asked for, once in a process: to load a model takes seconds."""
         from governance.pii import PiiFilter, detector_for
 
-        return PersonalData(PiiFilter(self.rules, detector_for(self.rules), self.key), self.hash_key)
+        pseudonyms, hashes = self.keys.derive("pseudonyms"), self.keys.derive("pii-hashes")
+        return PersonalData(PiiFilter(self.rules, detector_for(self.rules), pseudonyms), hashes)
 
-    def __reduce__(self) -> tuple[type[FilterJob], tuple[PiiRules, bytes, bytes]]:
-        return FilterJob, (self.rules, self.key, self.hash_key)  # another process makes a filter of its own
+    def __reduce__(self) -> tuple[type[FilterJob], tuple[PiiRules, DomainKeys]]:
+        return FilterJob, (self.rules, self.keys)  # another process makes a filter of its own
 
 
 @dataclass(frozen=True)

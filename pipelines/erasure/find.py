@@ -20,13 +20,14 @@ from governance.errors import ConfigError, DataError
 from governance.keys import Keys
 from governance.policy import Policy
 from pipelines.curate.erased import threshold_of
-from pipelines.curate.identify import Identifier, detector_of_names, in_batches, read_all
+from pipelines.curate.identify import Identifier, detector_of_names, in_batches
 from pipelines.curate.likeness import THRESHOLD, keyed, pack, plain_signatures
 from pipelines.erasure.batches import Batch, excluded_batches, stored_batches
 from pipelines.erasure.likenesses import Likenesses
 from pipelines.erasure.names import Names
+from pipelines.erasure.unread import read_own_sources, recordable
 from pipelines.parts import plain_text
-from pipelines.sources import Record, list_items
+from pipelines.sources import Record
 from pipelines.spec import PipelineSpec
 from pipelines.versions import DatasetVersion
 
@@ -65,12 +66,14 @@ class Hits:
     Attributes:
         named: the subject's records, or the one that was named.
         others: that leave with them.
-        unread: why the sources could not be read.
+        unread: which source could not be read, as it may be recorded.
+        message: what is wrong with it, for who asked; it may name a file after a person.
     """
 
     named: set[str] = field(default_factory=set)
     others: set[str] = field(default_factory=set)
     unread: str | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,10 +144,7 @@ def _source(spec: PipelineSpec, identify: Identifier, hits: Hits) -> Iterator[Ba
     if hits.unread is not None:
         return
     try:
-        # What comes from another pipeline is found in that one.
-        own = [source for source in spec.sources if source.pipeline is None]
-        listed = [(source, item) for source in own for item in list_items(source, spec.folder)]
-        for rows in in_batches(read_all(spec, listed)):
+        for rows in in_batches(read_own_sources(spec)):
             some = identify([record for _, record in rows if isinstance(record, Record)])
             yield Batch(
                 [one.id for one in some],
@@ -153,7 +153,7 @@ def _source(spec: PipelineSpec, identify: Identifier, hits: Hits) -> Iterator[Ba
                 [one.text for one in some],
             )
     except (DataError, ConfigError) as error:
-        hits.unread = str(error)
+        hits.unread, hits.message = recordable(error, identify.lasting), str(error)
 
 
 def _find_named(place: _Place, names: Names, seeds: Likenesses, report: Report) -> None:

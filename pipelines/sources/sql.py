@@ -17,11 +17,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, DataError
 from pipelines.sources.formats import Row, Rows, require_columns
 from pipelines.spec import SourceSpec, SqlSpec
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 _AT_ONCE = 1_000  # rows
 _AS_TEXT = (datetime.date, datetime.time, decimal.Decimal, uuid.UUID)
@@ -33,7 +36,7 @@ class SqlQuery:
     """A query as a source; `name` says which one, without a password."""
 
     name: str
-    url: str
+    url: sqlalchemy.URL
     query: str
     stamp: str = "{}"  # nothing tells a change but the rows
     _digests: list[str] = field(default_factory=list)
@@ -46,18 +49,8 @@ class SqlQuery:
             ConfigError: the URL is none, or names an environment variable that is not set.
             DataError: there is no such SQLite file.
         """
-        import sqlalchemy
-
-        url = _RELATIVE.sub(lambda found: f"{found[1]}{os.path.join(folder, found[2])}", _expanded(spec.url))
-        try:
-            parsed = sqlalchemy.make_url(url)
-        except (sqlalchemy.exc.ArgumentError, ValueError):  # what they say may quote a part of a password
-            raise ConfigError(
-                "this is no database URL",
-                where="sources.sql.url",
-                fix="write postgresql+psycopg://USER@HOST/DATABASE, with @ : / # in a password percent-encoded",
-            ) from None
-        backend, database = parsed.drivername.partition("+")[0], parsed.database or ""
+        url = database_url(spec, folder)
+        backend, database = url.get_backend_name(), url.database or ""
         name = source.name or f"sql:{backend}/{os.path.basename(database)}"
         if backend == "sqlite" and not database.startswith(("file:", ":memory:")) and not os.path.isfile(database):
             raise DataError("there is no such database file", where=name, fix="check sources.sql.url")
@@ -110,6 +103,25 @@ class SqlQuery:
             )
         if source is not None:
             require_columns(columns, self.name, source, fix=f"columns: {', '.join(columns[:20])}")
+
+
+def database_url(spec: SqlSpec, folder: str) -> sqlalchemy.URL:
+    """Where a query is asked, with all secrets.
+
+    Raises:
+        ConfigError: the URL is none, or names an environment variable that is not set.
+    """
+    import sqlalchemy
+
+    url = _RELATIVE.sub(lambda found: f"{found[1]}{os.path.join(folder, found[2])}", _expanded(spec.url))
+    try:
+        return sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # what they say may quote a part of a password
+        raise ConfigError(
+            "this is no database URL",
+            where="sources.sql.url",
+            fix="write postgresql+psycopg://USER@HOST/DATABASE, with @ : / # in a password percent-encoded",
+        ) from None
 
 
 def _expanded(url: str) -> str:

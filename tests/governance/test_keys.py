@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,3 +41,32 @@ def test_derived_keys_differ_by_domain_and_use_and_are_not_shown() -> None:
     assert len(derived) == 4 and all(len(key) == 32 for key in derived)
     assert keys.derive("a", "b\0c") != keys.derive("c", "b\0a")
     assert "00" not in repr(keys)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda path: Keys.from_file(path, create=True), lambda path: Keys.public("text about nobody")]
+)
+def test_another_process_derives_the_same_keys_and_is_sent_none(make: Callable[[Path], Keys], tmp_path: Path) -> None:
+    keys = make(tmp_path / "k")
+    of_domain, uses = keys.of("tax"), ("pseudonyms", "pii-hashes")
+    derived = [of_domain.derive(use) for use in uses]
+    sent = pickle.dumps(of_domain)
+    for secret in (keys.master, *derived):
+        assert secret not in sent and secret.hex().encode() not in sent
+    arrived = pickle.loads(sent)
+    assert [arrived.derive(use) for use in uses] == derived == [keys.derive("tax", use) for use in uses]
+
+
+def test_a_process_with_another_key_stops_and_keys_themselves_are_not_sent(tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    keys = Keys.from_file(path, create=True)
+    sent = pickle.dumps(keys.of("tax"))
+    path.write_text("5a" * 32)
+    with pytest.raises(ConfigError, match="another key of the pseudonyms"):
+        pickle.loads(sent).derive("pseudonyms")
+    path.unlink()
+    with pytest.raises(ConfigError, match="is missing"):
+        pickle.loads(sent).derive("pseudonyms")
+    for unsent in (keys, Keys(bytes(32)).of("tax")):
+        with pytest.raises(ConfigError, match="not sent to other processes"):
+            pickle.dumps(unsent)

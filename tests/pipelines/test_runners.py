@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import random
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import cloudpickle
 import pytest
 
-from governance.errors import DataError
+from governance.errors import ConfigError, DataError
 from pipelines import BuildResult, build, latest
 from pipelines.curate import LocalPool, Runner, judge, personal_data, sign
+from pipelines.curate.runners import BucketTask
 from tests.pipelines.test_incremental import FIXED, files, run, text, workspace_at
 from tests.support.workspace import write_jsonl
 from zoo.workspace import Workspace
@@ -43,7 +46,6 @@ class Note:
 
 
 def beam_runner() -> Runner:
-    pytest.importorskip("apache_beam", reason="the extra beam is not installed")
     from pipelines.beam import BeamRunner
 
     return BeamRunner()
@@ -66,6 +68,37 @@ def test_a_task_is_done_on_each_bucket(name: str, tmp_path: Path) -> None:
     assert list(runner.run(Note(tmp_path), [], small=False)) == []
     with pytest.raises(DataError, match="bucket 13: this one cannot be done"):
         list(runner.run(Note(tmp_path), [13], small=False))
+
+
+@dataclass(frozen=True)
+class Sent(LocalPool):
+    """Keeps what is sent to other processes, as a job server does, after this one has worked with it."""
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+
+    def run(self, task: BucketTask, buckets: Sequence[int], *, small: bool) -> Iterator[int]:
+        yield from super().run(task, buckets, small=small)
+        self.kept[task.purpose] = pickle.dumps(task) + cloudpickle.dumps(task)  # Beam's own way is the second
+
+
+def test_what_is_sent_to_other_processes_holds_no_key(tmp_path: Path) -> None:
+    runner, workspace = Sent(1), workspace_at(tmp_path / "w")
+    build_with(workspace, runner)
+    assert runner.kept.keys() == {"judges text", "signs text", "filters personal data"}
+    uses = ("pseudonyms", "pii-hashes", "texts", "subjects", "tombstones", "first-seen")
+    for secret in (workspace.keys.master, *(workspace.keys.derive("tax", use) for use in uses)):
+        for sent in runner.kept.values():
+            assert secret not in sent and secret.hex().encode() not in sent
+    assert workspace.key_file.name.encode() in runner.kept["filters personal data"]
+
+
+def test_a_worker_without_the_key_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(personal_data, "_SERIAL_CHARACTERS", 0)
+    workspace = workspace_at(tmp_path / "w")
+    assert workspace.keys
+    workspace.key_file.unlink()
+    with pytest.raises(ConfigError, match=r"pseudonyms\.key: the key of the pseudonyms is missing"):
+        build_with(workspace, LocalPool(2))
 
 
 def build_with(workspace: Workspace, runner: Runner) -> BuildResult:

@@ -13,6 +13,7 @@ import yaml
 
 import zoo
 from governance import ConfigError, DataError, PolicyRefused, RegistryError
+from governance.keys import keyed_hash
 from governance.labels import Label
 from pipelines.build import build
 from pipelines.erasure.remove import remove_tokens
@@ -22,6 +23,7 @@ from tests.support.traces import traces
 from tests.support.workspace import make_workspace, write_jsonl
 from zoo.load import open_version
 from zoo.retrain import retrain
+from zoo.screen import Screen
 from zoo.workspace import Workspace
 
 SUBJECT = "Tilda-Quibble-17"
@@ -181,6 +183,47 @@ def test_without_its_source_a_version_is_made_from_its_own_shards(workspace: Wor
     spec = workspace.pipeline("tax_domain")
     fresh = build(spec, policy=workspace.policy, keys=workspace.keys, storage=workspace.storage)
     assert fresh.version.digest == found.after, "from the source the same comes out"
+
+
+class Lines(Screen):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+NAMED = "some.person@example.org"
+
+
+@pytest.mark.parametrize(
+    ("source", "recorded"),
+    [
+        ({"path": "data/people/*.txt"}, "source 2 (data/people/*.txt): DataError at {place}"),
+        ({"path": f"data/people/{NAMED}.txt"}, "source 2 ({pattern}): DataError at {place}"),
+        ({"path": f"data/{NAMED}/*.txt"}, "source 2 ({pattern}): DataError at {pattern}"),
+        ({"sql": {"url": "${NOT_SET_HERE}", "query": "q"}}, "source 2: ConfigError at sources.sql.url"),
+    ],
+)
+def test_a_file_that_is_named_after_a_person_stays_out_of_ledger_and_receipt(
+    workspace: Workspace, source: dict[str, Any], recorded: str
+) -> None:
+    """Nothing can be taken back from either; who asked is told the name, to mend the file."""
+    name = f"data/people/{NAMED}.txt"
+    (workspace.home / "data" / "people").mkdir()
+    (workspace.home / name).write_bytes(b"text\0")
+    sources = [*spec("tax")["sources"], source]
+    (workspace.home / "pipelines" / "tax_domain.yaml").write_text(yaml.safe_dump(spec("tax") | {"sources": sources}))
+    screen = Lines()
+    done = zoo.erase(domain="tax", subject=SUBJECT, workspace=workspace, screen=screen)
+    assert done.receipt is not None and traces(workspace.storage, [NAMED, SUBJECT]) == []
+    key = workspace.keys.derive("tax", "texts")
+    hashes = {"place": keyed_hash(key, name).hex(), "pattern": keyed_hash(key, source.get("path", "")).hex()}
+    assert done.journal.pipelines["tax_domain"].unread == recorded.format(**hashes)
+    assert recorded.format(**hashes) in done.receipt.read_text()
+    [said] = [line for line in screen.lines if "could not be searched" in line]
+    assert NAMED in said or "NOT_SET_HERE" in said
+    assert workspace.ledger.verify(receipt=json.loads(done.receipt.read_text())).ok
 
 
 @pytest.mark.parametrize("change", ["floors", "variable"])

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import replace as changed
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,6 @@ from tests.support.workspace import PIPELINE, POLICY, bundled_rows, make_workspa
 from zoo.ancestry import BASE_TAG, TEACHER_TAG
 from zoo.data import build_data
 from zoo.inventory import Inventory, subject_hash
-from zoo.openlineage import RUN_EVENT, observed
 from zoo.picks import flush_picks, record_pick
 from zoo.query import Answer, answer_id
 from zoo.recording import record_grants, record_versions
@@ -277,93 +273,3 @@ def test_the_first_pick_of_a_kind_is_recorded_and_a_share_of_the_others(
         record_pick(workspace, changed(world.answer, id=answer_id(world.answer.decision.chosen)))
     flush_picks(30)
     assert len(list(workspace.ledger.entries("answer.picked"))) == recorded
-
-
-class _Collector(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        collected: list[Any] = self.server.collected  # type: ignore[attr-defined]
-        collected.append((self.path, self.headers.get("Authorization"), json.loads(body)))
-        self.send_response(500 if len(collected) > 2 else 201)
-        self.end_headers()
-
-    def log_message(self, *arguments: object) -> None:
-        """Keeps the test's output clean."""
-
-
-@pytest.fixture
-def collector() -> Iterator[HTTPServer]:
-    server = HTTPServer(("127.0.0.1", 0), _Collector)
-    server.collected = []  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-class _Lines(Screen):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-
-def test_openlineage_events_reach_a_server(
-    tmp_path: Path, collector: HTTPServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENLINEAGE_API_KEY", "k")
-    url = f"http://127.0.0.1:{collector.server_port}"
-    workspace = make_workspace(tmp_path, records=20, policy={**KEEP, "openlineage": url})
-    screen = _Lines()
-    spec = workspace.pipeline("tax_domain")
-    result = build_data(spec, workspace, screen)
-    assert screen.lines == []
-    with pytest.raises(RuntimeError), observed(workspace, screen, job="j", kind="TRAINING", inputs=[]):
-        raise RuntimeError("Jane Roe")  # a message of others may hold text
-    paths, keys, events = zip(*collector.collected, strict=True)  # type: ignore[attr-defined]
-    assert set(paths) == {"/api/v1/lineage"} and set(keys) == {"Bearer k"}
-    assert [event["eventType"] for event in events] == ["START", "COMPLETE", "START", "FAIL"]
-    start, complete, _, fail = events
-    assert start["run"]["runId"] == complete["run"]["runId"] != fail["run"]["runId"]
-    assert start["schemaURL"] == RUN_EVENT and start["job"]["name"] == "tax_domain.build"
-    assert complete["inputs"] == [{"namespace": "file", "name": str(tmp_path / "data/tax/*.jsonl")}]
-    [output] = complete["outputs"]
-    assert output["facets"]["version"]["datasetVersion"] == result.version.digest
-    assert output["outputFacets"]["outputStatistics"]["rowCount"] == 20
-    assert fail["run"]["facets"]["errorMessage"]["message"] == "RuntimeError" and "Jane" not in json.dumps(fail)
-    assert [line.split(":")[-1].strip() for line in screen.lines] == ["//127.0.0.1 answered 500"] * 2
-
-
-def test_openlineage_events_go_to_a_file_and_a_failure_is_said_there(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path, records=1, policy={**KEEP, "openlineage": "events/ol.jsonl"})
-    with pytest.raises(DataError, match="none falls into"):
-        build_data(workspace.pipeline("tax_domain"), workspace, Screen())
-    events = [json.loads(line) for line in (tmp_path / "events" / "ol.jsonl").read_text().splitlines()]
-    assert [event["eventType"] for event in events] == ["START", "FAIL"]
-    assert "none falls into" in events[1]["run"]["facets"]["errorMessage"]["message"]
-
-
-@pytest.mark.parametrize(
-    ("source", "namespace", "name"),
-    [
-        ({"path": "s3://bucket/a/*.jsonl"}, "s3://bucket", "a/*.jsonl"),
-        ({"path": "data/*.txt"}, "file", "{home}/data/*.txt"),
-        ({"sql": {"url": "postgresql+psycopg://u:${PW}@h:5432/db?x=1", "query": "q"}}, "postgresql://h:5432", "db.s"),
-        ({"tfds": "imdb/plain"}, "tfds", "imdb/plain"),
-    ],
-)
-def test_sources_have_the_names_that_openlineage_gives_them(
-    tmp_path: Path, source: dict[str, Any], namespace: str, name: str
-) -> None:
-    from zoo.openlineage import sources_of
-
-    pipeline = {**PIPELINE, "sources": [{**source, "name": "s"}]}
-    spec = make_workspace(tmp_path, records=0, pipeline=pipeline).pipeline("tax_domain")
-    assert sources_of(spec) == [{"namespace": namespace, "name": name.format(home=tmp_path)}]
-
-
-def test_openlineage_events_go_nowhere_else(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="openlineage"):
-        make_workspace(tmp_path, records=0, policy={**KEEP, "openlineage": "kafka://topic"})

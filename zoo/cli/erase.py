@@ -57,4 +57,4 @@ def _print(erasure: Erasure) -> None:
     )
     for found in journal.pipelines.values():
         if found.unread:
-            print(f"warning: a source could not be searched: {found.unread}", file=sys.stderr)
+            print(f"warning: not searched: {found.unread}", file=sys.stderr)

@@ -191,6 +191,8 @@ def _plan(workspace: Workspace, domain: str, target: Target, screen: Screen) -> 
         known = journal.pipelines.get(one.name, Found())
         before = tuple(sorted({*known.before, *_holding(workspace, one.versions, stones[one.domain])}))
         hits = found.hits[one.name]
+        if hits.message is not None:
+            screen.say(f"warning: a source of {one.name} could not be searched: {hits.message}")
         if before or hits.named or hits.others or hits.unread:
             counts = {"records": len(hits.named), "near_duplicates": len(hits.others)}
             journal = journal.with_found(one.name, before=before, unread=hits.unread, **counts)

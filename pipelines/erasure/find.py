@@ -22,7 +22,7 @@ from governance.keys import Keys, keyed_hash
 from governance.policy import Policy
 from pipelines.curate.erased import threshold_of
 from pipelines.curate.identify import Identifier, detector_of_names, in_batches, read_all
-from pipelines.curate.likeness import THRESHOLD, alike, keyed, pack, plain_signatures
+from pipelines.curate.likeness import THRESHOLD, keyed, known, pack, plain_signatures
 from pipelines.parts import plain_text
 from pipelines.sources import Record, list_items
 from pipelines.spec import PipelineSpec
@@ -221,13 +221,14 @@ def _find_alike(place: _Place, contents: set[bytes], seeds: npt.NDArray[np.uint3
     reached: set[bytes] = set(contents)
     while len(frontier):
         new = []
+        of_frontier = known(frontier, threshold)
         for batch in place.batches():
             signed = plain_signatures([plain_text(text) for text in batch.texts])
-            known = np.array([content in reached for content in batch.contents()], bool)
-            found = alike(signed, frontier, threshold)
-            for row in np.flatnonzero(found | (known & first)).tolist():
+            before = np.array([content in reached for content in batch.contents()], bool)
+            found = of_frontier.alike(signed)
+            for row in np.flatnonzero(found | (before & first)).tolist():
                 _add(place, batch, row)
-            new.append(signed[found & ~known])
+            new.append(signed[found & ~before])
             reached.update(content for content, is_found in zip(batch.contents(), found, strict=True) if is_found)
             report("search for near duplicates", 0, 0)
         frontier = np.unique(np.concatenate(new), axis=0) if new and to_the_end else seeds[:0]

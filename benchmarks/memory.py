@@ -1,6 +1,6 @@
 """Memory of a build, all processes together, for a generated corpus and for one twice as big:
 
-    python benchmarks/memory.py --megabytes 400 800 --folder FOLDER
+    python benchmarks/memory.py --megabytes 400 800 [--characters 200] --folder FOLDER
 
 Each corpus goes through repair, language, quality, exact and near duplicates and the search for personal data that has
 a fixed form; names are kept, since a model of language would take hours here. Every 0.2 s the proportional set sizes
@@ -29,11 +29,17 @@ import yaml
 
 SECONDS = 0.2
 ROWS_SHOWN = 24
+CHARACTERS = 2_000
+CHARACTERS_A_SENTENCE = 111
 NAMES_KEPT = dict.fromkeys(("PERSON", "LOCATION", "ORGANIZATION", "NRP", "DATE_TIME"), "keep")
 PIPELINE = {
     "domain": "tax",
     "sources": [{"path": "data/*.jsonl", "id": "id"}],
-    "curate": {"language": ["en"], "quality": "gopher", "dedup": {"near": 0.8}},
+    "curate": {
+        "language": ["en"],
+        "quality": {"sets": ["gopher"], "limits": {"gopher_words": [5, None]}},  # short records are to stay
+        "dedup": {"near": 0.8},
+    },
 }
 DOMAIN = {"owner": "o", "readers": ["r"], "purposes": ["assist"], "may_derive_from": ["tax"]}
 
@@ -68,6 +74,7 @@ def main() -> None:
         "--folder", type=Path, required=True, help="for the corpora and the curves; of about 8 times their size"
     )
     parser.add_argument("--megabytes", type=int, nargs="+", default=[400, 800])
+    parser.add_argument("--characters", type=int, default=CHARACTERS, help="of a record, about")
     parser.add_argument("--types", nargs="+", help="of personal data to look for; all that have a fixed form if absent")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--build", action="store_true", help=argparse.SUPPRESS)
@@ -78,7 +85,7 @@ def main() -> None:
     peaks = {}
     for megabytes in options.megabytes:
         home = options.folder / f"corpus-{megabytes}"
-        make_workspace(home, megabytes, options.types)
+        make_workspace(home, megabytes, options.characters, options.types)
         points = measured(home, options.processes)
         write_curve(options.folder / f"curve-{megabytes}.csv", points)
         peaks[megabytes] = show(megabytes, points)
@@ -86,7 +93,7 @@ def main() -> None:
         print(f"\npeak of {big} MB beside that of {small} MB: {high / low:.2f}")
 
 
-def make_workspace(home: Path, megabytes: int, types: list[str] | None) -> None:
+def make_workspace(home: Path, megabytes: int, characters: int, types: list[str] | None) -> None:
     pii = (
         {"default": "pseudonymize"} | NAMES_KEPT
         if types is None
@@ -101,14 +108,15 @@ def make_workspace(home: Path, megabytes: int, types: list[str] | None) -> None:
         path.write_text(yaml.safe_dump(content))
     (home / "data").mkdir(exist_ok=True)
     with (home / "data" / "records.jsonl").open("w", encoding="utf-8") as file:
-        for number, text in enumerate(texts(megabytes * 1_000_000)):
+        for number, text in enumerate(texts(megabytes * 1_000_000, characters)):
             file.write(json.dumps({"id": f"record-{number}", "text": text}) + "\n")
 
 
-def texts(size: int) -> Iterator[str]:
-    """Texts of about 2 kB: of a hundred, two are equal to another one and three differ from one in a word."""
+def texts(size: int, characters: int) -> Iterator[str]:
+    """Of about so many characters: of a hundred, two are equal to another one and three differ from one in a word."""
     draw = random.Random(1)
     sentences = [sentence(draw) for _ in range(20_000)]
+    number = max(1, round(characters / CHARACTERS_A_SENTENCE))
     earlier = [""]
     written = 0
     while written < size:
@@ -118,7 +126,7 @@ def texts(size: int) -> Iterator[str]:
         elif chance < 0.05:
             text = draw.choice(earlier).replace(" the ", " another ", 1)
         else:
-            text = " ".join(draw.choices(sentences, k=18) + personal_data(draw))
+            text = " ".join(draw.choices(sentences, k=number) + personal_data(draw))
         if len(earlier) < 10_000:
             earlier.append(text)
         written += len(text)

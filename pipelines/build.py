@@ -194,7 +194,10 @@ def _build(
         extension = _extension(spec, previous, inputs, place, work)
         quarantine = work / "quarantine.jsonl"
         try:
-            with seen(caches["sound"] / KEYS_FILE) as sound, seen(caches["harmless"] / KEYS_FILE) as harmless:
+            with (
+                seen(caches["sound"] / KEYS_FILE, work) as sound,
+                seen(caches["harmless"] / KEYS_FILE, work) as harmless,
+            ):
                 identify = Identifier.of(spec, policy, keys, sound=sound, harmless=harmless)
                 staged = stage(
                     spec,

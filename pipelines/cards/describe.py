@@ -19,6 +19,7 @@ import pydantic
 from governance.errors import DataError
 from pipelines.atomic import atomic_path
 from pipelines.balance import source_warnings
+from pipelines.cards.counts import COLUMNS, UNITS, Counts, Sizes, count_manifest, count_replaced, rows_of
 from pipelines.cards.facts import (
     Bin,
     DataCard,
@@ -36,18 +37,15 @@ from pipelines.cards.page import page
 from pipelines.curate.select import DUPLICATE, NEAR_DUPLICATE
 from pipelines.curate.steps import step_of
 from pipelines.spec import PipelineSpec
-from pipelines.versions import PII_FILE, SPLITS, DatasetVersion
+from pipelines.versions import SPLITS, DatasetVersion
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_COLUMNS = ["split", "source", "bytes", "characters", "words", "personal_data", "content_sha256", "carried"]
-_UNITS = ("characters", "words", "bytes")
 _KEPT_EXAMPLES = 5
 _LEFT_EXAMPLES = 1  # of each reason
 _CHARACTERS = 500  # of an example
-_ROWS = 10_000
 #: What stands before the host of a URL, and what follows its path: both may be a secret.
 _SECRETS = re.compile(r"(?<=://)(?:\S*@)?([^?#\s]*)\S*")
 
@@ -73,15 +71,13 @@ def describe(spec: PipelineSpec, version: DatasetVersion, traces: Traces) -> Dat
     Raises:
         DataError: the version was built before the manifest had all columns.
     """
-    import pyarrow.compute as pc
-
     _check_columns(version)
-    manifest = version.manifest(_COLUMNS)
+    counts = count_manifest(version, _KEPT_EXAMPLES)
     reasons, left = _drops(traces.exclusions)
     quarantine = _quarantine_reasons(traces.quarantine)
-    carried, quarantined = pc.sum(manifest.column("carried")).as_py() or 0, sum(quarantine.values())
-    kept = len(manifest) - carried
-    sources = _sources(version, manifest, traces.exclusions)
+    carried, quarantined = counts.carried, sum(quarantine.values())
+    kept = sum(one.records for one in counts.sizes.values()) - carried
+    sources = _sources(version, counts, traces.exclusions)
     return DataCard(
         pipeline=version.pipeline,
         domain=version.domain,
@@ -104,19 +100,19 @@ def describe(spec: PipelineSpec, version: DatasetVersion, traces: Traces) -> Dat
             for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
         ),
         quarantine=quarantine,
-        splits=_splits(manifest),
-        lengths=tuple(lengths(unit, manifest.column(unit).to_numpy()) for unit in _UNITS),
-        personal_data=_personal_data(version, manifest),
+        splits={split: _size(counts.of_split(split)) for split in SPLITS},
+        lengths=tuple(lengths(unit, counts.lengths[unit]) for unit in UNITS),
+        personal_data=_personal_data(version, counts),
         duplicates=_duplicates(reasons, traces.exclusions),
         sources=sources,
         warnings=_warnings(sources),
-        kept=_kept_examples(version, manifest),
+        kept=_kept_examples(version, counts.smallest),
         left=left,
     )
 
 
-def lengths(unit: str, values: npt.NDArray[np.int64]) -> Lengths:
-    """Args: `values` int64 [records], of one record at least, none negative."""
+def lengths(unit: str, values: npt.NDArray[np.integer[Any]]) -> Lengths:
+    """Args: `values` integers [records], of one record at least, none negative."""
     import numpy as np
 
     ends = [1 << power for power in range(int(values.max()).bit_length() + 1)]
@@ -172,7 +168,7 @@ def read_card(path: Path) -> DataCard:
 
 
 def _check_columns(version: DatasetVersion) -> None:
-    if missing := set(_COLUMNS) - set(version.columns):
+    if missing := set(COLUMNS) - set(version.columns):
         raise DataError(
             f"the manifest lacks {', '.join(sorted(missing))}",
             where=str(version.path),
@@ -194,25 +190,23 @@ def _without_secrets(value: Any) -> Any:
     return _SECRETS.sub(r"\1", value) if isinstance(value, str) else value
 
 
-def _splits(manifest: Any) -> dict[str, Size]:
-    sizes = manifest.group_by("split").aggregate([("bytes", "count"), *((unit, "sum") for unit in _UNITS)]).to_pylist()
-    found = {
-        row["split"]: Size(records=row["bytes_count"], **{unit: row[f"{unit}_sum"] for unit in _UNITS}) for row in sizes
-    }
-    return {split: found.get(split, Size(records=0, characters=0, words=0, bytes=0)) for split in SPLITS}
+def _size(sizes: Sizes) -> Size:
+    return Size(records=sizes.records, **{unit: sizes.of_units[unit] for unit in UNITS})
 
 
-def _sources(version: DatasetVersion, manifest: Any, exclusions: Path) -> tuple[SourceSize, ...]:
-    import pyarrow.parquet as pq
-
-    counted = manifest.group_by(["source", "split"]).aggregate([("words", "count"), ("words", "sum")]).to_pylist()
-    sizes = {(row["source"], row["split"]): (row["words_count"], row["words_sum"]) for row in counted}
-    dropped = Counter(pq.read_table(exclusions, columns=["source"]).column("source").to_pylist())
-    words = [sizes.get((number, "train"), (0, 0))[1] for number in range(len(version.sources.names))]
+def _sources(version: DatasetVersion, counts: Counts, exclusions: Path) -> tuple[SourceSize, ...]:
+    dropped: Counter[int] = Counter()
+    for batch in rows_of(exclusions, ["source"]):
+        dropped.update(batch.column("source").to_pylist())
+    own = [
+        {split: counts.sizes.get((number, split), Sizes()) for split in SPLITS}
+        for number in range(len(version.sources.names))
+    ]
+    words = [sizes["train"].of_units["words"] for sizes in own]
     return tuple(
         SourceSize(
             name=name,
-            records={split: sizes.get((number, split), (0, 0))[0] for split in SPLITS},
+            records={split: size.records for split, size in own[number].items()},
             train_words=words[number],
             train_share=words[number] / max(1, sum(words)),
             dropped=dropped[number],
@@ -227,15 +221,11 @@ def _warnings(sources: Sequence[SourceSize]) -> tuple[str, ...]:
     return tuple(source_warnings([source.name for source in sources], words, records, unit="words"))
 
 
-def _personal_data(version: DatasetVersion, manifest: Any) -> PersonalData:
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    replaced = pq.read_table(version.path / PII_FILE, columns=["type", "hash"])
-    rows = replaced.group_by("type").aggregate([("hash", "count"), ("hash", "count_distinct")]).to_pylist()
-    types = [Replaced(type=row["type"], places=row["hash_count"], different=row["hash_count_distinct"]) for row in rows]
+def _personal_data(version: DatasetVersion, counts: Counts) -> PersonalData:
+    replaced = count_replaced(version).items()
+    types = [Replaced(type=kind, places=places, different=different) for kind, (places, different) in replaced]
     return PersonalData(
-        records_with_some=pc.sum(pc.greater(manifest.column("personal_data"), 0)).as_py(),
+        records_with_some=counts.with_personal_data,
         types=tuple(sorted(types, key=lambda one: (-one.places, one.type))),
     )
 
@@ -267,11 +257,8 @@ def _drops(exclusions: Path) -> tuple[Counter[str], tuple[Example, ...]]:
 
 
 def _rows(exclusions: Path) -> Iterator[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(exclusions) as file:
-        for batch in file.iter_batches(_ROWS, columns=["record_id", "reason", "text"]):
-            yield from batch.to_pylist()
+    for batch in rows_of(exclusions, ["record_id", "reason", "text"]):
+        yield from batch.to_pylist()
 
 
 def _quarantine_reasons(quarantine: Path | None) -> dict[str, int]:
@@ -283,11 +270,7 @@ def _quarantine_reasons(quarantine: Path | None) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _kept_examples(version: DatasetVersion, manifest: Any) -> tuple[Example, ...]:
+def _kept_examples(version: DatasetVersion, numbers: Sequence[int]) -> tuple[Example, ...]:
     """Of the training split those with the smallest hashes: chance, but the same each time."""
-    import pyarrow.compute as pc
-
-    contents = manifest.filter(pc.equal(manifest.column("split"), "train")).column("content_sha256").to_pylist()
-    numbers = sorted(range(len(contents)), key=lambda number: (contents[number], number))[:_KEPT_EXAMPLES]
     found = version.some("train", numbers)
     return tuple(Example(about="train", record_id=name, text=text[:_CHARACTERS]) for name, text in found)

@@ -1,11 +1,12 @@
 """Which records stay in place of others, for more records than memory holds.
 
-Equal texts are found by their keyed hashes, a share of them at a time; of near duplicates, 8 bytes a record are held
+Equal texts are found by their keyed hashes, a share of them at a time; of near duplicates, 9 bytes a record are held
 and the ids of those that leave. Of several records the one with the smallest id stays.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,15 +151,15 @@ def _leaving(selected: Path, leaders: npt.NDArray[np.int64], starts: npt.NDArray
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    of_buckets = [leaders[begin:end] for begin, end in itertools.pairwise(starts.tolist())]
     followed = np.zeros(len(leaders), bool)
-    followed[leaders[leaders != np.arange(len(leaders))]] = True
-    members = followed[leaders]
+    for begin, own in zip(starts.tolist(), of_buckets, strict=False):
+        followed[own[own != np.arange(begin, begin + len(own))]] = True
     parts = []
-    for bucket in range(BUCKETS):
-        of_bucket = slice(starts[bucket], starts[bucket + 1])
+    for bucket, own in enumerate(of_buckets):
         ids = read_bucket(selected, bucket, ["id"]).column("id").combine_chunks()
-        rows = np.flatnonzero(members[of_bucket])
-        parts.append(pa.table({"cluster": leaders[of_bucket][rows], "id": ids.take(pa.array(rows))}))
+        rows = np.flatnonzero(followed[own])
+        parts.append(pa.table({"cluster": own[rows], "id": ids.take(pa.array(rows))}))
     found = pa.concat_tables(parts)
     smallest = found.group_by("cluster").aggregate([("id", "min")])
     both = found.join(smallest, "cluster").rename_columns(["cluster", "id", "kept"])

@@ -6,14 +6,16 @@ but how many they were.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from governance.erasure import TombstoneKey, Tombstones
+from pipelines.curate.agreement import Known
 from pipelines.curate.buckets import BUCKETS, read_bucket, write_bucket
-from pipelines.curate.likeness import THRESHOLD, alike, keyed_signatures, unpack
+from pipelines.curate.likeness import THRESHOLD, keyed_signatures, known, unpack
 from pipelines.parts import plain_text
 from pipelines.spec import PipelineSpec
 
@@ -63,11 +65,13 @@ class Barred:
         """bool [texts]: which are near duplicates of an erased subject's text."""
         import numpy as np
 
-        known = unpack(sorted(self.tombstones.signatures))
-        if not len(known):
+        if not self.tombstones.signatures:
             return np.zeros(len(texts), bool)
-        signed = keyed_signatures([plain_text(text) for text in texts], self.key.signature_key)
-        return alike(signed, known, self.threshold)
+        return self._known.alike(keyed_signatures([plain_text(text) for text in texts], self.key.signature_key))
+
+    @functools.cached_property
+    def _known(self) -> Known:
+        return known(unpack(sorted(self.tombstones.signatures)), self.threshold)
 
 
 def threshold_of(spec: PipelineSpec) -> float:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipelines.curate.agreement import Known
 from pipelines.curate.near import PERMUTATIONS, signatures
 
 if TYPE_CHECKING:
@@ -46,21 +47,14 @@ def keyed(signed: npt.NDArray[np.uint32], key: bytes) -> npt.NDArray[np.uint32]:
     return hashed
 
 
-def alike(signed: npt.NDArray[np.uint32], others: npt.NDArray[np.uint32], threshold: float) -> npt.NDArray[np.bool_]:
-    """bool [records]: which are near duplicates of one of the others.
+def known(signed: npt.NDArray[np.uint32], threshold: float) -> Known:
+    """Signatures to look for near duplicates of, except those of texts without words.
 
     Args:
-        signed, others: signatures, uint32 [records, 112], all plain or all under one key.
+        signed: uint32 [records, 112]; what is compared with them has to be as plain, or under the same key.
         threshold: least share of equal places, 0 to 1.
     """
-    import numpy as np
-
-    found = np.zeros(len(signed), bool)
-    least = math.ceil(threshold * PERMUTATIONS)
-    for other in others:
-        if other.any():
-            found |= (signed == other).sum(axis=1) >= least
-    return found
+    return Known(signed[signed.any(axis=1)], math.ceil(threshold * PERMUTATIONS))
 
 
 def pack(signed: npt.NDArray[np.uint32]) -> list[str]:

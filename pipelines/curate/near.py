@@ -17,7 +17,9 @@ import functools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from pipelines.curate.agreement import Signatures, Waiting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,10 +34,9 @@ _CHARACTERS_AT_ONCE = 120_000
 _OF_NOTHING = 2**32 - 1
 #: Key of a band of a text without words: it shares none.
 _NO_BAND = 0
-#: Signatures that are compared with one at a time.
-_ROWS_AT_ONCE = 8192
 #: Share of the pairs at the threshold that have to share a band.
 _RECALL = 0.99
+_LEADERS_AT_ONCE = 1 << 16
 _NEWLINE = 10
 #: Bytes of UTF-8 that belong to words; those of other than ASCII characters do.
 _LETTERS = bytes((*range(48, 58), *range(97, 123), *range(128, 256)))
@@ -111,13 +112,6 @@ def rows_of_bands(threshold: float) -> int:
     return found
 
 
-class Signatures(Protocol):
-    """uint32 [records, 112]: in memory, or in a file (`pipelines.curate.near_files`)."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, records: npt.NDArray[np.int64], /) -> npt.NDArray[np.uint32]: ...
-
-
 def version() -> str:
     """Changes when the same text may get another signature."""
     return f"1/{metadata.version('rensa')}/{WORDS}/{PERMUTATIONS}/{_SEED}"
@@ -153,7 +147,8 @@ def joined(
     threshold: float,
     shares: Iterable[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]],
 ) -> npt.NDArray[np.int64]:
-    """As `clusters`, for signatures that need not be in memory. 8 bytes a record are held, and a share.
+    """As `clusters`, for signatures that need not be in memory. 8 bytes a record are held, a share, and 112 bytes a
+    record of the largest group that shares a band; what time such a group takes, `Waiting` says.
 
     Args:
         shares: numbers of records, ascending, with their keys of one band; a band may come in several shares as long
@@ -164,10 +159,12 @@ def joined(
     leaders = np.arange(len(signed))
     least = math.ceil(threshold * PERMUTATIONS)
     for numbers, keys in shares:
-        for members in _sharing(numbers, keys):
+        for members in _sharing(numbers, keys, leaders):
             _join(members, signed, least, leaders)
-    while (leaders != (above := leaders[leaders])).any():
-        leaders = above
+    for start in range(0, len(leaders), _LEADERS_AT_ONCE):  # none has a leader behind it
+        part = leaders[start : start + _LEADERS_AT_ONCE]
+        while (part != (above := leaders[part])).any():
+            part[:] = above
     return leaders
 
 
@@ -228,44 +225,36 @@ def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return values ^ (values >> np.uint64(31))
 
 
-def _sharing(numbers: npt.NDArray[np.int64], keys: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.int64]]:
-    """The records that have a key in common, two at least, each group in order."""
+def _sharing(
+    numbers: npt.NDArray[np.int64], keys: npt.NDArray[np.uint64], leaders: npt.NDArray[np.int64]
+) -> Iterator[npt.NDArray[np.int64]]:
+    """The records that have a key in common, each group in order, but for those that other bands have joined."""
     import numpy as np
 
     order = np.argsort(keys, kind="stable")
-    borders = np.flatnonzero(np.diff(keys[order])) + 1
-    begins, ends = np.concatenate([[0], borders]), np.concatenate([borders, [len(order)]])
-    for group in np.flatnonzero(ends - begins > 1).tolist():
-        members = order[begins[group] : ends[group]]
-        if keys[members[0]] != _NO_BAND:
-            yield numbers[members]
+    numbers, keys = numbers[order], keys[order]
+    above = leaders[numbers]
+    while (above != (higher := leaders[above])).any():
+        above = higher
+    same_key = (keys[1:] == keys[:-1]) & (keys[1:] != _NO_BAND)
+    apart = np.flatnonzero(same_key & (above[1:] != above[:-1]))
+    borders = np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1, [len(keys)]])
+    groups = np.unique(np.searchsorted(borders, apart, side="right"))
+    for begin, end in zip(borders[groups - 1].tolist(), borders[groups].tolist(), strict=True):
+        yield numbers[begin:end]
 
 
 def _join(members: npt.NDArray[np.int64], signed: Signatures, least: int, leaders: npt.NDArray[np.int64]) -> None:
-    """Joins the members that are alike, breadth first: one that has been reached is not compared with again, so that
-    many like each other cost a comparison each."""
-    if len({_leader(leaders, member) for member in members.tolist()}) == 1:
-        return  # another band has joined them
-    reached: list[int] = []
-    while len(members):
-        if not reached:
-            reached, members = [int(members[0])], members[1:]
-        first = reached.pop()
-        alike = _alike(first, members, signed, least)
-        for other in members[alike].tolist():
-            a, b = sorted((_leader(leaders, first), _leader(leaders, other)))
-            leaders[b] = a
-            reached.append(other)
-        members = members[~alike]
-
-
-def _alike(first: int, members: npt.NDArray[np.int64], signed: Signatures, least: int) -> npt.NDArray[np.bool_]:
-    """bool [members]: which of them agree with `first` in `least` places."""
-    import numpy as np
-
-    own = signed[np.array([first])]
-    some = (members[start : start + _ROWS_AT_ONCE] for start in range(0, len(members), _ROWS_AT_ONCE))
-    return np.concatenate([(signed[part] == own).sum(axis=1) >= least for part in some] or [np.empty(0, bool)])
+    """Joins the members that are alike: one that has been reached is not compared with again."""
+    waiting = Waiting(members, signed, least)
+    while (first := waiting.next()) is not None:
+        reached = [first]
+        while reached:
+            one = reached.pop()
+            for other in waiting.alike(one):
+                a, b = sorted((_leader(leaders, one), _leader(leaders, other)))
+                leaders[b] = a
+                reached.append(other)
 
 
 def _leader(leaders: npt.NDArray[np.int64], record: int) -> int:

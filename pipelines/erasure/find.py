@@ -182,12 +182,12 @@ def _find_alike(place: _Place, contents: set[bytes], seeds: Likenesses, report: 
     frontier, first = seeds, True
     reached: set[bytes] = set(contents)
     while frontier:
-        new = Likenesses()
+        new, of_frontier = Likenesses(), frontier.known(threshold)
         for batch in place.batches():
             signed = plain_signatures([plain_text(text) for text in batch.texts])
             of_batch = batch.contents()
             known = np.array([content in reached for content in of_batch], bool)
-            found = frontier.alike(batch, signed, threshold)
+            found = of_frontier.alike(batch, signed)
             for row in np.flatnonzero(found | (known & first)).tolist():
                 _add(place, batch, row)
             fresh = np.flatnonzero(found & ~known).tolist()

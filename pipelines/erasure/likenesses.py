@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipelines.curate.likeness import alike, plain_signatures
+from pipelines.curate.agreement import Known
+from pipelines.curate.likeness import known, plain_signatures
 from pipelines.erasure.batches import Batch
 
 if TYPE_CHECKING:
@@ -49,21 +50,34 @@ class Likenesses:
         filtered = [signed for of_taken in self._filtered.values() for signed in of_taken]
         return _unique([*self._raw, *filtered])
 
-    def alike(self, batch: Batch, signed: npt.NDArray[np.uint32], threshold: float) -> npt.NDArray[np.bool_]:
+    def known(self, threshold: float) -> KnownTexts:
+        """These, to be looked for. Args: `threshold` is the least share of equal places, 0 to 1."""
+        raw = known(_unique(self._raw), threshold)
+        filtered = {taken: known(_unique(signed), threshold) for taken, signed in self._filtered.items()}
+        return KnownTexts(raw, filtered)
+
+
+@dataclass(frozen=True)
+class KnownTexts:
+    """Texts that others are compared with: as a source has them, and by what a filter took out of them."""
+
+    raw: Known
+    filtered: dict[frozenset[bytes], Known]
+
+    def alike(self, batch: Batch, signed: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
         """bool [records]: which of a batch are like one of these.
 
         Args:
             signed: signatures of the batch, uint32 [records, 112].
-            threshold: least share of equal places, 0 to 1.
         """
         import numpy as np
 
-        found = alike(signed, _unique(self._raw), threshold)
-        for taken, signatures in self._filtered.items():
+        found = self.raw.alike(signed)
+        for taken, of_taken in self.filtered.items():
             rows = np.arange(len(signed))
             if batch.replaced is not None:
                 rows = rows[[_shares(taken, own) for own in batch.replaced]]
-            found[rows] |= alike(signed[rows], _unique(signatures), threshold)
+            found[rows] |= of_taken.alike(signed[rows])
         return found
 
 

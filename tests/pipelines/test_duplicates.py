@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.curate import duplicates, near, near_files
+from pipelines.curate import agreement, duplicates, near, near_files
 from pipelines.curate.buckets import bucket_of, read_bucket, staged_schema, write_bucket
 from pipelines.curate.sign import read_signatures, sign_bucket
 
@@ -29,7 +29,7 @@ def small_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "_TEXTS_A_SHARE", 3)
     monkeypatch.setattr(near_files, "_KEYS_A_SHARE", 3)
     monkeypatch.setattr(near_files, "_KEYS_A_READ", 2)
-    monkeypatch.setattr(near, "_ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(agreement, "_ROWS_AT_ONCE", 2)
 
 
 def key_of(text: str) -> bytes:

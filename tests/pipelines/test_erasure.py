@@ -19,7 +19,7 @@ from pipelines.build import build
 from pipelines.curate.buckets import BUCKETS, read_bucket
 from pipelines.curate.erased import Barred, drop_erased
 from pipelines.curate.identify import Identifier, detector_of_names
-from pipelines.curate.likeness import _siphash, alike, keyed_signatures, pack, unpack
+from pipelines.curate.likeness import _siphash, keyed_signatures, known, pack, unpack
 from pipelines.curate.stage import stage
 from pipelines.erasure.find import Searched, Target, find_records
 from pipelines.erasure.store import Place, add_tombstones, read_tombstones
@@ -126,7 +126,7 @@ def jaccard(one: str, other: str) -> float:
 
 def similar(chain: list[str]) -> bool:
     signed = keyed_signatures(chain[:2], b"k" * 16)
-    return bool(alike(signed[1:], signed[:1], 0.8)[0])
+    return bool(known(signed[:1], 0.8).alike(signed[1:])[0])
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -168,9 +168,9 @@ def test_keyed_signatures_compare_as_plain_ones_do() -> None:
     assert int(_siphash(message, bytes(range(16)))[0]) == 0x93F5F5799A932462
     texts = [" ".join(WORDS[:60]), " ".join([*WORDS[:59], "other"]), " ".join(WORDS[200:260]), "", "!?"]
     one, other = keyed_signatures(texts, b"k" * 16), keyed_signatures(texts, b"o" * 16)
-    assert alike(one, one[:1], 0.8).tolist() == [True, True, False, False, False]
-    assert not alike(one, one[3:], 0.8).any(), "texts without words are like nothing"
-    assert not alike(one, other[:3], 0.5).any(), "another key, another signature"
+    assert known(one[:1], 0.8).alike(one).tolist() == [True, True, False, False, False]
+    assert not known(one[3:], 0.8).alike(one).any(), "texts without words are like nothing"
+    assert not known(other[:3], 0.5).alike(one).any(), "another key, another signature"
     assert (unpack(pack(one)) == one[:3]).all()
 
 

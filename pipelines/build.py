@@ -45,7 +45,7 @@ from pipelines.curate import (
 from pipelines.curate.buckets import BUCKETS, read_bucket
 from pipelines.curate.erased import ERASED, drop_erased
 from pipelines.curate.exclusions import write_exclusions
-from pipelines.curate.identify import Identifier, detector_of_names
+from pipelines.curate.identify import Identifier, detector_of_names, hides_persons
 from pipelines.curate.judge import read_reasons
 from pipelines.curate.personal_data import FilterJob
 from pipelines.curate.retention import RETENTION, retain_buckets
@@ -202,6 +202,7 @@ def _build(
                     detector=detector_of_names(policy, spec.domain),
                     sound=sound,
                     harmless=harmless,
+                    hide_titles=hides_persons(policy, spec.domain),
                 )
                 staged = stage(
                     spec,

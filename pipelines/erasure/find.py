@@ -21,7 +21,7 @@ from governance.errors import ConfigError, DataError
 from governance.keys import Keys, keyed_hash
 from governance.policy import Policy
 from pipelines.curate.erased import threshold_of
-from pipelines.curate.identify import Identifier, detector_of_names, in_batches, read_all
+from pipelines.curate.identify import Identifier, detector_of_names, hides_persons, in_batches, read_all
 from pipelines.curate.likeness import THRESHOLD, alike, keyed, pack, plain_signatures
 from pipelines.parts import plain_text
 from pipelines.sources import Record, list_items
@@ -154,6 +154,7 @@ def _places(pipelines: Iterable[Searched], hits: dict[str, Hits], policy: Policy
                 text_key=keys.derive(pipeline.domain, "texts"),
                 subject_key=keys.derive(pipeline.domain, "subjects"),
                 detector=detector_of_names(policy, pipeline.domain),
+                hide_titles=hides_persons(policy, pipeline.domain),
             )
             yield _Place(pipeline, functools.partial(_source, pipeline.spec, identify, found), found)
         for version in pipeline.versions:

@@ -140,10 +140,10 @@ class Decontaminate(Judge):
         return [CONTAMINATED if found else None for found in self._suites.found_in(texts)]
 
     def _texts(self) -> Iterator[str]:
-        from pipelines.sources.formats import READERS, BadRow
+        from pipelines.sources.formats import BadRow, read_jsonl
 
         for file, source in self._files:
-            for row in READERS["jsonl"](file, source, _LINE):
+            for row in read_jsonl(file, source, _LINE):
                 if isinstance(row, BadRow):
                     raise DataError(
                         f"a line of an evaluation suite cannot be read: {row.reason}", where=f"{row.file}:{row.row}"

@@ -53,6 +53,8 @@ class Identifier:
             place of one that holds some. None: the domain keeps all of it.
         sound: texts that ftfy leaves as they are.
         harmless: names in which the detector finds nothing.
+        hide_titles: where a text's or page's file name may be that of a person, a keyed hash takes its place; no
+            detector knows all names.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Identifier:
         detector: Callable[[], Detector] | None,
         sound: Seen | None = None,
         harmless: Seen | None = None,
+        hide_titles: bool = True,
     ) -> None:
         self._repair = Repair(mend=spec.curate.repair)
         self._text_key = text_key
@@ -71,6 +74,7 @@ class Identifier:
         self._detector = None if detector is None else functools.cache(detector)  # to load it takes seconds
         self._sound = sound or nothing_seen()
         self._harmless = harmless or nothing_seen()
+        self._hide_titles = hide_titles
         self._of = functools.lru_cache(maxsize=256)(self._examined)  # a file's name comes with each row
 
     @classmethod
@@ -85,6 +89,7 @@ class Identifier:
             detector=detector_of_names(policy, spec.domain),
             sound=sound,
             harmless=harmless,
+            hide_titles=hides_persons(policy, spec.domain),
         )
 
     def __call__(self, records: Sequence[Record]) -> list[Identified]:
@@ -95,7 +100,10 @@ class Identifier:
 
     def _named(self, record: Record, text: str, reason: str | None) -> Identified:
         key = self.key_of(text)
-        record_id = self.harmless(record.id) if record.id is not None else key.hex()
+        if record.id is None:
+            record_id = key.hex()
+        else:
+            record_id = self.file(record) if record.id == record.file else self.harmless(record.id)
         subject = None if record.subject is None else self.subject(record.subject)
         return Identified(record_id, text, key, subject, reason)
 
@@ -106,6 +114,11 @@ class Identifier:
     def subject(self, subject: str) -> str:
         """The hash that stands for a subject."""
         return keyed_hash(self._subject_key, subject).hex()
+
+    def file(self, record: Record) -> str:
+        """What a record's file is called."""
+        hidden = record.titled and self._hide_titles
+        return self.key_of(record.file).hex() if hidden else self.harmless(record.file)
 
     def harmless(self, name: str) -> str:
         """An id or a file's name, or a hash in place of one that holds personal data."""
@@ -142,9 +155,7 @@ class Identifier:
 
 def detector_of_names(policy: Policy, domain: str) -> Callable[[], Detector] | None:
     """Makes what finds in ids and file names what has a fixed form; a model of language would guess there."""
-    return _of_forms(
-        policy.domains[domain].pii if domain in policy.domains else PiiRules()
-    )  # of versions that are left
+    return _of_forms(_rules(policy, domain))
 
 
 @functools.cache
@@ -161,6 +172,15 @@ def _of_forms(rules: PiiRules) -> Callable[[], Detector] | None:
     # Each path of a source in a bucket is a URL.
     wanted = entities_to_find(rules) - NER_TYPES - ATTRIBUTE_TYPES - {"URL"}
     return (lambda: detector_for(rules, wanted)) if wanted else None
+
+
+def hides_persons(policy: Policy, domain: str) -> bool:
+    """Whether names of persons may not stay in the domain's records."""
+    return _rules(policy, domain).operator_for("PERSON") != "keep"
+
+
+def _rules(policy: Policy, domain: str) -> PiiRules:
+    return policy.domains[domain].pii if domain in policy.domains else PiiRules()  # of versions that are left
 
 
 def read_all(

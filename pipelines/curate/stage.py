@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -32,16 +32,28 @@ Report = Callable[[str, int, int], None]
 
 
 @dataclass
+class SourceRows:
+    """Rows of one source, and where and why the first of those that cannot be read was set aside."""
+
+    rows: int = 0
+    quarantined: int = 0
+    first_problem: str = ""
+
+
+@dataclass
 class Staged:
-    """What the first step read: counts by reason, and the first reason for quarantine."""
+    """What the first step read: counts by reason, and by number of the source."""
 
     rows: int = 0
     records: int = 0
-    quarantined: int = 0
-    first_problem: str = ""
+    sources: dict[int, SourceRows] = field(default_factory=lambda: defaultdict(SourceRows))
     dropped: Counter[str] = field(default_factory=Counter)
     labels: set[bytes] = field(default_factory=set)
     types: set[str] = field(default_factory=set)
+
+    @property
+    def quarantined(self) -> int:
+        return sum(source.quarantined for source in self.sources.values())
 
 
 class _BucketWriters:
@@ -101,7 +113,7 @@ def stage(
 
     Raises:
         DataError: a file is unreadable, a record belongs to another domain, nothing is left, or
-            more rows than `curate.max_quarantined` allows had to be set aside.
+            more rows of a source than `curate.max_quarantined` allows had to be set aside.
     """
     staged = Staged()
     with ExitStack() as stack:
@@ -110,12 +122,13 @@ def stage(
         empty_file = stack.enter_context((folder / EMPTY_FILE).open("w", encoding="utf-8"))
         for batch in in_batches(read_all(spec, sources)):
             staged.rows += len(batch)
-            for _, row in batch:
+            for source, row in batch:
+                staged.sources[source].rows += 1
                 if isinstance(row, Unreadable):
-                    _set_aside(row, identify.harmless(row.file), staged, quarantine_file)
+                    _set_aside(row, identify.harmless(row.file), staged.sources[source], quarantine_file)
             records = [(source, row) for source, row in batch if isinstance(row, Record)]
             for (source, record), named in zip(records, identify([record for _, record in records]), strict=True):
-                file = identify.harmless(record.file)
+                file = identify.file(record)
                 if named.reason is None:
                     _note_types(named, staged, identify)
                     what = (named.id, named.text, named.text_key, named.subject)
@@ -132,9 +145,9 @@ def stage(
     return staged
 
 
-def _set_aside(record: Unreadable, file: str, staged: Staged, quarantine: Any) -> None:
-    staged.quarantined += 1
-    staged.first_problem = staged.first_problem or f"{file}:{record.row}: {record.reason}"
+def _set_aside(record: Unreadable, file: str, source: SourceRows, quarantine: Any) -> None:
+    source.quarantined += 1
+    source.first_problem = source.first_problem or f"{file}:{record.row}: {record.reason}"
     line = {"file": file, "row": record.row, "reason": record.reason}
     quarantine.write(json.dumps(line, sort_keys=True) + "\n")
 
@@ -153,15 +166,21 @@ def _note_types(named: Identified, staged: Staged, identify: Identifier) -> None
         staged.types.update(span.type for span in read_spans(parts["spans"]))
 
 
+def _check_quarantined(staged: Staged, spec: PipelineSpec) -> None:
+    """Of each source: a small one that is wholly unreadable would be lost beside a big one."""
+    for number, source in sorted(staged.sources.items()):
+        if source.quarantined > spec.curate.max_quarantined * source.rows:
+            raise DataError(
+                f"{source.quarantined:,} of {source.rows:,} rows cannot be read in the source "
+                f'"{spec.source_names[number]}", more than curate.max_quarantined allows '
+                f"({spec.curate.max_quarantined:.0%}); the first: {source.first_problem}",
+                where=spec.name,
+                fix="mend the source, or raise curate.max_quarantined",
+            )
+
+
 def _check_counts(staged: Staged, spec: PipelineSpec, more: int) -> None:
-    share = staged.quarantined / max(1, staged.rows)
-    if share > spec.curate.max_quarantined:
-        raise DataError(
-            f"{staged.quarantined:,} of {staged.rows:,} rows cannot be read, more than "
-            f"curate.max_quarantined allows ({spec.curate.max_quarantined:.0%}); the first: {staged.first_problem}",
-            where=spec.name,
-            fix="mend the source, or raise curate.max_quarantined",
-        )
+    _check_quarantined(staged, spec)
     most = min(_MOST_LABELS, (staged.records + more) // 2)
     if len(staged.labels) > most:
         raise DataError(

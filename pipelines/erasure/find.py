@@ -20,7 +20,7 @@ from governance.errors import ConfigError, DataError
 from governance.keys import Keys
 from governance.policy import Policy
 from pipelines.curate.erased import threshold_of
-from pipelines.curate.identify import Identifier, detector_of_names, in_batches
+from pipelines.curate.identify import Identifier, in_batches
 from pipelines.curate.likeness import THRESHOLD, keyed, pack, plain_signatures
 from pipelines.erasure.batches import Batch, excluded_batches, stored_batches
 from pipelines.erasure.likenesses import Likenesses
@@ -126,12 +126,7 @@ def _places(pipelines: Iterable[Searched], hits: dict[str, Hits], policy: Policy
     for pipeline in pipelines:
         found = hits[pipeline.name]
         if pipeline.spec is not None:
-            identify = Identifier(
-                pipeline.spec,
-                text_key=keys.derive(pipeline.domain, "texts"),
-                subject_key=keys.derive(pipeline.domain, "subjects"),
-                detector=detector_of_names(policy, pipeline.domain),
-            )
+            identify = Identifier.of(pipeline.spec, policy, keys)
             yield _Place(pipeline, functools.partial(_source, pipeline.spec, identify, found), found)
         for version in pipeline.versions:
             yield _Place(pipeline, functools.partial(stored_batches, version), found)

@@ -1,19 +1,20 @@
-"""Readers of jsonl, csv, parquet, txt and html: each yields rows, and a reason for each row it cannot read."""
+"""Readers of jsonl, parquet, txt and html, and what the one of csv shares with them: each yields rows, and a reason for
+each row it cannot read."""
 
 from __future__ import annotations
 
-import csv
+import codecs
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
 from governance.errors import DataError, did_you_mean
 from pipelines.sources.files import SourceFile
-from pipelines.spec import Format, SourceSpec
+from pipelines.spec import SourceSpec
 
 
 @dataclass(frozen=True)
@@ -35,35 +36,61 @@ class BadRow:
 
 Rows = Iterator[Row | BadRow]
 
+#: Bytes at a file's start that tell whether it is text at all.
+_FIRST_BLOCK = 8_000
+
 #: What may be shown as a suggestion; a cell with digits or spaces may be somebody's data.
 _COLUMN_NAME = re.compile(r"[a-z_]+", re.IGNORECASE)
 
+#: A physical line with its number, or why it cannot be read.
+Line = tuple[int, bytes] | BadRow
 
-def _lines(file: SourceFile, max_bytes: int) -> Iterator[tuple[int, bytes | None]]:
-    """Yields (line number, line); None for a line longer than `max_bytes`, which is not held in memory."""
+
+def numbered_lines(file: SourceFile, max_bytes: int) -> Iterator[Line]:
+    """A line longer than `max_bytes` is not held in memory.
+
+    Raises:
+        DataError: the file is no text.
+    """
     with file.open() as stream:
-        number = 0
+        number, offset = 0, 0
         while line := stream.readline(max_bytes + 1):
             number += 1
-            if len(line) > max_bytes and not line.endswith(b"\n"):
-                while (rest := stream.readline(1 << 20)) and not rest.endswith(b"\n"):
-                    pass
-                yield number, None
-                continue
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
-            if b"\0" in line:
+            if _is_binary(line[: max(0, _FIRST_BLOCK - offset)], number):
                 raise DataError(
                     f"this is binary data, not {file.format} text", where=f"{file.name}:{number}", fix="check the file"
                 )
-            yield number, line
+            offset += len(line)
+            if len(line) > max_bytes and not line.endswith(b"\n"):
+                while (rest := stream.readline(1 << 20)) and not rest.endswith(b"\n"):
+                    pass
+                yield BadRow(file.name, number, f"the line is longer than {max_bytes:,} bytes")
+            elif b"\0" in line:
+                yield BadRow(file.name, number, "the line holds NULs")
+            else:
+                yield number, line
+
+
+def _is_binary(line: bytes, number: int) -> bool:
+    """Whether one of a file's first lines shows that the file is no text. Zeros alone behind good lines do not: a file
+    that was being written when a machine stopped ends in them."""
+    if b"\0" not in line:
+        return False
+    try:
+        codecs.utf_8_decode(line, "strict", False)  # what was cut off may end inside a character
+    except UnicodeDecodeError:
+        return True
+    return number == 1
 
 
 def _decoded_lines(file: SourceFile, max_bytes: int) -> Iterator[tuple[int, str] | BadRow]:
-    for number, line in _lines(file, max_bytes):
-        if line is None:
-            yield BadRow(file.name, number, f"the line is longer than {max_bytes:,} bytes")
+    for item in numbered_lines(file, max_bytes):
+        if isinstance(item, BadRow):
+            yield item
             continue
+        number, line = item
         try:
             yield number, line.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -93,52 +120,6 @@ def read_jsonl(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
             yield BadRow(file.name, number, f"not a JSON object but a {type(fields).__name__}")
 
 
-def read_csv(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
-    """CSV as RFC 4180 has it, with a header; a quoted field may hold line breaks."""
-    csv.field_size_limit(max_bytes)
-    too_long: list[BadRow] = []
-
-    def lines() -> Iterator[str]:
-        for number, line in _lines(file, max_bytes):
-            if line is None:
-                too_long.append(BadRow(file.name, number, f"the line is longer than {max_bytes:,} bytes"))
-            else:
-                yield line.decode("utf-8", errors="surrogateescape")
-
-    reader = csv.reader(lines(), strict=True)
-    try:
-        header = _next_csv(reader)
-    except csv.Error as error:
-        raise DataError(f"the header is not valid CSV: {error}", where=f"{file.name}:1", fix="mend it") from None
-    if header is None:
-        return
-    # The first line of a file without a header is a record: its values are never shown.
-    require_columns(header, file.name, source, fix=f"the first line, taken as header, has {len(header)} columns")
-    while True:
-        try:
-            values = _next_csv(reader)
-        except csv.Error as error:
-            yield BadRow(file.name, reader.line_num, f"not valid CSV: {error}")
-            continue
-        yield from too_long
-        too_long.clear()
-        if values is None:
-            return
-        if not values:
-            continue
-        if len(values) != len(header):
-            yield BadRow(file.name, reader.line_num, f"{len(values)} values for {len(header)} columns")
-        elif any("\udc80" <= character <= "\udcff" for value in values for character in value):
-            yield BadRow(file.name, reader.line_num, "not UTF-8")
-        else:
-            yield Row(file.name, reader.line_num, dict(zip(header, values, strict=True)))
-
-
-def _next_csv(reader: Any) -> list[str] | None:
-    row: list[str] | None = next(reader, None)
-    return row
-
-
 def read_parquet(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -151,14 +132,35 @@ def read_parquet(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
             wanted = [n for n in names if n in source.fields or n == source.domain_field]
             number = 0
             for batch in parquet.iter_batches(batch_size=512, columns=wanted):
-                for fields in batch.to_pylist():
+                for fields in _rows_of(batch):
                     number += 1
-                    yield Row(file.name, number, fields)
+                    is_good = isinstance(fields, dict)
+                    yield Row(file.name, number, fields) if is_good else BadRow(file.name, number, fields)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
         first = str(error).splitlines()[0]
         raise DataError(
             f"not a readable Parquet file: {first}", where=file.name, fix="write or copy it again"
         ) from None
+
+
+def _rows_of(batch: Any) -> list[Any]:
+    """Of each row its fields, or the reason why it cannot be read. Cells are taken one by one only where one is bad."""
+    try:
+        return list(batch.to_pylist())
+    except (ValueError, OverflowError):  # no UTF-8, or a day that no calendar has
+        return [_fields_of(batch, row) for row in range(batch.num_rows)]
+
+
+def _fields_of(batch: Any, row: int) -> dict[str, Any] | str:
+    fields = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            fields[name] = column[row].as_py()
+        except UnicodeDecodeError as error:
+            return f'the field "{name}" is not UTF-8 at byte {error.start}'
+        except (ValueError, OverflowError):
+            return f'the field "{name}" has a value that cannot be read'
+    return fields
 
 
 def read_txt(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
@@ -204,8 +206,12 @@ def _whole_file(file: SourceFile, max_bytes: int) -> Rows:
         hint = "set `records: paragraph` or `records: line`, or raise curate.max_record_bytes"
         yield BadRow(file.name, 1, f"the file is longer than {max_bytes:,} bytes; {hint}")
         return
-    if b"\0" in content:
+    first_lines = enumerate(content[:_FIRST_BLOCK].split(b"\n"), 1)
+    if any(_is_binary(line, number) for number, line in first_lines):
         raise DataError("this is binary data, not text", where=file.name, fix="check the file")
+    if b"\0" in content:
+        yield BadRow(file.name, 1, "the text holds NULs")
+        return
     try:
         text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline=None).read()
     except UnicodeDecodeError as error:
@@ -242,12 +248,3 @@ def read_html(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
 def reader_version(file_format: str) -> str:
     """Changes when the same file may be read otherwise."""
     return metadata.version("trafilatura") if file_format == "html" else ""
-
-
-READERS: dict[Format, Callable[[SourceFile, SourceSpec, int], Rows]] = {
-    "jsonl": read_jsonl,
-    "csv": read_csv,
-    "parquet": read_parquet,
-    "txt": read_txt,
-    "html": read_html,
-}

@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import lzma
+import math
 import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import zstandard
 
 from governance.errors import DataError, did_you_mean
 from pipelines.parts import check_spans, join_parts, without_separators, write_spans
+from pipelines.sources.csv_rows import read_csv
 from pipelines.sources.files import SourceFile, list_files
-from pipelines.sources.formats import READERS, BadRow, Row, Rows
+from pipelines.sources.formats import BadRow, Row, Rows, read_html, read_jsonl, read_parquet, read_txt
 from pipelines.sources.other_pipeline import OtherPipeline
 from pipelines.sources.sql import SqlQuery
 from pipelines.sources.tfds_data import TfdsSource
-from pipelines.spec import SourceSpec, template_fields
+from pipelines.spec import Format, SourceSpec, template_fields
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DOMAIN = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+#: What a field of text may hold; an exact number, as databases have them, is text in writing.
+_TEXT = (str, decimal.Decimal)
+#: Whole numbers above it are not exact in a float: two people might get one name.
+_EXACT_FLOAT = 2**53
+#: No column of exact numbers is wider.
+_EXACT_DECIMAL = 10**76
 
+_READERS: dict[Format, Callable[[SourceFile, SourceSpec, int], Rows]] = {
+    "jsonl": read_jsonl,
+    "csv": read_csv,
+    "parquet": read_parquet,
+    "txt": read_txt,
+    "html": read_html,
+}
 
 #: What a source consists of.
 SourceItem = SourceFile | SqlQuery | TfdsSource | OtherPipeline
@@ -51,6 +67,7 @@ class Record:
 
     `text` is one text or, as `pipelines.parts` writes them, several parts. `id` is None where the source
     names no id field; `subject` is who the record is about; `date`, in UTC, is None where the source names none.
+    `titled` tells that the file's name may be the title of a text or page, and so say who it is about.
     """
 
     text: str
@@ -59,6 +76,7 @@ class Record:
     file: str
     row: int
     date: datetime.date | None = None
+    titled: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,7 @@ class Unreadable:
 
 def _rows(listed: SourceFile | SqlQuery | TfdsSource, source: SourceSpec, max_bytes: int) -> Rows:
     if isinstance(listed, SourceFile):
-        return READERS[listed.format](listed, source, max_bytes)
+        return _READERS[listed.format](listed, source, max_bytes)
     return listed.rows(source, max_bytes)
 
 
@@ -89,7 +107,8 @@ def read_records(file: SourceItem, source: SourceSpec, *, domain: str, max_bytes
     if isinstance(file, OtherPipeline):
         yield from _records_of(file, max_bytes)
         return
-    to_record = _record_maker(source, domain)
+    titled = isinstance(file, SourceFile) and file.format in ("txt", "html")
+    to_record = _record_maker(source, domain, titled)
     missing = 0
     good = False
     try:
@@ -126,7 +145,7 @@ def _records_of(other: OtherPipeline, max_bytes: int) -> Iterator[Record | Unrea
             yield Record(stored.text, stored.id, stored.subject, other.name, number)
 
 
-def _record_maker(source: SourceSpec, domain: str) -> Callable[[Row], Record | Unreadable]:
+def _record_maker(source: SourceSpec, domain: str, titled: bool) -> Callable[[Row], Record | Unreadable]:
     needed = sorted(source.fields)
     if "domain_field" in source.model_fields_set and source.domain_field is not None:
         needed.append(source.domain_field)  # who names the field relies on it
@@ -141,16 +160,19 @@ def _record_maker(source: SourceSpec, domain: str) -> Callable[[Row], Record | U
             return text
         identifier = row.default_id
         if source.id is not None:
-            identifier = _fill(source.id, row.fields, (str, int))
-            if not identifier:
-                return Unreadable(row.file, row.row, f'the id ("{source.id}") is null, empty, or no string or number')
-        subject = None if source.subject is None else _fill(source.subject, row.fields, (str, int))
-        date = None if source.date is None else _date(_fill(source.date, row.fields, (str, datetime.date)))
+            identifier = _name(source.id, row.fields) or None
+            if identifier is None:
+                reason = f'the id ("{source.id}") is null, empty, or no string or whole number'
+                return Unreadable(row.file, row.row, reason)
+        subject = None if source.subject is None else _name(source.subject, row.fields)
+        if subject is False:
+            return Unreadable(row.file, row.row, f'the subject ("{source.subject}") is no string or whole number')
+        date = None if source.date is None else _date(_fill(source.date, row.fields, (*_TEXT, datetime.date)))
         if source.date is not None and date is None:
             return Unreadable(row.file, row.row, f'the date ("{source.date}") is null or no ISO 8601 date')
         if any(_SURROGATE.search(part) for part in (text, identifier, subject) if part):
             return Unreadable(row.file, row.row, "half a surrogate pair, which is no character")
-        return Record(text=text, id=identifier, subject=subject or None, file=row.file, row=row.row, date=date)
+        return Record(text, identifier, subject or None, row.file, row.row, date, titled)
 
     return make
 
@@ -166,7 +188,7 @@ def _date(written: str | None) -> datetime.date | None:
 
 def _content(source: SourceSpec, row: Row) -> str | Unreadable:
     if source.parts is None:
-        text = _fill(source.text, row.fields, str)
+        text = _fill(source.text, row.fields, _TEXT)
         if text is None:
             return Unreadable(row.file, row.row, f'the text ("{source.text}") is null or no string')
         return without_separators(text)
@@ -174,7 +196,7 @@ def _content(source: SourceSpec, row: Row) -> str | Unreadable:
     for name, template in source.parts.items():
         if name == "spans":
             continue
-        content = _fill(template, row.fields, (str, int) if name == "label" else str)
+        content = _fill(template, row.fields, (*_TEXT, int) if name == "label" else _TEXT)
         if content is None:
             return Unreadable(row.file, row.row, f'the part {name} ("{template}") is null or no string')
         parts[name] = without_separators(content)
@@ -198,7 +220,37 @@ def _check_domain(row: Row, field: str | None, domain: str) -> None:
         )
 
 
-def _fill(template: str, fields: dict[str, Any], plain: type | tuple[type, ...]) -> str | None:
+def _name(template: str, fields: dict[str, Any]) -> str | Literal[False] | None:
+    """What a record is called, or somebody: a field's value or a filled template. None where there is no value; False
+    where one is nothing that names: who cannot be named could not be erased."""
+    parts = {name: _name_part(fields[name]) for name in template_fields(template)}
+    if any(part is False for part in parts.values()):
+        return False
+    if all(part is None for part in parts.values()):
+        return None
+    if "{" not in template:
+        return parts[template]
+    return template.format(**{name: part or "" for name, part in parts.items()})
+
+
+def _name_part(value: Any) -> str | Literal[False] | None:
+    """A whole number is written as an integer, also where a program made a float of it, as pandas does of a column with
+    gaps; its mark for a gap, not a number, is no value."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float | decimal.Decimal):
+        if math.isnan(value):
+            return None
+        most = _EXACT_FLOAT if isinstance(value, float) else _EXACT_DECIMAL
+        return -most < value < most and value == int(value) and str(int(value))
+    return False
+
+
+def _fill(template: str, fields: dict[str, Any], plain: tuple[type, ...]) -> str | None:
     """A field's value or a filled template; None when a plain field has no usable value."""
     if "{" not in template:
         value = fields[template]
@@ -206,6 +258,6 @@ def _fill(template: str, fields: dict[str, Any], plain: type | tuple[type, ...])
     values = {name: fields[name] for name in template_fields(template)}
     if all(value is None for value in values.values()):
         return None
-    if any(not isinstance(value, str | int | float | None) for value in values.values()):
+    if any(not isinstance(value, str | int | float | decimal.Decimal | None) for value in values.values()):
         return None
     return template.format(**{name: "" if value is None else value for name, value in values.items()})

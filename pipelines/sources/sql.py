@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 _AT_ONCE = 1_000  # rows
-_AS_TEXT = (datetime.date, datetime.time, decimal.Decimal, uuid.UUID)
+_AS_TEXT = (datetime.date, datetime.time, uuid.UUID)
 _RELATIVE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)(.+)")
 
 
@@ -170,7 +170,8 @@ def _without_values(said: str, query: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """As templates take it: dates and exact numbers in writing; anything else as what is written the same each time."""
+    """As templates take it: dates in writing, exact numbers as they are; anything else as what is written the same each
+    time."""
     if isinstance(value, _AS_TEXT):
         return str(value)
     if isinstance(value, memoryview | bytearray):
@@ -179,4 +180,7 @@ def _plain(value: Any) -> Any:
 
 
 def _written(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, sort_keys=True, default=repr).encode("utf-8", "surrogatepass")
+    def written(value: Any) -> str:
+        return str(value) if isinstance(value, decimal.Decimal) else repr(value)
+
+    return json.dumps(fields, sort_keys=True, default=written).encode("utf-8", "surrogatepass")

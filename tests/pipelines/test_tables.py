@@ -72,7 +72,7 @@ def test_values_are_written_and_null_is_told(tmp_path: Path) -> None:
     plain = read(tmp_path, sql={"url": url, "query": query}, id="id", name="ledger")
     assert [(row.file, row.row, row.reason) for row in plain if isinstance(row, Unreadable)] == [
         ("ledger", 2, 'the text ("text") is null or no string'),
-        ("ledger", 3, 'the id ("id") is null, empty, or no string or number'),
+        ("ledger", 3, 'the id ("id") is null, empty, or no string or whole number'),
     ]
 
 

@@ -13,10 +13,7 @@ DOCS = [
     "mkdocstrings[python]>=0.26",
 ]
 
-# Requires protobuf<7 and pillow<13, which constraints.txt has.
-BEAM = ["apache-beam>=2.77,<3"]
 TEST = [
-    *BEAM,  # the same digest as the local pool
     "hypothesis>=6.100",
     "import-linter>=2.1",
     "mlcroissant>=1.1,<2",  # validates the metadata of dataset versions
@@ -123,7 +120,7 @@ setup(
         "test": TEST + DOCS + JAX,
         "docs": DOCS,
         "dev": [*TEST, *DOCS, *JAX, "pre-commit>=4"],
-        "beam": BEAM,
+        "beam": ["apache-beam>=2.77,<3"],  # requires protobuf<7 and pillow<13, see docs/pipelines.md
         "jax": JAX,
         "serve": ["fastapi>=0.115", "uvicorn>=0.30", "prometheus-client>=0.21"],
         "bench": ["torch==2.13.0", "datasketch==2.0.0"],  # the peers that benchmarks/ measure against

@@ -53,7 +53,7 @@ from pipelines.curate.seen import KEYS_FILE, seen
 from pipelines.curate.stage import EMPTY_FILE, Report, Staged
 from pipelines.curate.steps import judges
 from pipelines.erasure.store import read_tombstones
-from pipelines.extend import Extension, taken_signatures
+from pipelines.extend import Extension, remove_taken, taken_signatures
 from pipelines.inputs import InForce, Inputs, check_unchanged, find_inputs
 from pipelines.latest import point_latest
 from pipelines.place import (
@@ -309,8 +309,7 @@ def _make_present(spec: PipelineSpec, place: Place, inputs: Inputs, version: Dat
         shutil.rmtree(caches["carried"], ignore_errors=True)
     point_latest(place, version, inputs.digest, inputs.base)
     remove_earlier_traces(place, inputs.digest)
-    for taken in taken_signatures(place):
-        shutil.rmtree(taken)
+    remove_taken(place)
 
 
 def _note(place: Place, inputs: Inputs) -> Path:

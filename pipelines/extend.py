@@ -101,4 +101,15 @@ class Extension:
 
 def taken_signatures(place: Place) -> list[Path]:
     """What builds took that did not end; the next build of another version's records takes signatures anew."""
-    return sorted(place.cache("taken", "").parent.glob("taken-*"))
+    folder = place.cache("taken", "").parent
+    return [*sorted(folder.glob("taken-*")), *sorted(folder.glob(".taken-*"))]
+
+
+def remove_taken(place: Place) -> None:
+    """At once for whoever looks for them: a kill leaves no half ones under their name."""
+    for path in taken_signatures(place):
+        hidden = path.with_name(f".{path.name.removeprefix('.')}")
+        if path != hidden:
+            shutil.rmtree(hidden, ignore_errors=True)
+            os.rename(path, hidden)
+        shutil.rmtree(hidden)

@@ -50,8 +50,9 @@ def phone_digits(value: str) -> str:
     zero in brackets, and an extension. Another country's code stays, behind a plus."""
     main = re.sub(TRUNK, "", EXTENSION.sub("", value))
     found = digits(main)
-    abroad = "+" in main or found.startswith("00")
-    found = found.removeprefix("00") if found.startswith("00") else found
+    exit_code = next((code for code in ("00", "011") if found.startswith(code) and len(found) > 10), "")
+    abroad = "+" in main or bool(exit_code)
+    found = found.removeprefix(exit_code)
     if found.startswith(_CODE) and len(found) == len(_CODE) + _NATIONAL:
         return found.removeprefix(_CODE)
     return f"+{found}" if abroad and found else found

@@ -39,15 +39,12 @@ _OF_FIRM = "website|newsletter|headquarters|app|store|branch|office|subsidiary"
 _ID_CUE = (
     r"MRN|medical record|patient (?:id|number|no\.?)|chart (?:number|no\.?)"
     r"|(?:insurance|health ?card|health plan|member(?:ship)?|subscriber|beneficiary|policy ?holder|employee|staff"
-    r"|personnel|student|customer|client|taxpayer|national|citizen|badge|voter) (?:id|number|no\.?|identification)"
+    r"|personnel|student|customer|client|national|citizen|badge|voter) (?:id|number|no\.?|identification)"
     r"|policy (?:number|no\.?)|aadhaar|national insurance|NINO|DNI|NIE|BSN|PESEL|CPF|CNP|CURP|personnummer|VIN"
     r"|(?:licen[cs]e|number) plate"
 )
 #: A digit among its first characters, four to twenty in all; groups of letters and digits.
-_ID = (
-    r"(?=[A-Z-]{0,6}\d)(?=[A-Z0-9 -]*\d[A-Z -]*\d[A-Z -]*\d)[A-Z0-9]{1,17}"
-    r"(?:-[A-Z0-9]{1,12}|[ ]\d{2,4}(?![A-Z\d])){0,4}(?![\w-])"
-)
+_ID = r"(?=[A-Z-]{0,6}\d)[A-Z0-9]{1,17}(?:-[A-Z0-9]{1,12}|[ ]\d{2,4}(?![A-Z\d])){0,4}(?![\w-])"
 _POST = "CEO|CFO|CTO|president|chair(?:man|woman)?|director|founder|owner|head|manager"
 #: What people are, and medicines or firms hardly.
 _TRAIT = (
@@ -71,6 +68,8 @@ CUES: tuple[Rule, ...] = (
     rule("STREET_ADDRESS", rf"\b(?P<v>{_UNIT})\b", flags=_I, score=0.5),
     rule("ZIP_CODE", r"\b(?:zip|postal|post)[ -]?code\b\W{0,5}(?:is |was )?(?P<v>\d{3,8})(?![\w-]|[.,]\d)", flags=_I),
     rule("ID_NUMBER", rf"\b(?:{_ID_CUE})\b\.?(?:[ ]?(?:number|no\.?|nr\.?|#|is|was))*[ ]?[:#=]?[ ]{{0,3}}(?P<v>{_ID})",
+         valid.identifier, flags=_I, score=0.95),
+    rule("ID_NUMBER", r"\b(?:national insurance|NINO)\b[^\d\n]{0,20}?\b(?P<v>[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])\b",
          flags=_I, score=0.95),
     rule("NRP", rf"\b(?P<v>(?:{words.PEOPLES})s?)\b"),
     rule("NRP", rf"\b(?P<v>(?:{words.PEOPLES.upper()})S?)\b"),

@@ -28,8 +28,11 @@ def with_full_names(text: str, findings: Iterable[Finding]) -> list[Finding]:
         if len(_telling(name)) > 1:
             for word in _telling(name):
                 full[word].add(tuple(name))
+    known: dict[tuple[str, ...], tuple[str, ...] | None] = {}
     for at, part in words.items():
-        owner = _owner(part, full) if len(_telling(part)) == 1 else None
+        if tuple(part) not in known:
+            known[tuple(part)] = _owner(part, full) if len(_telling(part)) == 1 else None
+        owner = known[tuple(part)]
         if owner is not None:
             findings[at] = replace(findings[at], full_name=" ".join(owner))
     return findings
@@ -38,8 +41,10 @@ def with_full_names(text: str, findings: Iterable[Finding]) -> list[Finding]:
 def _owner(part: list[str], full: Mapping[str, set[tuple[str, ...]]]) -> tuple[str, ...] | None:
     """The one full name that a part may stand for. One with a middle name is the same person as one without."""
     owners = [name for name in full.get(_telling(part)[0], ()) if _is_part(part, name)]
-    shortest = [name for name in owners if not any(set(other) < set(name) for other in owners)]
-    return shortest[0] if len(shortest) == 1 else None
+    if not owners:
+        return None
+    shortest = min(owners, key=lambda name: (len(set(name)), name))
+    return shortest if all(name == shortest or set(shortest) < set(name) for name in owners) else None
 
 
 def _telling(name: Iterable[str]) -> list[str]:

@@ -34,8 +34,17 @@ def card(text: str) -> int:
 
 
 def international(text: str) -> int:
-    """Behind a plus, seven to fifteen digits (ITU-T E.164), also where no country has such a number."""
-    return len(text) if 7 <= len(re.sub(r"\D", "", text)) <= 15 else 0
+    """Behind a plus, eight to fifteen digits (ITU-T E.164), also where no country has such a number. "+3.1415926" and
+    "+12 500 000" are numbers of another kind."""
+    if re.fullmatch(r"\+\d+\.\d+|\+\d{1,3}(?: \d{3}){1,3}", text):
+        return 0
+    return len(text) if 8 <= len(re.sub(r"\D", "", text)) <= 15 else 0
+
+
+def identifier(text: str) -> int:
+    """Three digits at least, in four characters at least."""
+    letters = re.sub(r"[^A-Za-z0-9]", "", text)
+    return len(text) if len(letters) > 3 and sum(map(str.isdigit, letters)) > 2 else 0
 
 
 def iban(text: str) -> int:

@@ -14,7 +14,7 @@ from pipelines.curate.repair import SOUND, Repair
 from pipelines.curate.seen import Seen, nothing_seen
 from pipelines.curate.steps import REASON, TEXT
 from pipelines.sources import Record, SourceItem, Unreadable, read_records
-from pipelines.spec import PipelineSpec, SourceSpec
+from pipelines.spec import SUFFIXES, PipelineSpec, SourceSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 #: Rows that are worked on at once, and the number of characters from which on there are no more of them.
 _ROWS, _CHARACTERS = 256, 1_000_000
+
+
+#: Ends of names of files that may be called after whom they are about.
+_TITLED = tuple(suffix for suffix, form in SUFFIXES.items() if form in ("txt", "html"))
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,10 @@ class Identifier:
 
     def lasting(self, name: str) -> str:
         """The same for what is kept for good, such as a ledger: what the domain's rules let pass is hashed as well."""
+        place, _, row = name.partition(":")
+        titled = place.lower().removesuffix(".gz").removesuffix(".zst").endswith(_TITLED)
+        if titled:  # patterns as well: a folder may be called so
+            return f"{self.key_of(place).hex()}:{row}".removesuffix(":")
         given = self.harmless(name)
         return self.key_of(name).hex() if given == name and _all_forms().find([name])[0] else given
 

@@ -153,7 +153,8 @@ def _set_aside(record: Unreadable, file: str, source: SourceRows, quarantine: An
 
 
 def _note_empty(named: Identified, file: str, row: int, source: int, notes: Any) -> None:
-    line = {"record_id": named.id, "reason": named.reason, "source": source, "file": file, "row": row}
+    line: dict[str, Any] = {"record_id": named.id, "subject": named.subject, "reason": named.reason}
+    line |= {"source": source, "file": file, "row": row}
     notes.write(json.dumps(line, sort_keys=True) + "\n")
 
 

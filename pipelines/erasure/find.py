@@ -118,7 +118,9 @@ def find_records(
         for place in whole:
             _find_alike(place, contents, seeds, report)
         _follow(pipelines, hits)
-    stones = {domain: _tombstones(domain, of_domain, places, seeds.all(), keys) for domain, of_domain in names.items()}
+    stones = {
+        domain: _tombstones(domain, of_domain, places, seeds.as_written(), keys) for domain, of_domain in names.items()
+    }
     return Discovery(hits, stones)
 
 

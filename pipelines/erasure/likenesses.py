@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipelines.curate.agreement import Known
 from pipelines.curate.likeness import known, plain_signatures
+from pipelines.curate.near import PERMUTATIONS
 from pipelines.erasure.batches import Batch
 
 if TYPE_CHECKING:
@@ -45,24 +47,32 @@ class Likenesses:
         for row, signature in zip(rows, signed, strict=True):
             self._filtered.setdefault(batch.replaced[row], []).append(signature[None])
 
-    def all(self) -> npt.NDArray[np.uint32]:
-        """uint32 [texts, 112], each once."""
-        filtered = [signed for of_taken in self._filtered.values() for signed in of_taken]
-        return _unique([*self._raw, *filtered])
+    def as_written(self) -> npt.NDArray[np.uint32]:
+        """uint32 [texts, 112], each once: of texts from which nothing was taken out. The others would be like all
+        letters of their form."""
+        return _unique([*self._raw, *self._filtered.get(frozenset(), ())])
 
     def known(self, threshold: float) -> KnownTexts:
         """These, to be looked for. Args: `threshold` is the least share of equal places, 0 to 1."""
-        raw = known(_unique(self._raw), threshold)
-        filtered = {taken: known(_unique(signed), threshold) for taken, signed in self._filtered.items()}
-        return KnownTexts(raw, filtered)
+        signed = [signature for of_taken in self._filtered.values() for signature in of_taken]
+        taken = [taken for taken, of_taken in self._filtered.items() for _ in of_taken]
+        filtered = _concatenated(signed)
+        return KnownTexts(known(_unique(self._raw), threshold), known(filtered, threshold), filtered, taken, threshold)
 
 
 @dataclass(frozen=True)
 class KnownTexts:
-    """Texts that others are compared with: as a source has them, and by what a filter took out of them."""
+    """Texts that others are compared with: as a source has them, and as a filter left them.
+
+    Attributes:
+        signed, taken: signatures of the filtered ones, uint32 [texts, 112], and what was taken out of each.
+    """
 
     raw: Known
-    filtered: dict[frozenset[bytes], Known]
+    filtered: Known
+    signed: npt.NDArray[np.uint32]
+    taken: list[frozenset[bytes]]
+    threshold: float
 
     def alike(self, batch: Batch, signed: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
         """bool [records]: which of a batch are like one of these.
@@ -72,12 +82,14 @@ class KnownTexts:
         """
         import numpy as np
 
-        found = self.raw.alike(signed)
-        for taken, of_taken in self.filtered.items():
-            rows = np.arange(len(signed))
-            if batch.replaced is not None:
-                rows = rows[[_shares(taken, own) for own in batch.replaced]]
-            found[rows] |= of_taken.alike(signed[rows])
+        found, maybe = self.raw.alike(signed), self.filtered.alike(signed)
+        if batch.replaced is None:
+            return found | maybe
+        least = math.ceil(self.threshold * PERMUTATIONS)
+        for row in np.flatnonzero(maybe & ~found).tolist():
+            same = np.flatnonzero((self.signed == signed[row]).sum(axis=1) >= least).tolist()
+            own = batch.replaced[row]
+            found[row] = any(_shares(taken, own) for taken in {self.taken[place] for place in same})
         return found
 
 
@@ -90,3 +102,9 @@ def _unique(signed: Sequence[npt.NDArray[np.uint32]]) -> npt.NDArray[np.uint32]:
     import numpy as np
 
     return np.unique(np.concatenate([*signed, plain_signatures([""])]), axis=0)
+
+
+def _concatenated(signed: Sequence[npt.NDArray[np.uint32]]) -> npt.NDArray[np.uint32]:
+    import numpy as np
+
+    return np.concatenate([*signed, np.empty((0, PERMUTATIONS), np.uint32)])

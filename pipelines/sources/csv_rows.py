@@ -14,6 +14,8 @@ from pipelines.spec import SourceSpec
 
 #: In a row; one that goes on for longer is taken for a quote without an end.
 _MOST_LINES = 1_000
+#: The same in lines that were read before, as a part of a row that had no end: else each line may cost as many.
+_FEW_LINES = 50
 
 
 class _RowLines:
@@ -38,8 +40,9 @@ class _RowLines:
         self._row.append(line)
         content = b"\n" if isinstance(line, BadRow) else line[1]
         self._size += len(content)
-        if len(self._row) > _MOST_LINES:
-            raise csv.Error(f"a quoted field goes on for more than {_MOST_LINES:,} lines")
+        most = _FEW_LINES if self.first <= self._read_twice else _MOST_LINES
+        if len(self._row) > most:
+            raise csv.Error(f"a quoted field goes on for more than {most:,} lines")
         if self._size > self._max_bytes:
             raise csv.Error(f"the row is longer than {self._max_bytes:,} bytes")
         return _csv_text(content)

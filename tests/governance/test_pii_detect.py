@@ -63,6 +63,7 @@ FORMS = [  # invented, or from the ranges that are reserved for examples
     ("ID_NUMBER", "Insurance ID: XK-99213-A", "XK-99213-A"),
     ("ID_NUMBER", "her member ID is 8812734.", "8812734"),
     ("ID_NUMBER", "policy no. PN-20391-77", "PN-20391-77"),
+    ("ID_NUMBER", "National Insurance QQ 12 34 56 C", "QQ 12 34 56 C"),
     ("ID_NUMBER", "Aadhaar 2341 5567 9012", "2341 5567 9012"),
     ("US_PTIN", "prepared by P01234567 in April", "P01234567"),
     ("US_PTIN", "PTIN: 01234567", "01234567"),

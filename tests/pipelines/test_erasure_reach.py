@@ -17,6 +17,7 @@ from pipelines.curate.quality import SETS
 from pipelines.erasure.find import Discovery, Searched, Target, find_records
 from pipelines.erasure.remove import exclusions_of, stored_versions
 from pipelines.erasure.rewrite import rewrite
+from pipelines.erasure.store import add_tombstones
 from pipelines.place import Place
 from pipelines.spec import PipelineSpec
 from tests.support.workspace import write_jsonl
@@ -90,6 +91,23 @@ def test_letters_of_one_form_are_told_apart_where_only_filtered_text_is_left(tmp
     key, texts_key = TombstoneKey(KEYS.derive("tax", "tombstones")), KEYS.derive("tax", "texts")
     for row in (rows[7], second):  # under another id the same text does not come back either
         assert key.text(keyed_hash(texts_key, row["text"])) in found.tombstones["tax"].texts
+
+
+def test_other_letters_of_the_form_are_carried_on(tmp_path: Path) -> None:
+    """Filtered they are equal; the source has them no more, so that nobody could bring them back."""
+    form = "Your number {n} was noted, and we write to {mail} again."
+    rows = [
+        {"id": f"r{n}", "text": form.format(n=f"219-09-{1000 + n}", mail=f"a{n}@example.org"), "who": f"s{n}"}
+        for n in range(40)
+    ]
+    write_jsonl(tmp_path / "tax.jsonl", rows)
+    tax = spec(tmp_path, "letters", "tax", "tax.jsonl", curate={"dedup": "none"}, refresh={"mode": "incremental"})
+    made(tmp_path, tax)
+    write_jsonl(tmp_path / "tax.jsonl", texts("other", 3))
+    found = search(tmp_path, Target("subject", "s7", "tax"), tax)
+    add_tombstones(tmp_path / "state", "tax", found.tombstones["tax"])
+    built = made(tmp_path, tax)
+    assert built.kept == 39 and built.version.total_records == 42
 
 
 def test_the_same_name_in_another_domain_is_somebody_else(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_a_file_named_after_a_person_is_found_and_stays_unnamed(tmp_path: Path) 
     assert changed.changed == {"added": 0, "updated": 1, "removed": 0}, "the id is the file's, whatever it says"
 
     searched = [Searched("notes", "notes", spec, (changed.version,))]
-    target = Target("record", f"notes/{NAME}.txt")
+    target = Target("record", f"notes/{NAME}.txt", "notes")
     found = find_records(target, searched, policy=arguments["policy"], keys=KEYS, report=lambda *_: None)
     assert len(found.hits["notes"].named) == 1 and found.hits["notes"].unread is None
     add_tombstones(arguments["storage"], "notes", found.tombstones["notes"])

@@ -193,13 +193,13 @@ class Lines(Screen):
         self.lines.append(line)
 
 
-NAMED = "some.person@example.org"
+NAMED = "Maren Oakley"
 
 
 @pytest.mark.parametrize(
     ("source", "recorded"),
     [
-        ({"path": "data/people/*.txt"}, "source 2 (data/people/*.txt): DataError at {place}"),
+        ({"path": "data/people/*.txt"}, "source 2 ({pattern}): DataError at {place}"),
         ({"path": f"data/people/{NAMED}.txt"}, "source 2 ({pattern}): DataError at {place}"),
         ({"path": f"data/{NAMED}/*.txt"}, "source 2 ({pattern}): DataError at {pattern}"),
         ({"sql": {"url": "${NOT_SET_HERE}", "query": "q"}}, "source 2: ConfigError at sources.sql.url"),

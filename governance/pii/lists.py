@@ -19,9 +19,9 @@ _PAIR = re.compile(
     rf"\b(?P<one>{words.NAME_WORD}) and (?P<other>{words.NAME_WORD})(?= (?:were|are|both|met|married|got|agreed)\b)"
 )
 _REVERSED = re.compile(
-    rf"(?:(?<=\bof )|(?<=\bfor )|(?<=\bto )|(?<=\bby )|(?<=\bfrom )|(?<=\bwith )|(?<=: )|(?<![^\n]))"
-    rf"(?P<one>{words.NAME_WORD}), (?P<other>{words.NAME_WORD})(?= (?:is|was|has|had|who|will)\b|[.;)\n]|$)"
+    rf"\b(?P<one>{words.NAME_WORD}), (?P<other>{words.NAME_WORD})(?= (?:is|was|has|had|who|will)\b|[.;)\n]|$)"
 )
+_BEFORE_REVERSED = re.compile(r"(?:\b(?:of|for|to|by|from|with) |: |\n|^)$")
 _OF_SURNAMES = re.compile(r"(?:ov|ova|ev|eva|ski|ska|sky|sson|sen|dóttir|escu|ić|idze|yan|ian|oğlu|enko|czyk)$")
 
 
@@ -46,6 +46,8 @@ def listed_names(text: str, lexicon: Lexicon) -> Iterator[tuple[int, int]]:
             yield match.span("one")
             yield match.span("other")
     for match in _REVERSED.finditer(text):
+        if not _BEFORE_REVERSED.search(text[max(0, match.start() - 6) : match.start()]):
+            continue
         if _is_reversed(match["one"].casefold(), match["other"].casefold(), lexicon):
             yield match.span()
 

@@ -13,7 +13,8 @@ _LIST = re.compile(rf"{words.NAME_WORD}(?:, {words.NAME_WORD}){{1,11}},? (?:and|
 #: Before the names of people, however they look.
 _PEOPLE_BEFORE = re.compile(
     r"\b(?:founders?|partners|children|kids|sons|daughters|siblings|members|authors|friends|parents|guests|witnesses"
-    r"|heirs|students|employees|patients|colleagues|tenants):? $"
+    r"|heirs|students|employees|patients|colleagues|tenants):? $",
+    re.IGNORECASE,
 )
 _PAIR = re.compile(
     rf"\b(?P<one>{words.NAME_WORD}) and (?P<other>{words.NAME_WORD})(?= (?:were|are|both|met|married|got|agreed)\b)"

@@ -15,13 +15,13 @@ def detector() -> Detector:
 FOUND = [
     ("TITLE", "Maren Oakley\n\nSenior pipe fitter\n\nPhone: 212 555 0142\n", "Senior pipe fitter"),
     ("TITLE", "> Maren Oakley\n> Planning and permit clerk\n> Vantero Ltd\n", "Planning and permit clerk"),
-    ("TITLE", "I used to work for Vantero as Loom mender, but left.", "Loom mender"),
+    ("TITLE", "He has worked for Vantero as loom mender since May.", "loom mender"),
     ("TITLE", "She works at Vantero as a bridge inspector.", "bridge inspector"),
     ("TITLE", "Maren Oakley, the welder, said so.", "welder"),
-    ("PERSON", "Our three founders: Ostrova, Lindqvist and Maro. They met.", "Ostrova"),
-    ("PERSON", "On this list Ostrova and Johnson were the careful ones.", "Ostrova"),
-    ("PERSON", "Zbyrka is very reliable. Ask anybody.", "Zbyrka"),
-    ("PERSON", "Why is Zbyrka so impulsive?", "Zbyrka"),
+    ("PERSON", "Witnesses: Ostrova, Lindqvist and Maro. They met.", "Ostrova"),
+    ("PERSON", "When the mill burned, Ostrova and Johnson were away.", "Ostrova"),
+    ("PERSON", "Zbyrka was really stubborn about the fence.", "Zbyrka"),
+    ("PERSON", "Nobody knows why. Why was Zbyrka so moody?", "Zbyrka"),
     ("PERSON", "Zbyrka Dunwall will be speaking on Friday", "Zbyrka Dunwall"),
     ("PERSON", "I spoke to Mrs. Verona on the phone.", "Verona"),
     ("PERSON", ">Zbyrka Dunmor\n>Vantero Ltd\n>3378 17 Lovage Lane\n>Suite 680\n>Poland 46218\n", "Zbyrka Dunmor"),
@@ -54,7 +54,7 @@ NOT_FOUND = [
     ("TITLE", "Maren Oakley\nOrder number\n4412"),
     ("TITLE", "Maren Oakley\nDecember\n2019"),
     ("TITLE", "He works for us as of Monday."),
-    ("PERSON", "The pump is very reliable. Ask anybody."),
+    ("PERSON", "The pump is very reliable at night."),
     ("PERSON", "Apples and oranges were cheap. Monday and Tuesday are free."),
 ]
 

@@ -72,6 +72,8 @@ def phone(text: str) -> int:
     """Length of the longest beginning, in whole groups of digits, that is a possible number of its country."""
     import phonenumbers
 
+    if re.fullmatch(r"\+\d{1,3}\.\d{1,7}", text):  # "+51.5073509" is a latitude; registrars write "+1.2125550142"
+        return 0
     for end in sorted((group.end() for group in re.finditer(r"\d+", text)), reverse=True):
         try:
             number = phonenumbers.parse(text[:end], None)

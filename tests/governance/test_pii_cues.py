@@ -45,7 +45,7 @@ def test_a_cue_says_what_it_is(detector: Detector, entity: str, text: str, value
 
 NOT_FOUND = [
     ("ID_NUMBER", "Customer no. 1 among 20 firms in 2019; employee number 5 said so, and policy no. 3 of 2021 too."),
-    ("PHONE_NUMBER", "z = +999.1234567 today"),
+    ("PHONE_NUMBER", "z = +999.1234567, lat +51.5073509 today"),
     ("CREDIT_CARD", "Order 411111111111111177 and line +44 20 7946 0958 9030."),
     ("PERSON", "A Foley catheter was placed, and a Baker cyst was seen. What will price increases do?"),
     ("LOCATION", "Signed: Maren Oakley, MD"),

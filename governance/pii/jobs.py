@@ -17,8 +17,9 @@ from governance.pii.names import Lexicon
 Piece = tuple[str, int, int]
 
 _MOST_WORDS = 7
+_WORD = r"[^\W\d_](?:[^\W\d_]|['\u2019-])*"
 #: Words of a job: "Court, municipal and licence clerk".
-JOB = r"[^\W\d_][^\W\d_'\u2019-]*(?:,?(?: (?:and|of|&))?[ /][^\W\d_][^\W\d_'\u2019-]*){0,6}"
+JOB = rf"{_WORD}(?:,?(?: (?:and|of|&))?[ /]{_WORD}){{0,6}}"
 #: What follows a name, up to the end of the line below it, or of the one below that where it is blank.
 _BELOW = re.compile(rf"[ \t,]*\n(?:[ \t>*|\u2022-]*\n)?[ \t>*|\u2022-]*(?P<v>{JOB})[ \t,]*(?=\n)", re.IGNORECASE)
 _BESIDE = re.compile(rf", (?:the|an|a|our|their|my|his|her) (?P<v>{JOB}?)(?=,|\.|;|\n|$)")

@@ -16,6 +16,7 @@ FOUND = [
     ("TITLE", "Maren Oakley\n\nSenior pipe fitter\n\nPhone: 212 555 0142\n", "Senior pipe fitter"),
     ("TITLE", "> Maren Oakley\n> Planning and permit clerk\n> Vantero Ltd\n", "Planning and permit clerk"),
     ("TITLE", "He has worked for Vantero as loom mender since May.", "loom mender"),
+    ("TITLE", "Maren Oakley\nX-ray technician\nVantero Ltd\n", "X-ray technician"),
     ("TITLE", "She works at Vantero as a bridge inspector.", "bridge inspector"),
     ("TITLE", "Maren Oakley, the welder, said so.", "welder"),
     ("PERSON", "Witnesses: Ostrova, Lindqvist and Maro. They met.", "Ostrova"),

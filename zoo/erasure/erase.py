@@ -370,5 +370,5 @@ def _one_at_a_time(storage: Path) -> Iterator[None]:
 
 def _unwritable(error: OSError, path: Path) -> DataError:
     where = str(error.filename or path)
-    fix = "see that the storage folder can be written; the same command goes on"
-    return DataError(f"cannot write: {error.strerror}", where=where, fix=fix)
+    fix = "see to permissions and space; the same command goes on"
+    return DataError(f"cannot be read or written: {error.strerror}", where=where, fix=fix)

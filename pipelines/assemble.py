@@ -23,7 +23,7 @@ from governance.errors import DataError
 from governance.labels import Label
 from pipelines.atomic import atomic_path, exchanged
 from pipelines.cards.croissant import CROISSANT_FILE, croissant
-from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, shard_count, shard_of, split_of
+from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, read_parquet, shard_count, shard_of, split_of
 from pipelines.parts import plain_text
 from pipelines.place import REPLACED
 from pipelines.spec import PipelineSpec
@@ -145,13 +145,12 @@ def final_records(bucket: int, selected: Path, cache: Path, wanted: Callable[[st
     """
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     table = read_bucket(selected, bucket)
     rows = [row for row in table.drop_columns(["text"]).to_pylist() if wanted(row["id"])]
     if not rows:
         return
-    filtered = pq.read_table(bucket_path(cache, bucket, "parquet"))
+    filtered = read_parquet(bucket_path(cache, bucket, "parquet"))
     keys = pa.array([row["text_key"] for row in rows], pa.binary(16))
     contents = filtered.take(pc.index_in(keys, value_set=filtered.column("text_key"))).to_pylist()
     for row, content in zip(rows, contents, strict=True):

@@ -11,6 +11,7 @@ Imported only when Beam is asked for: it is an extra, and takes seconds to impor
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -18,7 +19,7 @@ from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from governance.errors import DataError
-from pipelines.curate.runners import BucketTask, DoesBucket
+from pipelines.curate.runners import BucketTask, DoesBucket, SlowToLoad
 
 #: The part of Beam's DirectRunner that runs in this process; the DirectRunner itself first tries to download another.
 _IN_PROCESS = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -34,6 +35,10 @@ class BeamRunner:
     """
 
     options: Sequence[str] = ()
+
+    def ahead(self, task: SlowToLoad) -> AbstractContextManager[None]:
+        """Nothing: Beam's workers load when they begin."""
+        return nullcontext()
 
     def run(self, task: BucketTask, buckets: Sequence[int], *, small: bool) -> Iterator[int]:
         """Yields once, when all is done. Raises DataError: the runner stopped."""

@@ -47,7 +47,7 @@ from pipelines.curate.erased import ERASED, drop_erased
 from pipelines.curate.exclusions import write_exclusions
 from pipelines.curate.identify import Identifier
 from pipelines.curate.judge import read_reasons
-from pipelines.curate.personal_data import FilterJob
+from pipelines.curate.personal_data import FilterJob, FilterTask
 from pipelines.curate.retention import RETENTION, retain_buckets
 from pipelines.curate.seen import KEYS_FILE, seen
 from pipelines.curate.stage import EMPTY_FILE, Report, Staged
@@ -190,7 +190,8 @@ def _build(
     remove_leftovers(place)
     previous, carried = latest_version(place), 0
     caches = _caches(place, inputs)
-    with work_folder(place) as work:
+    job = FilterJob(policy.domains[spec.domain].pii, keys.of(spec.domain))
+    with work_folder(place) as work, runner.ahead(FilterTask(work / "selected", caches["filtered"], job)):
         extension = _extension(spec, previous, inputs, place, work)
         quarantine = work / "quarantine.jsonl"
         try:
@@ -219,7 +220,6 @@ def _build(
         until = _retain(spec, work / "staged", inputs.retention, staged, extension is not None)
         dropped = staged.dropped + _select(spec, caches, work, runner, report)
         check_unchanged(spec, inputs)
-        job = FilterJob(policy.domains[spec.domain].pii, keys.of(spec.domain))
 
         def filter_into(texts: Path, cache: Path) -> None:
             filter_buckets(texts, cache, job, runner=runner, report=report)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
 from governance.errors import DataError
@@ -31,7 +31,8 @@ class Workers:
 
         # spawn: a fork of a process in which TensorFlow has threads may hang
         context = multiprocessing.get_context("spawn")
-        given = (os.getpid(), start, arguments)
+        self._leave = context.Event()
+        given = (os.getpid(), self._leave, start, arguments)
         self._pool = ProcessPoolExecutor(processes, context, initializer=_start, initargs=given)
         self._ahead = 2 * processes
         self._purpose = purpose
@@ -70,6 +71,11 @@ class Workers:
         """Waits for what is under way; what has not begun is left out."""
         self._pool.shutdown(cancel_futures=True)
 
+    def abandon(self) -> None:
+        """Ends the processes at once, whatever they do; results are not to be asked for any more."""
+        self._leave.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
 
 @contextmanager
 def _main_script_hidden() -> Iterator[None]:
@@ -88,13 +94,23 @@ def _main_script_hidden() -> Iterator[None]:
         content.update(hidden)
 
 
-def _start(parent: int, start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+def _start(parent: int, leave: Event, start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    from multiprocessing.util import Finalize
+
+    threading.Thread(target=_end_with, args=(parent, leave), daemon=True).start()
+    Finalize(None, _end_at_once, exitpriority=-1)
     start(*arguments)
 
 
-def _end_with(parent: int) -> None:
-    """Ends this process when its parent is gone: after SIGKILL nobody else would tell it."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
+def _end_with(parent: int, leave: Event) -> None:
+    """Ends this process when it is to leave, or its parent is gone: after SIGKILL nobody else would tell it."""
+    while os.getppid() == parent and not leave.wait(0.5):
+        pass
     os._exit(1)
+
+
+def _end_at_once() -> None:
+    """The last thing that a process does: to take a model of language apart takes the better part of a second."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

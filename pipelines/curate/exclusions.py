@@ -16,7 +16,7 @@ from typing import Any
 from governance.errors import DataError
 from governance.labels import Label
 from pipelines.atomic import atomic_path
-from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket
+from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, read_parquet
 from pipelines.parts import plain_text
 
 _CHARACTERS = 500
@@ -72,12 +72,11 @@ def _empty_rows(empty: Path) -> Iterator[list[dict[str, Any]]]:
 
 
 def _rows(excluded: Path, cache: Path, bucket: int) -> list[dict[str, Any]]:
-    import pyarrow.parquet as pq
 
     rows: list[dict[str, Any]] = read_bucket(excluded, bucket).sort_by([("id", "ascending")]).to_pylist()
     if not rows:
         return []
-    filtered = pq.read_table(bucket_path(cache, bucket, "parquet"), columns=["text_key", "text"])
+    filtered = read_parquet(bucket_path(cache, bucket, "parquet"), ["text_key", "text"])
     texts = dict(zip(filtered.column("text_key").to_pylist(), filtered.column("text").to_pylist(), strict=True))
     return [
         {name: row[name] for name in ("subject", "reason", "kept", "source", "file", "row")}

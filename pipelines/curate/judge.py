@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.atomic import atomic_path
-from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket
+from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, read_parquet
 from pipelines.curate.runners import DoesBucket, Runner
 from pipelines.curate.steps import REASON, TEXT, Judge, judges
 from pipelines.spec import CurateSpec
@@ -103,11 +103,10 @@ def _judged(table: Any, steps: Sequence[Judge]) -> list[str | None]:
 
 
 def _read(path: Path) -> dict[bytes, str | None]:
-    import pyarrow.parquet as pq
 
     if not path.exists():
         return {}
-    table = pq.read_table(path)
+    table = read_parquet(path)
     return dict(zip(table.column("text_key").to_pylist(), table.column(REASON).to_pylist(), strict=True))
 
 

@@ -99,7 +99,9 @@ def repair(text: str) -> str:
 
 
 def _with_lines_mended(text: str) -> str:
-    return _MANY_BLANK_LINES.sub("\n\n", _TRAILING_SPACE.sub("\n", text)).strip()
+    if " \n" in text or "\t\n" in text:  # else the pattern would begin at each space in vain
+        text = _TRAILING_SPACE.sub("\n", text)
+    return _MANY_BLANK_LINES.sub("\n\n", text).strip()
 
 
 def _decoded(text: str) -> str:

@@ -22,6 +22,7 @@ import pytest
 from governance.errors import ConfigError, DataError
 from pipelines import BuildResult, build, latest
 from pipelines.curate import LocalPool, Runner, judge, personal_data, sign
+from pipelines.curate.personal_data import FilterJob, FilterTask
 from pipelines.curate.runners import BucketTask
 from tests.pipelines.test_incremental import FIXED, files, run, text, workspace_at
 from tests.support.workspace import write_jsonl
@@ -73,6 +74,87 @@ def test_a_task_is_done_on_each_bucket(name: str, tmp_path: Path) -> None:
 
 
 @dataclass(frozen=True)
+class Loading(Note):
+    """A task that needs something first: it leaves the number of the process that loaded it."""
+
+    slow: bool = False
+    refuses: bool = False
+    together: bool = False
+
+    def start(self) -> Callable[[int], int]:
+        note = super().start()
+
+        def note_and_wait_for_another(bucket: int) -> int:
+            done, end = note(bucket), time.monotonic() + 30
+            while self.together and len(who_did(self.folder)) < 2 and time.monotonic() < end:
+                time.sleep(0.01)
+            return done
+
+        return note_and_wait_for_another
+
+    def load(self) -> None:
+        (self.folder / f"loaded by {os.getpid()}").touch()
+        if self.slow:
+            time.sleep(600)
+        if self.refuses:
+            raise DataError("it is not there", where="model")
+
+
+def who_did(folder: Path) -> set[str]:
+    return {path.read_text() for path in folder.iterdir() if path.name.isdigit()}
+
+
+def loaded_by(folder: Path) -> set[str]:
+    return {path.name.removeprefix("loaded by ") for path in folder.glob("loaded by *")}
+
+
+@pytest.mark.parametrize(("small", "processes"), [(True, 1), (False, 2)])
+def test_what_is_loaded_ahead_is_used_and_others_help_with_big_work(
+    small: bool, processes: int, tmp_path: Path
+) -> None:
+    runner, task = LocalPool(2), Loading(tmp_path, together=not small)
+    with runner.ahead(task):
+        assert sum(runner.run(task, range(10), small=small)) == sum(range(10))
+        (loader,) = loaded_by(tmp_path)
+        by = who_did(tmp_path)
+        assert loader in by and str(os.getpid()) not in by and len(by) == processes
+    ended = time.monotonic() + 30
+    while Path(f"/proc/{loader}").exists() and time.monotonic() < ended:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{loader}").exists()
+
+
+def test_of_one_process_none_loads_ahead(tmp_path: Path) -> None:
+    runner, task = LocalPool(1), Loading(tmp_path)
+    with runner.ahead(task):
+        assert list(runner.run(task, [3], small=True)) == [3]
+    assert (tmp_path / "3").read_text() == str(os.getpid()) and not loaded_by(tmp_path)
+
+
+@pytest.mark.timeout(60)
+def test_what_nobody_needs_in_the_end_is_not_waited_for(tmp_path: Path) -> None:
+    with LocalPool(2).ahead(Loading(tmp_path, slow=True)):
+        while not loaded_by(tmp_path):
+            time.sleep(0.05)
+
+
+def test_what_cannot_be_loaded_ahead_is_told_by_the_first_bucket(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    runner, task = LocalPool(2), Loading(tmp_path, refuses=True)
+    with runner.ahead(task), pytest.raises(DataError, match="bucket 13: this one cannot be done"):
+        list(runner.run(task, [13], small=True))
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_the_filter_that_is_loaded_is_not_made_again_for_each_bucket(tmp_path: Path) -> None:
+    workspace = workspace_at(tmp_path)
+    job = FilterJob(workspace.policy.domains["tax"].pii, workspace.keys.of("tax"))
+    task = FilterTask(tmp_path, tmp_path, job)
+    assert pickle.loads(pickle.dumps(task)) == task
+
+
+@dataclass
 class Sent(LocalPool):
     """Keeps what is sent to other processes, as a job server does, after this one has worked with it."""
 

@@ -58,6 +58,7 @@ _BLOCK_SCORE = 0.8
 #: Modules that decide what is found.
 _CODE = (
     "blocks",
+    "convolutions",
     "cues",
     "detect",
     "entities",

@@ -23,17 +23,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from governance.errors import DetectorError
+from governance.pii.convolutions import Convolutions, Floats, Ints
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-Floats = np.ndarray[Any, np.dtype[np.float32]]
-Ints = np.ndarray[Any, np.dtype[np.int64]]
-
 #: Words on each side that the recognizer's decision about a word depends on.
 RECEPTIVE = 4
-#: Characters of one pass through the network, in which about 4 kB of arrays stand for each word.
-_PASS = 40_000
+#: Characters of one pass through the network, in which about 4 kB of arrays stand for each word: what fits into a
+#: cache of a processor is read faster than memory.
+_PASS = 10_000
 #: Words that are remembered, at about 0.5 kB each.
 _REMEMBERED = 40_000
 
@@ -71,7 +70,7 @@ class EntityRecognizer:
         model = recognizer.model
         try:
             tokens_to_vectors, _, self._project = model.get_ref("tok2vec").layers
-            self._embed, self._encode = tokens_to_vectors.layers
+            self._embed, encode = tokens_to_vectors.layers
         except ValueError:
             raise DetectorError(
                 "the spaCy model's named-entity recognizer has an unknown form", fix="install en_core_web_sm 3.8"
@@ -79,6 +78,7 @@ class EntityRecognizer:
         for node in model.walk():
             node.ops = _blas()
         self._nlp = nlp
+        self._encode = Convolutions(encode)
         self._decode = _Decoder(model, recognizer.moves)
         self._chunks: dict[str, _Chunk] = {}
         self._lock = threading.Lock()  # a vocabulary has one memory zone at a time
@@ -100,8 +100,8 @@ class EntityRecognizer:
         bounds = np.cumsum(sizes)  # of the chunks among all tokens
         lengths = np.cumsum([len(of_text) for of_text in pieces if of_text])
         ends = bounds[lengths - 1]  # of the texts among all tokens
-        vectors = np.split(np.concatenate([chunk.vectors for chunk in chunks]), ends[:-1])
-        tokens = self._project.predict(np.concatenate(self._encode.predict(vectors)))
+        encoded = self._encode(np.concatenate([chunk.vectors for chunk in chunks]), np.diff(ends, prepend=0))
+        tokens = self._project.predict(encoded)
         blank = np.repeat([chunk.blank for chunk in chunks], sizes)
         for first, last, label in self._decode(tokens, ends, blank):
             places = []

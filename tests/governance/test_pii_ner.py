@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pipelines
+from governance.errors import DetectorError
 from governance.pii import models
+from governance.pii.convolutions import Convolutions
 from governance.pii.entities import NER_TYPES
 from governance.pii.names import load_lexicon
 from governance.pii.ner import EntityRecognizer
@@ -141,3 +143,19 @@ def test_ordinary_sentences_have_no_window(windows: NameWindows) -> None:
     assert not list(windows(said))
     assert not list(windows("the children have seen 7.5% of the genes, and don't know what More it is"))
     assert not list(windows(""))
+
+
+def test_another_form_of_the_layers_is_refused_rather_than_computed_wrongly() -> None:
+    nlp, _ = models.load(INFO)
+    tokens_to_vectors = nlp.get_pipe("ner").model.get_ref("tok2vec").layers[0]
+    embed, encode = tokens_to_vectors.layers
+    window = encode.layers[0].layers[0].layers[0].layers[0]
+    Convolutions(encode)
+    window.attrs["window_size"] = 2
+    try:
+        with pytest.raises(DetectorError, match="unknown form; install en_core_web_sm"):
+            Convolutions(encode)
+    finally:
+        window.attrs["window_size"] = 1
+    with pytest.raises(DetectorError, match="unknown form"):
+        Convolutions(embed)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 BUCKETS = 64
+#: Of a batch of records in a file, about.
+_BATCH_BYTES = 1 << 20
 
 
 def id_hash(record_id: str) -> int:
@@ -57,6 +60,24 @@ def read_bucket(folder: Path, bucket: int, columns: list[str] | None = None) -> 
     return table if columns is None else table.select(columns)
 
 
+def bucket_batches(folder: Path, bucket: int, columns: list[str]) -> Iterator[Any]:
+    """A bucket's Arrow stream as pyarrow RecordBatches, one in memory at a time: the file is read, not mapped, since
+    what is mapped counts as memory of the process as soon as it has been looked at."""
+    import pyarrow as pa
+
+    with pa.OSFile(str(bucket_path(folder, bucket, "arrow")), "rb") as file:
+        schema = pa.ipc.open_stream(file).schema
+        file.seek(0)
+        options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in columns])
+        for batch in pa.ipc.open_stream(file, options=options):
+            yield batch.select(columns)
+
+
+def bucket_keys(folder: Path, bucket: int) -> list[bytes]:
+    """The keys of a bucket's texts, in the order of its records."""
+    return [key for batch in bucket_batches(folder, bucket, ["text_key"]) for key in batch.column(0).to_pylist()]
+
+
 def read_parquet(path: Path, columns: list[str] | None = None) -> Any:
     """A small Parquet file as a pyarrow Table. `pyarrow.parquet.read_table` does the same and takes twice the time: it
     first looks for a data set of many files."""
@@ -76,8 +97,9 @@ def write_table(table: Any, path: Path) -> None:
     import pyarrow as pa
 
     written = path.with_name(f"{path.name}.new")
+    rows = max(1, len(table) * _BATCH_BYTES // max(1, table.nbytes))
     with pa.OSFile(str(written), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
+        writer.write_table(table, max_chunksize=rows)
     os.replace(written, path)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.atomic import atomic_path
-from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, read_parquet
+from pipelines.curate.buckets import BUCKETS, bucket_batches, bucket_keys, bucket_path, read_parquet
 from pipelines.curate.runners import DoesBucket, Runner
 from pipelines.curate.steps import REASON, TEXT, Judge, judges
 from pipelines.spec import CurateSpec
@@ -67,8 +67,7 @@ def judge_buckets(staged: Path, cache: Path, spec: CurateSpec, *, runner: Runner
 
 
 def _is_judged(staged: Path, cache: Path, bucket: int) -> bool:
-    keys = read_bucket(staged, bucket, ["text_key"]).column("text_key").to_pylist()
-    return _read(bucket_path(cache, bucket, "parquet")).keys() == set(keys)
+    return _read(bucket_path(cache, bucket, "parquet")).keys() == set(bucket_keys(staged, bucket))
 
 
 def read_reasons(cache: Path, bucket: int) -> Reasons:
@@ -78,24 +77,25 @@ def read_reasons(cache: Path, bucket: int) -> Reasons:
 
 def judge_bucket(bucket: int, staged: Path, cache: Path, steps: Sequence[Judge]) -> None:
     """Judges the texts of a bucket that the cache lacks, and forgets those that the sources no longer hold."""
-    table = read_bucket(staged, bucket, ["text_key", TEXT])
+    import pyarrow as pa
+
     path = bucket_path(cache, bucket, "parquet")
-    known = _read(path)
-    keys = table.column("text_key").to_pylist()
+    known, keys = _read(path), bucket_keys(staged, bucket)
     if known.keys() == set(keys):
         return
     kept = {key: known[key] for key in keys if key in known}
-    new = [number for number, key in enumerate(keys) if key not in known]
-    for start in range(0, len(new), _ROWS):
-        rows = new[start : start + _ROWS]
-        kept.update(zip((keys[row] for row in rows), _judged(table.take(rows), steps), strict=True))
+    for batch in bucket_batches(staged, bucket, ["text_key", TEXT]):
+        new = [row for row, key in enumerate(batch.column(0).to_pylist()) if key not in kept]
+        for start in range(0, len(new), _ROWS):
+            rows = batch.take(pa.array(new[start : start + _ROWS], pa.int64()))
+            kept.update(zip(rows.column(0).to_pylist(), _judged(rows, steps), strict=True))
     _write(path, kept)
 
 
-def _judged(table: Any, steps: Sequence[Judge]) -> list[str | None]:
+def _judged(batch: Any, steps: Sequence[Judge]) -> list[str | None]:
     import pyarrow as pa
 
-    batch = table.append_column(REASON, pa.nulls(len(table), pa.string())).combine_chunks().to_batches()[0]
+    batch = batch.append_column(REASON, pa.nulls(len(batch), pa.string()))
     for step in steps:
         batch = step.process_batch(batch)
     reasons: list[str | None] = batch.column(REASON).to_pylist()

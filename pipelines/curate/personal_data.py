@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from governance.keys import DomainKeys
 from governance.policy import PiiRules
-from pipelines.atomic import atomic_path
-from pipelines.curate.buckets import BUCKETS, bucket_path, filtered_schema, read_bucket, read_parquet
+from pipelines.curate.buckets import BUCKETS, bucket_batches, bucket_keys, bucket_path, filtered_schema
+from pipelines.curate.filtered import FilteredFile, filtered_keys
 from pipelines.curate.parts_filter import filter_records, parts_fingerprint
 from pipelines.curate.runners import DoesBucket, Runner
 from pipelines.curate.stage import Report
@@ -101,7 +101,7 @@ class FilterTask:
 
     def load(self) -> None:
         """Raises ConfigError: the key is missing; DetectorError: so is the model, or it is not the verified one."""
-        _filter([bytes(16)], {bytes(16): _LOADS_ALL}, self.job)
+        _filter({bytes(16): _LOADS_ALL}, self.job)
 
 
 def filter_buckets(selected: Path, cache: Path, job: FilterJob, *, runner: Runner, report: Report) -> None:
@@ -126,80 +126,63 @@ def filter_buckets(selected: Path, cache: Path, job: FilterJob, *, runner: Runne
 
 def filter_bucket(bucket: int, selected: Path, cache: Path, job: FilterJob) -> int:
     """Filters the texts of a bucket that the cache lacks. Returns their number of characters."""
-    texts = _texts_by_key(selected, bucket)
+    wanted, characters = set(bucket_keys(selected, bucket)), 0
     path = bucket_path(cache, bucket, "parquet")
-    known = {row["text_key"]: row for row in _read_cached(path) if row["text_key"] in texts}
-    missing = [key for key in texts if key not in known]
-    characters = 0
-    saved = time.monotonic()
-    for batch in _batches(missing, texts):
-        for key, row in zip(batch, _filter(batch, texts, job), strict=True):
-            known[key] = row
-            characters += len(texts[key])
-        if time.monotonic() - saved > _SAVE_SECONDS:
-            _write_cached(path, texts, known)
-            saved = time.monotonic()
-    _write_cached(path, texts, known)
+    done = False
+    while not done:
+        end = time.monotonic() + _SAVE_SECONDS
+        with FilteredFile.replacing(path, wanted) as file:
+            for batch in _missing(selected, bucket, file.known):
+                file.add(_filter(batch, job))
+                characters += sum(map(len, batch.values()))
+                if time.monotonic() > end:
+                    break
+            else:
+                done = True
     return characters
 
 
-def _filter(keys: list[bytes], texts: dict[bytes, str], job: FilterJob) -> list[dict[str, Any]]:
+def _filter(texts: dict[bytes, str], job: FilterJob) -> pa.Table:
+    """Of texts by their keys the rows of the cache."""
     import pyarrow as pa
 
     columns = {
-        "text_key": pa.array(keys, pa.binary(16)),
-        TEXT: pa.array([texts[key] for key in keys], pa.large_string()),
-        REASON: pa.nulls(len(keys), pa.string()),
+        "text_key": pa.array(list(texts), pa.binary(16)),
+        TEXT: pa.array(list(texts.values()), pa.large_string()),
+        REASON: pa.nulls(len(texts), pa.string()),
     }
     filtered = job.step.process_batch(pa.RecordBatch.from_pydict(columns))
-    rows: list[dict[str, Any]] = filtered.select(filtered_schema().names).to_pylist()
-    return rows
+    return pa.Table.from_batches([filtered]).select(filtered_schema().names).cast(filtered_schema())
 
 
-def _batches(keys: list[bytes], texts: dict[bytes, str]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
+def _missing(selected: Path, bucket: int, known: Set[bytes]) -> Iterator[dict[bytes, str]]:
+    """Texts by their keys, each once, some at a time."""
+    texts: dict[bytes, str] = {}
+    given: set[bytes] = set()
     size = 0
-    for key in keys:
-        batch.append(key)
-        size += len(texts[key])
-        if size >= _BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _texts_by_key(selected: Path, bucket: int) -> dict[bytes, str]:
-    table = read_bucket(selected, bucket, ["text_key", "text"])
-    return dict(zip(table.column("text_key").to_pylist(), table.column("text").to_pylist(), strict=True))
+    for batch in bucket_batches(selected, bucket, ["text_key", TEXT]):
+        for key, text in zip(batch.column(0), batch.column(1), strict=True):
+            if (name := key.as_py()) in known or name in given:
+                continue
+            given.add(name)
+            texts[name] = text.as_py()
+            size += len(texts[name])
+            if size >= _BATCH_CHARACTERS:
+                yield texts
+                texts, size = {}, 0
+    if texts:
+        yield texts
 
 
 def _characters_to_do(selected: Path, cache: Path, bucket: int) -> int | None:
     """Characters that are not filtered yet; None when the cached bucket holds just what is needed."""
     import pyarrow.compute as pc
 
-    table = read_bucket(selected, bucket, ["text_key", "text"])
-    lengths: list[int] = pc.utf8_length(table.column("text")).to_pylist()
-    characters: dict[bytes, int] = dict(zip(table.column("text_key").to_pylist(), lengths, strict=True))
-    known = {row["text_key"] for row in _read_cached(bucket_path(cache, bucket, "parquet"), columns=["text_key"])}
-    if known == set(characters):
+    known = filtered_keys(bucket_path(cache, bucket, "parquet"))
+    if known == set(bucket_keys(selected, bucket)):
         return None
-    return sum(count for key, count in characters.items() if key not in known)
-
-
-def _read_cached(path: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
-
-    if not path.exists():
-        return []
-    rows: list[dict[str, Any]] = read_parquet(path, columns).to_pylist()
-    return rows
-
-
-def _write_cached(path: Path, texts: dict[bytes, str], known: dict[bytes, dict[str, Any]]) -> None:
-    """Keeps only texts that the sources still hold: what was removed there leaves the cache too."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows = [known[key] for key in texts if key in known]
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=filtered_schema()), temporary, compression="zstd")
+    new: dict[bytes, int] = {}
+    for batch in bucket_batches(selected, bucket, ["text_key", TEXT]):
+        lengths = pc.utf8_length(batch.column(1)).to_pylist()
+        new |= {key: n for key, n in zip(batch.column(0).to_pylist(), lengths, strict=True) if key not in known}
+    return sum(new.values())

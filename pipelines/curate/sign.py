@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.atomic import atomic_path
 from pipelines.curate import near
-from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, write_table
+from pipelines.curate.buckets import BUCKETS, bucket_batches, bucket_keys, bucket_path, read_bucket, write_table
 from pipelines.curate.runners import DoesBucket, Runner
 from pipelines.curate.steps import TEXT, Step
 from pipelines.parts import plain_text
@@ -89,13 +89,13 @@ def sign_bucket(bucket: int, selected: Path, cache: Path) -> None:
     that of the records."""
     import pyarrow as pa
 
-    table = read_bucket(selected, bucket, [_KEY, TEXT])
-    keys = table.column(_KEY).to_pylist()
+    keys = bucket_keys(selected, bucket)
     known = dict(zip(_keys(cache, bucket), _signed(cache, bucket), strict=True))
-    new = [row for row, key in enumerate(keys) if key not in known]
-    for batch in table.take(pa.array(new, pa.int64())).to_batches(max_chunksize=_ROWS):
-        signed = Sign().process_batch(batch)
-        known.update(zip(signed.column(_KEY).to_pylist(), signed.column(_SIGNATURE).to_pylist(), strict=True))
+    for batch in bucket_batches(selected, bucket, [_KEY, TEXT]):
+        new = [row for row, key in enumerate(batch.column(0).to_pylist()) if key not in known]
+        for start in range(0, len(new), _ROWS):
+            signed = Sign().process_batch(batch.take(pa.array(new[start : start + _ROWS], pa.int64())))
+            known.update(zip(signed.column(_KEY).to_pylist(), signed.column(_SIGNATURE).to_pylist(), strict=True))
     _write(bucket_path(cache, bucket, "arrow"), keys, [known[key] for key in keys])
 
 
@@ -120,8 +120,7 @@ def read_signatures(cache: Path, bucket: int) -> npt.NDArray[np.uint32]:
 def _keys(folder: Path, bucket: int) -> list[bytes]:
     if not bucket_path(folder, bucket, "arrow").exists():
         return []
-    keys: list[bytes] = read_bucket(folder, bucket, [_KEY]).column(_KEY).to_pylist()
-    return keys
+    return bucket_keys(folder, bucket)
 
 
 def _write(path: Path, keys: list[bytes], signed: list[bytes]) -> None:

@@ -20,6 +20,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,7 @@ from pipelines.place import (
     Place,
     earlier_traces,
     keep_quarantine,
+    label_caches,
     last_build,
     latest_version,
     locked,
@@ -188,10 +190,13 @@ def _build(
 ) -> BuildResult:
     spec = inputs.labelled(spec)
     remove_leftovers(place)
+    label_caches(place, spec.label)
     previous, carried = latest_version(place), 0
     caches = _caches(place, inputs)
     job = FilterJob(policy.domains[spec.domain].pii, keys.of(spec.domain))
-    with work_folder(place) as work, runner.ahead(FilterTask(work / "selected", caches["filtered"], job)):
+    filter_task = FilterTask(place.work / "selected", caches["filtered"], job)
+    ahead = runner.ahead(filter_task) if job.is_slow_to_load else nullcontext()
+    with work_folder(place) as work, ahead:
         extension = _extension(spec, previous, inputs, place, work)
         quarantine = work / "quarantine.jsonl"
         try:

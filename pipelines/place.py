@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from governance.errors import BusyError, DataError
+from governance.labels import Label
+from pipelines.atomic import write_json
 from pipelines.versions import DatasetVersion
 
 _LOCK_SECONDS = 600
@@ -61,6 +63,11 @@ class Place:
     def cache(self, step: str, fingerprint: str) -> Path:
         """Of a step in this version; those of other versions lie beside it until a build has ended."""
         return self.storage / "cache" / self.pipeline / f"{step}-{fingerprint[:16]}"
+
+    @property
+    def cache_label(self) -> Path:
+        """Of all step caches of the pipeline."""
+        return self.storage / "cache" / self.pipeline / "label.json"
 
     def quarantine(self, inputs_digest: str) -> Path:
         """Of the build of these inputs, also when it stopped."""
@@ -138,6 +145,26 @@ def earlier_traces(place: Place, inputs_digest: str) -> Iterator[Path]:
     """Exclusions, lists of unreadable rows and cards of builds of other inputs."""
     for kept in (place.exclusions(inputs_digest), place.quarantine(inputs_digest), place.card(inputs_digest).parent):
         yield from (other for other in kept.parent.glob("*") if other != kept)
+
+
+def label_caches(place: Place, label: Label) -> None:
+    """Notes of which domains the step caches are. Those of a domain that the pipeline no longer has are removed, and
+    so are those of which nobody can tell.
+
+    Raises:
+        DataError: the folder is read-only.
+    """
+    path = place.cache_label
+    if path.exists() and not _caches_may_stay(path, label):
+        shutil.rmtree(path.parent)
+    write_json(path, label.to_list())
+
+
+def _caches_may_stay(path: Path, label: Label) -> bool:
+    try:
+        return set(json.loads(path.read_text(encoding="utf-8"))) <= label.domains
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def remove_superseded(cache: Path) -> None:

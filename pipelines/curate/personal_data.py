@@ -83,6 +83,14 @@ class FilterJob:
         pseudonyms, hashes = self.keys.derive("pseudonyms"), self.keys.derive("pii-hashes")
         return PersonalData(PiiFilter(self.rules, detector_for(self.rules), pseudonyms), hashes)
 
+    @property
+    def is_slow_to_load(self) -> bool:
+        """Whether it takes a model of language, or what a user brought along."""
+        from governance.pii import entities_to_find
+        from governance.pii.entities import NER_TYPES
+
+        return bool(entities_to_find(self.rules) & NER_TYPES) or self.rules.registry is not None
+
     def __reduce__(self) -> tuple[type[FilterJob], tuple[PiiRules, DomainKeys]]:
         return FilterJob, (self.rules, self.keys)  # another process makes a filter of its own
 

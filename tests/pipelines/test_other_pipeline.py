@@ -15,7 +15,7 @@ import yaml
 from governance import ConfigError, DataError, Label, PolicyRefused
 from pipelines import BuildResult, PipelineSpec, build
 from pipelines.cards import read_card
-from pipelines.place import is_ours
+from pipelines.place import Place, is_ours, label_caches
 from tests.support.workspace import PIPELINE, POLICY, bundled_rows, make_workspace, write_jsonl
 from zoo.workspace import Workspace
 
@@ -183,3 +183,27 @@ def test_a_source_that_makes_no_sense_is_refused(source: dict[str, Any], message
 def test_a_label_cannot_be_written_into_a_file() -> None:
     with pytest.raises(ValueError, match="labels follow from what is read"):
         PipelineSpec.model_validate({"domain": "tax", "sources": [{"path": "x"}], "joined": []})
+
+
+@pytest.mark.parametrize(
+    ("before", "stays"),
+    [
+        (["support"], True),
+        (["support", "tax"], True),
+        (["legal", "support"], False),  # a source of that domain is gone
+        ("damaged", False),
+    ],
+)
+def test_step_caches_have_a_label_and_leave_with_a_domain(before: object, stays: bool, tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "w", records=25, policy=policy(joined=True))
+    add_mixed(workspace)
+    run(workspace, "tax_domain")
+    caches = workspace.storage / "cache" / "support_domain"
+    earlier = caches / "filtered-of-earlier-rules" / "bucket-00.parquet"
+    earlier.parent.mkdir(parents=True)
+    earlier.touch()
+    (caches / "label.json").write_text(json.dumps(before) if isinstance(before, list) else "[")
+    label_caches(Place(workspace.storage, "support_domain"), Label.of("support", "tax"))
+    assert earlier.exists() == stays
+    run(workspace, "support_domain")
+    assert json.loads((caches / "label.json").read_text()) == ["support", "tax"]

@@ -19,6 +19,7 @@ from pathlib import Path
 import cloudpickle
 import pytest
 
+from governance import PiiRules
 from governance.errors import ConfigError, DataError
 from pipelines import BuildResult, build, latest
 from pipelines.curate import LocalPool, Runner, judge, personal_data, sign
@@ -152,6 +153,18 @@ def test_the_filter_that_is_loaded_is_not_made_again_for_each_bucket(tmp_path: P
     job = FilterJob(workspace.policy.domains["tax"].pii, workspace.keys.of("tax"))
     task = FilterTask(tmp_path, tmp_path, job)
     assert pickle.loads(pickle.dumps(task)) == task
+
+
+@pytest.mark.parametrize(
+    ("rules", "slow"),
+    [
+        (PiiRules(), True),
+        (PiiRules(default="keep", rules={"EMAIL_ADDRESS": "mask"}), False),
+        (PiiRules(default="keep", rules={"PERSON": "mask"}), True),
+    ],
+)
+def test_nothing_is_loaded_ahead_that_is_quickly_there(rules: PiiRules, slow: bool, tmp_path: Path) -> None:
+    assert FilterJob(rules, workspace_at(tmp_path).keys.of("tax")).is_slow_to_load == slow
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -11,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from types import FrameType
+from typing import Any, Self, TypeVar
 
 from governance.errors import DataError
 
@@ -21,6 +23,8 @@ Result = TypeVar("Result")
 
 class Workers:
     """A pool of processes. Each calls `start(*arguments)` first, and ends when its parent is gone.
+
+    As a context manager it ends with its block: after an error, Ctrl-C or SIGTERM at once.
 
     Args:
         purpose: what they do, for the error when one dies: "filters personal data".
@@ -39,7 +43,7 @@ class Workers:
     def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Raises DataError as `result` does."""
         with self._deaths_told(), _main_script_hidden():
-            return self._pool.submit(function, *arguments)
+            return self._pool.submit(_run, function, *arguments)
 
     def result(self, future: Future[Result]) -> Result:
         """Raises DataError when a process died (out of memory, killed)."""
@@ -66,9 +70,23 @@ class Workers:
         for first, future in waiting:
             yield first, self.result(future)
 
-    def close(self) -> None:
-        """Waits for what is under way; what has not begun is left out."""
+    def close(self, *, at_once: bool = False) -> None:
+        """Waits for what is under way; what has not begun is left out.
+
+        Args:
+            at_once: what is under way is left off, and takes its temporary files with it. A supervisor that sent
+                SIGTERM kills after some seconds what is still there.
+        """
+        if at_once:
+            for process in list((self._pool._processes or {}).values()):  # Python 3.14 has `terminate_workers`
+                process.terminate()
         self._pool.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(at_once=kind is not None)
 
 
 @contextmanager
@@ -88,9 +106,36 @@ def _main_script_hidden() -> Iterator[None]:
         content.update(hidden)
 
 
+_running = False
+_ending = False
+
+
 def _start(parent: int, start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all of us; the parent ends its workers
+    signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     start(*arguments)
+
+
+def _run(function: Callable[..., Result], *arguments: Any) -> Result:
+    global _running
+    _running = True
+    try:
+        return function(*arguments)
+    finally:
+        _running = False
+        if _ending:
+            os._exit(128 + signal.SIGTERM)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Ends this process; a function that is running first cleans up, and is not disturbed by a second signal."""
+    global _ending
+    if not _running:
+        os._exit(128 + number)
+    if not _ending:
+        _ending = True
+        sys.exit(128 + number)
 
 
 def _end_with(parent: int) -> None:

@@ -57,12 +57,9 @@ class LocalPool:
         if small or self.processes == 1:
             yield from map(task.start(), buckets)
             return
-        workers = Workers(min(self.processes, len(buckets)), task.purpose, _start, task)
-        try:
+        with Workers(min(self.processes, len(buckets)), task.purpose, _start, task) as workers:
             for future in as_completed([workers.submit(_do, bucket) for bucket in buckets]):
                 yield workers.result(future)
-        finally:
-            workers.close()
 
 
 _does: DoesBucket | None = None

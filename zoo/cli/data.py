@@ -6,13 +6,13 @@ import difflib
 import itertools
 import os
 import shlex
-import sys
 from collections import Counter
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from governance.errors import ConfigError, DataError, did_you_mean
 from zoo.cli.output import print_facts, print_json
+from zoo.cli.stopping import told_when_stopped
 from zoo.screen import terminal_screen
 from zoo.workspace import Workspace
 
@@ -29,12 +29,8 @@ def run_data_build(pipeline: str, processes: int | None, runner: str, beam_optio
     chosen = _runner(runner, processes, beam_options)
     workspace = Workspace.current()
     spec = workspace.pipeline(pipeline)
-    with terminal_screen() as screen:
-        try:
-            result = build_data(spec, workspace, screen, runner=chosen)
-        except KeyboardInterrupt:
-            print("stopped; the same command goes on with what was filtered", file=sys.stderr)
-            sys.exit(130)
+    with told_when_stopped("stopped; the same command goes on with what was filtered"), terminal_screen() as screen:
+        result = build_data(spec, workspace, screen, runner=chosen)
     content = result.to_json()
     if as_json:
         print_json(content)

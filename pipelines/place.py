@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from governance.errors import BusyError, DataError
+from governance.wording import in_words
 from pipelines.versions import DatasetVersion
 
 _LOCK_SECONDS = 600
@@ -88,7 +89,7 @@ def last_build(place: Place) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"unreadable ({type(error).__name__})", where=str(place.latest), fix="remove it") from None
+        raise DataError(f"unreadable: {in_words(error)}", where=str(place.latest), fix="remove it") from None
 
 
 def latest_version(place: Place) -> DatasetVersion | None:

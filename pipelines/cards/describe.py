@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from governance.errors import DataError
+from governance.wording import in_words
 from pipelines.atomic import atomic_path
 from pipelines.balance import source_warnings
 from pipelines.cards.counts import COLUMNS, UNITS, Counts, Sizes, count_manifest, count_replaced, rows_of
@@ -161,7 +162,7 @@ def read_card(path: Path) -> DataCard:
         return DataCard.model_validate_json(path.read_bytes())
     except (OSError, pydantic.ValidationError) as error:
         raise DataError(
-            f"the data card is unreadable ({type(error).__name__})",
+            f"the data card is unreadable: {in_words(error)}",
             where=str(path),
             fix="remove it and run `zoo data build`",
         ) from None

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from governance.errors import ConfigError, did_you_mean
+from governance.wording import kind_of_value
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -68,7 +69,7 @@ def load_yaml(path: Path | str, model: type[ModelT], *, what: str) -> ModelT:
     if content is None:
         raise ConfigError(f"the {what} file is empty", where=str(path), fix="`zoo init DIR` writes a full one")
     if not isinstance(content, dict):
-        raise ConfigError(f"a {what} file is a mapping, this is a {type(content).__name__}", where=str(path))
+        raise ConfigError(f"a {what} file is a mapping, this is a {kind_of_value(content)}", where=str(path))
     return validate(content, model, where=str(path))
 
 

@@ -39,6 +39,7 @@ from pipelines.versions import (
     record_digest,
     version_header,
 )
+from pipelines.word_tokens import COLUMN, WordTokens
 
 
 @dataclass(frozen=True)
@@ -297,7 +298,7 @@ class _Tables:
         manifest += [("label", pa.list_(text)), ("shard", text), ("file", text), ("row", pa.int64())]
         manifest += [("source", pa.uint16()), ("bytes", pa.int64()), ("personal_data", pa.int32())]
         manifest += [("characters", pa.int64()), ("words", pa.int64()), ("day", pa.date32())]
-        manifest += [("carried", pa.bool_()), ("text_key", pa.binary(16))]
+        manifest += [("carried", pa.bool_()), ("text_key", pa.binary(16)), (COLUMN, pa.int64())]
         self._label = spec.label
         self._days_count = spec.refresh.mode == "incremental"
         self._schemas = (pa.schema(manifest), pa.schema([("record_id", text), ("type", text), ("hash", hashes)]))
@@ -307,6 +308,7 @@ class _Tables:
             for name, schema in zip(names, self._schemas, strict=True)
         ]
         self._rows: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+        self._word_tokens = WordTokens()
 
     def __enter__(self) -> _Tables:
         return self
@@ -339,6 +341,7 @@ class _Tables:
                 "text_key": record.text_key,
             }
         )
+        self._word_tokens.add(manifest[-1], readable)
         pairs = zip(record.pii_types, record.pii_hashes, strict=True)
         personal.extend({"record_id": record.id, "type": kind, "hash": value} for kind, value in pairs)
         if len(manifest) >= self._ROWS:
@@ -347,6 +350,7 @@ class _Tables:
     def _flush(self) -> None:
         import pyarrow as pa
 
+        self._word_tokens.fill()
         for writer, schema, rows in zip(self._writers, self._schemas, self._rows, strict=True):
             if rows:
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from governance.errors import DataError
 from governance.labels import Label
+from governance.wording import in_words
 from pipelines.arrays import damaged, id_dtype, map_array
 from pipelines.parts import PartName, is_text, read_spans
 from pipelines.tokenizers import Encoder, TokenizerFiles, folder_made_once, load_encoder
@@ -234,7 +235,7 @@ def _open(folder: Path, tokenizer: TokenizerFiles) -> Examples:
             sizes=meta["splits"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(folder, f"{type(error).__name__}: {error}") from None
+        raise damaged(folder, in_words(error, detail=True)) from None
 
 
 def _encode(

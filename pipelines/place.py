@@ -12,6 +12,7 @@ from pathlib import Path
 
 from governance.errors import BusyError, DataError
 from governance.labels import Label
+from governance.wording import in_words
 from pipelines.atomic import write_json
 from pipelines.versions import DatasetVersion
 
@@ -95,7 +96,7 @@ def last_build(place: Place) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"unreadable ({type(error).__name__})", where=str(place.latest), fix="remove it") from None
+        raise DataError(f"unreadable: {in_words(error)}", where=str(place.latest), fix="remove it") from None
 
 
 def latest_version(place: Place) -> DatasetVersion | None:

@@ -117,9 +117,9 @@ class SpanFinder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._workers is not None:
-            self._workers.close()
+            self._workers.close(at_once=kind is not None)
 
     def find(self, batches: Iterable[list[str]]) -> Iterator[tuple[list[str], list[Spans]]]:
         """Each batch of texts with their spans.

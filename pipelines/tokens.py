@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from governance.labels import Label
+from governance.wording import in_words
 from pipelines import spans
 from pipelines.arrays import damaged, id_dtype, map_array
 from pipelines.mixture import Mixture
@@ -269,7 +270,7 @@ def open_tokens(folder: Path, tokenizer: TokenizerFiles) -> Tokens:
         more = {name: meta.get(name) for name in ("planted", "mixture")}
         return Tokens(folder, tokenizer, label, meta["dataset_digest"], meta["splits"], names, fingerprint, **more)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(folder, f"{type(error).__name__}: {error}") from None
+        raise damaged(folder, in_words(error, detail=True)) from None
 
 
 def _encode_all(

@@ -16,6 +16,7 @@ from zlib import crc32
 
 from governance.errors import DataError
 from governance.labels import Label
+from governance.wording import in_words
 from pipelines.parts import plain_text, split_parts
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class DatasetVersion:
         except FileNotFoundError:
             raise DataError("there is no such dataset version", where=where, fix="run `zoo data build`") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"the dataset version is unreadable ({type(error).__name__})", where=where) from None
+            raise DataError(f"the dataset version is unreadable: {in_words(error)}", where=where) from None
         for name, size in files.items():
             if not (path / name).is_file() or (path / name).stat().st_size != size:
                 raise DataError(

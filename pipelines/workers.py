@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.synchronize import Event
-from typing import Any, TypeVar
+from types import FrameType
+from typing import Any, Self, TypeVar
 
 from governance.errors import DataError
 
@@ -22,6 +24,8 @@ Result = TypeVar("Result")
 class Workers:
     """A pool of processes. Each calls `start(*arguments)` first, and ends when its parent is gone.
 
+    As a context manager it ends with its block: after an error, Ctrl-C or SIGTERM at once.
+
     Args:
         purpose: what they do, for the error when one dies: "filters personal data".
     """
@@ -31,8 +35,7 @@ class Workers:
 
         # spawn: a fork of a process in which TensorFlow has threads may hang
         context = multiprocessing.get_context("spawn")
-        self._leave = context.Event()
-        given = (os.getpid(), self._leave, start, arguments)
+        given = (os.getpid(), start, arguments)
         self._pool = ProcessPoolExecutor(processes, context, initializer=_start, initargs=given)
         self._ahead = 2 * processes
         self._purpose = purpose
@@ -40,7 +43,7 @@ class Workers:
     def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Raises DataError as `result` does."""
         with self._deaths_told(), _main_script_hidden():
-            return self._pool.submit(function, *arguments)
+            return self._pool.submit(_run, function, *arguments)
 
     def result(self, future: Future[Result]) -> Result:
         """Raises DataError when a process died (out of memory, killed)."""
@@ -67,14 +70,23 @@ class Workers:
         for first, future in waiting:
             yield first, self.result(future)
 
-    def close(self) -> None:
-        """Waits for what is under way; what has not begun is left out."""
+    def close(self, *, at_once: bool = False) -> None:
+        """Waits for what is under way; what has not begun is left out.
+
+        Args:
+            at_once: what is under way is left off, and takes its temporary files with it. A supervisor that sent
+                SIGTERM kills after some seconds what is still there.
+        """
+        if at_once:
+            for process in list((self._pool._processes or {}).values()):  # Python 3.14 has `terminate_workers`
+                process.terminate()
         self._pool.shutdown(cancel_futures=True)
 
-    def abandon(self) -> None:
-        """Ends the processes at once, whatever they do; results are not to be asked for any more."""
-        self._leave.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(at_once=kind is not None)
 
 
 @contextmanager
@@ -94,18 +106,45 @@ def _main_script_hidden() -> Iterator[None]:
         content.update(hidden)
 
 
-def _start(parent: int, leave: Event, start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+_running = False
+_ending = False
+
+
+def _start(parent: int, start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     from multiprocessing.util import Finalize
 
-    threading.Thread(target=_end_with, args=(parent, leave), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all of us; the parent ends its workers
+    signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     Finalize(None, _end_at_once, exitpriority=-1)
     start(*arguments)
 
 
-def _end_with(parent: int, leave: Event) -> None:
-    """Ends this process when it is to leave, or its parent is gone: after SIGKILL nobody else would tell it."""
-    while os.getppid() == parent and not leave.wait(0.5):
-        pass
+def _run(function: Callable[..., Result], *arguments: Any) -> Result:
+    global _running
+    _running = True
+    try:
+        return function(*arguments)
+    finally:
+        _running = False
+        if _ending:
+            os._exit(128 + signal.SIGTERM)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Ends this process; a function that is running first cleans up, and is not disturbed by a second signal."""
+    global _ending
+    if not _running:
+        os._exit(128 + number)
+    if not _ending:
+        _ending = True
+        sys.exit(128 + number)
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent is gone: after SIGKILL nobody else would tell it."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
     os._exit(1)
 
 

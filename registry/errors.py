@@ -6,6 +6,7 @@ import errno
 import re
 
 from governance.errors import BusyError, RegistryError, ZooError
+from governance.wording import in_words
 
 _LOCKED = ("database is locked", "database table is locked", "database schema is locked")
 _READ_ONLY = ("readonly database", "read-only file system")
@@ -81,7 +82,7 @@ def translate(error: Exception, *, where: str) -> ZooError:
             where=where,
             fix="check tracking_uri in zoo.yaml and that the server runs",
         )
-    first = str(error).strip().split("\n", 1)[0][:300] or type(error).__name__
+    first = str(error).strip().split("\n", 1)[0][:300] or in_words(error)
     return RegistryError(f"MLflow could not do it: {without_password(first)}", where=where)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from governance.errors import BusyError, RegistryError, ZooError
+from governance.wording import in_words
 from registry.tracking import Tracking
 from registry.versions import (
     BLESSED,
@@ -147,7 +148,7 @@ def computed(name: str, gate: Callable[[], GateResult]) -> GateResult:
     except ZooError as error:
         return failed(name, str(error))
     except (ArithmeticError, ValueError, OSError, MemoryError) as error:
-        return failed(name, f"not computed: {type(error).__name__}")  # its message may quote a text
+        return failed(name, f"not computed: {in_words(error)}")  # its message may quote a text
 
 
 def promote_if_blessed(tracking: Tracking, version: ModelVersion, results: Sequence[GateResult]) -> bool:

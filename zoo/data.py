@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from governance.slips import doubts
 from pipelines import BuildResult, PipelineSpec, build
 from pipelines.curate import Runner
 from zoo.erased import check_tombstones
@@ -29,6 +30,8 @@ def build_data(
     workspace.policy.check(spec.label, sink=spec.domain, purpose="build")  # before anything is written
     check_tombstones(workspace, spec.domain)
     record_grants(workspace)
+    for doubt in doubts(workspace.policy):
+        screen.say(f"warning: zoo.yaml: {doubt}")
     for warning in warnings(workspace, spec):
         screen.say(warning)
     with observed(

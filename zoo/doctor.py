@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from governance.errors import ZooError
+from governance.slips import doubts
 from zoo.workspace import Workspace
 
 _LIBRARIES = (
@@ -83,6 +84,8 @@ def _workspace() -> Iterator[Finding]:
 
     yield from _attempt("workspace", load)
     for workspace in found:
+        for doubt in doubts(workspace.policy):
+            yield Finding("policy", False, doubt, "mend zoo.yaml")
         yield from _storage(workspace.storage)
         yield from _attempt("key", partial(_key, workspace))
         for name in workspace.pipeline_names:

@@ -10,6 +10,7 @@ from typing import Any
 
 from governance.errors import DataError
 from governance.keys import keyed_hash
+from governance.wording import in_words
 from pipelines.versions import MANIFEST_FILE, VERSION_FILE, DatasetVersion
 from registry import ModelVersion, Tracking
 from zoo.ancestry import Made, made_from
@@ -63,7 +64,7 @@ class Inventory:
                 meta = json.loads(path.read_text(encoding="utf-8"))
                 found.setdefault(meta["digest"], set()).add(meta["dataset_digest"])
             except (OSError, ValueError, KeyError, TypeError) as error:
-                raise DataError(f"unreadable ({type(error).__name__})", where=str(path), fix="remove it") from None
+                raise DataError(f"unreadable: {in_words(error)}", where=str(path), fix="remove it") from None
         return found
 
     def models_that_saw(self, datasets: Collection[str]) -> list[ModelVersion]:
@@ -146,7 +147,7 @@ def _rows(version: DatasetVersion, column: str, values: list[str]) -> list[dict[
     try:
         found = pq.read_table(path, columns=columns, filters=[(column, "in", values)]).to_pylist()
     except (OSError, ValueError) as error:
-        raise DataError(f"the manifest is unreadable ({type(error).__name__})", where=str(path)) from None
+        raise DataError(f"the manifest is unreadable: {in_words(error)}", where=str(path)) from None
     names = version.sources.names
     for row in found:
         row["source"] = names[row["source"]] if row["source"] < len(names) else str(row["source"])

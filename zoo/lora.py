@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import ConfigError, DataError, did_you_mean
+from governance.wording import in_words
 from pipelines.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ def _read(path: Path) -> tuple[int, float, dict[str, npt.NDArray[np.float32]]]:
                 raise ValueError("numbers that cannot be")
             return rank, alpha, arrays
     except (OSError, ValueError, KeyError, TypeError, OverflowError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"this is no adapter: {type(error).__name__}", where=str(path)) from None
+        raise DataError(f"this is no adapter: {in_words(error)}", where=str(path)) from None
 
 
 def _kernels(task: keras.Model) -> list[_Kernel]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
 from governance.labels import Label
+from governance.wording import in_words
 from pipelines.atomic import atomic_path
 from pipelines.tokenizers import KINDS, open_encoder, open_tokenizer
 from pipelines.tokenizers.store import preset_files_digest
@@ -177,7 +178,7 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2Se
         task = load_task(folder, family)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"this is no saved model: {type(error).__name__}", where=str(folder), fix="register it again"
+            f"this is no saved model: {in_words(error)}", where=str(folder), fix="register it again"
         ) from None
     if family.shape == "encoder":
         return family, EncoderModel(task, encoder, family=family, context=context)

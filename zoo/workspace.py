@@ -20,6 +20,7 @@ from governance.config import StrictModel, load_yaml
 from governance.errors import ConfigError, did_you_mean
 from governance.keys import Keys
 from governance.policy import Caller, Domain, Name, Policy
+from governance.slips import check_derivations
 from pipelines.spec import PipelineSpec
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Workspace:
                 fix="name a local or mounted folder; for models in object storage set artifact_root",
             )
         storage = (home / content.storage.removeprefix("file://")).absolute()
+        check_derivations(content.domains, where=str(home / WORKSPACE_FILE))
         domains = _with_recognizers(content.domains, home)
         return cls(
             home=home,

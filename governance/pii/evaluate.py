@@ -21,6 +21,7 @@ from typing import Any
 from governance.errors import DataError
 from governance.pii.detect import Detector
 from governance.pii.spans import Finding
+from governance.wording import in_words
 
 _BATCH = 200
 
@@ -84,12 +85,12 @@ def read_labelled(path: Path) -> list[Labelled]:
 def _row(line: str, where: str) -> Labelled:
     fix = 'a row is {"text": …, "spans": [{"start": 0, "end": 4, "type": "PERSON"}]}'
     try:
-        content = json.loads(line)
+        content = json.loads(line.rstrip("\r\n"))
         text, spans = content["text"], content["spans"]
         types = [ALIASES.get(str(s["type"]), str(s["type"])) for s in spans]
         found = tuple(Finding(int(s["start"]), int(s["end"]), t, 1.0) for s, t in zip(spans, types, strict=True))
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"not a labelled row ({type(error).__name__})", where=where, fix=fix) from None
+        raise DataError(f"not a labelled row: {in_words(error)}", where=where, fix=fix) from None
     if not isinstance(text, str):
         raise DataError("text is no string", where=where, fix=fix)
     for span in found:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import DetectorError, did_you_mean
+from governance.wording import in_words
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -165,7 +166,7 @@ def _load(info: ModelInfo, exclude: list[str], **options: Any) -> Language:
     try:
         return spacy.load(info.path, exclude=exclude, **options)
     except (OSError, ValueError, KeyError) as error:
-        problem = f"it cannot be loaded: {type(error).__name__}"
+        problem = f"it cannot be loaded: {in_words(error)}"
         raise DetectorError(problem, where=f"spaCy model {info.package}", fix=_reinstall(info)) from None
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines import word_tokens
 from pipelines.versions import MANIFEST_FILE, PII_FILE, DatasetVersion
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 UNITS = ("characters", "words", "bytes")
-COLUMNS = ("split", "source", *UNITS, "personal_data", "content_sha256", "carried")
+#: Of which each record's length is in the manifest.
+LENGTHS = (*UNITS, word_tokens.COLUMN)
+COLUMNS = ("split", "source", *LENGTHS, "personal_data", "content_sha256", "carried")
 _ROWS = 10_000
 #: Hashes of replaced strings that are told apart at a time, of 16 bytes each.
 _HASHES_A_SHARE = 1 << 18
@@ -64,14 +67,14 @@ def count_manifest(version: DatasetVersion, examples: int) -> Counts:
     import pyarrow.compute as pc
 
     counts = Counts()
-    lengths: dict[str, list[npt.NDArray[Any]]] = {unit: [] for unit in UNITS}
+    lengths: dict[str, list[npt.NDArray[Any]]] = {unit: [] for unit in LENGTHS}
     for batch in rows_of(version.path / MANIFEST_FILE, COLUMNS):
         counts.carried += pc.sum(batch.column("carried")).as_py() or 0
         counts.with_personal_data += pc.sum(pc.greater(batch.column("personal_data"), 0)).as_py() or 0
         _add_sizes(batch, counts.sizes)
         for unit, parts in lengths.items():
             parts.append(_narrow(batch.column(unit).to_numpy()))
-    counts.lengths = {unit: np.concatenate(lengths.pop(unit)) for unit in UNITS}
+    counts.lengths = {unit: np.concatenate(lengths.pop(unit)) for unit in LENGTHS}
     counts.smallest = [place for _, place in heapq.nsmallest(examples, _training_contents(version))]
     return counts
 

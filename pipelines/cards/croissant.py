@@ -71,6 +71,7 @@ _MANIFEST = {
     "bytes": ("sc:Integer", "UTF-8 bytes."),
     "characters": ("sc:Integer", "Characters."),
     "words": ("sc:Integer", "Words, as white space divides them."),
+    "word_tokens": ("sc:Integer", "Words, as runs of letters and digits, and each other mark."),
     "day": ("sc:Date", "The day from which the record's retention counts, where it is kept after its source."),
     "carried": ("sc:Boolean", "Whether it was carried over from the version before, as no source has it any more."),
     "personal_data": ("sc:Integer", "Places at which personal data was replaced."),

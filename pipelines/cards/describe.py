@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from governance.errors import DataError
+from governance.wording import in_words
+from pipelines import word_tokens
 from pipelines.atomic import atomic_path
 from pipelines.balance import source_warnings
-from pipelines.cards.counts import COLUMNS, UNITS, Counts, Sizes, count_manifest, count_replaced, rows_of
+from pipelines.cards.counts import COLUMNS, LENGTHS, UNITS, Counts, Sizes, count_manifest, count_replaced, rows_of
 from pipelines.cards.facts import (
     Bin,
     DataCard,
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+#: A model's tokens are called "tokens" as well.
+_UNIT_NAMES = {word_tokens.COLUMN: "tokens (words and punctuation)"}
 _KEPT_EXAMPLES = 5
 _LEFT_EXAMPLES = 1  # of each reason
 _CHARACTERS = 500  # of an example
@@ -101,7 +105,7 @@ def describe(spec: PipelineSpec, version: DatasetVersion, traces: Traces) -> Dat
         ),
         quarantine=quarantine,
         splits={split: _size(counts.of_split(split)) for split in SPLITS},
-        lengths=tuple(lengths(unit, counts.lengths[unit]) for unit in UNITS),
+        lengths=tuple(lengths(_UNIT_NAMES.get(unit, unit), counts.lengths[unit]) for unit in LENGTHS),
         personal_data=_personal_data(version, counts),
         duplicates=_duplicates(reasons, traces.exclusions),
         sources=sources,
@@ -161,7 +165,7 @@ def read_card(path: Path) -> DataCard:
         return DataCard.model_validate_json(path.read_bytes())
     except (OSError, pydantic.ValidationError) as error:
         raise DataError(
-            f"the data card is unreadable ({type(error).__name__})",
+            f"the data card is unreadable: {in_words(error)}",
             where=str(path),
             fix="remove it and run `zoo data build`",
         ) from None

@@ -98,8 +98,9 @@ class DataCard(StrictModel):
         build: SHA-256 (hex) of the build's inputs.
         spec: what the pipeline's file asks for, without passwords.
         derived_from: digests of other pipelines' versions that are in it, by pipeline.
-        lengths: in characters, words (what white space divides) and bytes (UTF-8), of what there is to read in a
-            record (bytes: of all that is stored of it); in tokens only where a tokenizer was trained already.
+        lengths: in characters, words (what white space divides), bytes (UTF-8) and tokens as no tokenizer makes them
+            (`pipelines.word_tokens`), of what there is to read in a record (bytes: of all that is stored of it); in
+            a model's tokens only where its tokenizer was trained already.
         warnings: of sources that are too small, see `pipelines.balance`.
         kept, left: examples; all of them filtered.
     """

@@ -15,6 +15,7 @@ from typing import Any
 
 from governance.errors import DataError
 from governance.labels import Label
+from governance.wording import in_words
 from pipelines.atomic import atomic_path
 from pipelines.curate.buckets import BUCKETS, bucket_path, read_bucket, read_parquet
 from pipelines.parts import plain_text
@@ -62,7 +63,7 @@ def label_of(path: Path) -> Label:
         metadata = pq.read_schema(path).metadata or {}
         return Label.from_list(metadata[LABEL].decode().split("+"))
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"unreadable ({type(error).__name__})", where=str(path), fix="delete it") from None
+        raise DataError(f"unreadable: {in_words(error)}", where=str(path), fix="delete it") from None
 
 
 def _empty_rows(empty: Path) -> Iterator[list[dict[str, Any]]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from governance.errors import DataError
+from governance.wording import in_words
 from pipelines.atomic import atomic_path
 from pipelines.curate.buckets import BUCKETS, read_bucket, write_bucket
 
@@ -105,7 +106,7 @@ def _first_days(path: Path, bucket: int) -> dict[bytes, Day]:
         table = pq.read_table(path, columns=["record", "day"], filters=[("bucket", "=", bucket)])
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(
-            f"the first days of the records are unreadable ({type(error).__name__})",
+            f"the first days of the records are unreadable: {in_words(error)}",
             where=str(path),
             fix="restore the file from your backup; without it records without a date would count as new",
         ) from None

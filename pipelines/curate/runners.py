@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -80,7 +80,7 @@ class LocalPool:
             yield
         finally:
             del self._loaded[task.purpose]
-            workers.abandon()
+            workers.close(at_once=True)
 
     def run(self, task: BucketTask, buckets: Sequence[int], *, small: bool) -> Iterator[int]:
         if not buckets:
@@ -90,13 +90,10 @@ class LocalPool:
             yield from map(task.start(), buckets)
             return
         others = 0 if small else min(self.processes, len(buckets)) - (loaded is not None)
-        started = Workers(others, task.purpose, _start, task) if others else None
-        try:
+        beside = Workers(others, task.purpose, _start, task) if others else nullcontext()
+        with beside as started:
             pools = {pool: of_pool for pool, of_pool in ((loaded, 1), (started, others)) if pool is not None}
             yield from _shared_out(task, buckets, pools)
-        finally:
-            if started is not None:
-                started.close()
 
 
 def _shared_out(task: BucketTask, buckets: Sequence[int], pools: dict[Workers, int]) -> Iterator[int]:
@@ -112,19 +109,14 @@ def _shared_out(task: BucketTask, buckets: Sequence[int], pools: dict[Workers, i
         if left:
             waiting[pool.submit(_do, task, left.popleft())] = pool
 
-    try:
-        for pool in [pool for pool, processes in pools.items() for _ in range(processes + 1)]:  # one lies ready
+    for pool in [pool for pool, processes in pools.items() for _ in range(processes + 1)]:  # one lies ready
+        give(pool)
+    while waiting:
+        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+            pool = waiting.pop(future)
+            done = pool.result(future)
             give(pool)
-        while waiting:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                pool = waiting.pop(future)
-                done = pool.result(future)
-                give(pool)
-                yield done
-    finally:
-        for future in waiting:
-            future.cancel()
-        wait(waiting)  # nothing is written any more
+            yield done
 
 
 #: The task that this process has begun, and what does it.

@@ -1,4 +1,4 @@
-"""Third step of a build: who stays. An id that stands for two texts stops the build.
+"""Third step of a build: who stays. An id that stands for texts of two sources stops the build.
 
     judged out, equal texts ─▶ near duplicates ─▶ selected, and excluded with a reason
 
@@ -70,7 +70,7 @@ def select_buckets(
         drops by reason.
 
     Raises:
-        DataError: two records have one id but different texts.
+        DataError: records of two sources have one id but different texts (those of one were set aside).
     """
     if exact:
         write_winners(staged, staged)

@@ -14,6 +14,7 @@ from governance.errors import DataError
 from pipelines.curate.buckets import BUCKETS, bucket_of, bucket_path, staged_schema
 from pipelines.curate.erased import ERASED, Barred
 from pipelines.curate.identify import Identified, Identifier, in_batches, read_all
+from pipelines.curate.same_ids import take_out_repeated
 from pipelines.parts import read_spans, split_parts
 from pipelines.sources import Record, SourceItem, Unreadable
 from pipelines.spec import PipelineSpec, SourceSpec
@@ -104,7 +105,8 @@ def stage(
     more: int = 0,
 ) -> Staged:
     """Reads all sources into bucket files in `folder`, and unreadable rows into `quarantine` (JSON lines). Which rows
-    held nothing is noted in the folder's `empty.jsonl`.
+    held nothing is noted in the folder's `empty.jsonl`. Rows that share an id in one source are set aside as well, all
+    but the first.
 
     Args:
         identify: repairs records and names them.
@@ -141,6 +143,10 @@ def stage(
                     _note_empty(named, file, record.row, source, empty_file)
             report("read", staged.rows, 0)
         writers.flush()
+    with quarantine.open("a", encoding="utf-8") as quarantine_file:
+        for source, row in take_out_repeated(spec, folder, barred):
+            _set_aside(row, row.file, staged.sources[source], quarantine_file)
+            staged.records -= 1
     _check_counts(staged, spec, more)
     return staged
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from governance.errors import DataError
+from governance.wording import in_words
 from pipelines.versions import PII_FILE, SPLITS, DatasetVersion
 
 _ROWS = 2_000
@@ -110,4 +111,4 @@ def excluded_batches(path: Path) -> Iterator[Batch]:
                 nothing: list[None] = [None] * len(ids)
                 yield Batch(ids, rows.get("subject", nothing), [None] * len(ids), [""] * len(ids))
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"unreadable ({type(error).__name__})", where=str(path), fix="delete it") from None
+        raise DataError(f"unreadable: {in_words(error)}", where=str(path), fix="delete it") from None

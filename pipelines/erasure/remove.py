@@ -14,6 +14,7 @@ from typing import Any
 
 from governance.erasure import TombstoneKey, Tombstones
 from governance.errors import DataError
+from governance.wording import in_words
 from pipelines.curate.exclusions import label_of
 from pipelines.place import REPLACED, Place, remove_leftovers
 from pipelines.versions import VERSION_FILE, DatasetVersion
@@ -132,7 +133,7 @@ def _meta(path: Path) -> dict[str, Any]:
             raise ValueError("label or dataset_digest is missing")
         return meta
     except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"damaged ({type(error).__name__})", where=str(path), fix="delete its folder") from None
+        raise DataError(f"damaged: {in_words(error)}", where=str(path), fix="delete its folder") from None
 
 
 def remove_tokens(storage: Path, digests: Collection[str], tokenizers: Collection[str]) -> None:
@@ -177,4 +178,4 @@ def _latest(place: Place) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"unreadable ({type(error).__name__})", where=str(place.latest), fix="remove it") from None
+        raise DataError(f"unreadable: {in_words(error)}", where=str(place.latest), fix="remove it") from None

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from governance.config import StrictModel
 from governance.erasure import Journal, Tombstones
 from governance.errors import DataError
+from governance.wording import in_words
 from pipelines.atomic import write_json
 
 ModelT = TypeVar("ModelT", bound=StrictModel)
@@ -99,5 +100,5 @@ def _read(path: Path, model: type[ModelT]) -> ModelT | None:
         return None
     except (OSError, ValidationError) as error:
         raise DataError(
-            f"unreadable ({type(error).__name__})", where=str(path), fix="restore the file from your backup"
+            f"unreadable: {in_words(error)}", where=str(path), fix="restore the file from your backup"
         ) from None

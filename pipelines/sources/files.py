@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from governance.errors import DataError, did_you_mean
+from governance.wording import in_words
 from pipelines.atomic import write_json
 from pipelines.spec import SUFFIXES, Format, SourceSpec
 
@@ -190,4 +191,4 @@ def _content_digest(file: SourceFile) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return getattr(error, "strerror", None) or str(error) or in_words(error)

@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import Any
 
 from governance.errors import DataError, did_you_mean
+from governance.wording import kind_of_value
 from pipelines.sources.files import SourceFile
 from pipelines.spec import SourceSpec
 
@@ -117,7 +118,7 @@ def read_jsonl(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:
         if isinstance(fields, dict):
             yield Row(file.name, number, fields)
         else:
-            yield BadRow(file.name, number, f"not a JSON object but a {type(fields).__name__}")
+            yield BadRow(file.name, number, f"not a JSON object but a {kind_of_value(fields)}")
 
 
 def read_parquet(file: SourceFile, source: SourceSpec, max_bytes: int) -> Rows:

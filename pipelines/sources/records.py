@@ -15,6 +15,7 @@ from typing import Any, Literal
 import zstandard
 
 from governance.errors import DataError, did_you_mean
+from governance.wording import in_words
 from pipelines.parts import check_spans, join_parts, without_separators, write_spans
 from pipelines.sources.csv_rows import read_csv
 from pipelines.sources.files import SourceFile, list_files
@@ -126,7 +127,7 @@ def read_records(file: SourceItem, source: SourceSpec, *, domain: str, max_bytes
     except (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
         raise DataError(f"the file is truncated or corrupt: {error}", where=file.name, fix="copy it again") from None
     except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
+        reason = in_words(error, detail=True)
         raise DataError(f"the file cannot be read: {reason}", where=file.name) from None
     if missing and not good:
         name = first_without.reason.split('"')[1]

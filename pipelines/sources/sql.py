@@ -141,7 +141,7 @@ def _expanded(url: str) -> str:
 @contextmanager
 def _told(name: str, query: str | None = None) -> Iterator[None]:
     """What a database says as one line without values of rows: what is wrong with the query that is asked; of rows
-    that cannot be read, which are quoted by some databases, only the kind of error."""
+    that cannot be read, which are quoted by some databases, only that."""
     import sqlalchemy.exc
 
     try:
@@ -151,13 +151,18 @@ def _told(name: str, query: str | None = None) -> Iterator[None]:
             f"this database needs another package: {error}", where=name, fix="install its SQLAlchemy driver"
         ) from None
     except sqlalchemy.exc.SQLAlchemyError as error:
-        kind = type(error).__name__
         if query is None:
-            raise DataError(f"the rows cannot be read: {kind}", where=name, fix="check their encoding") from None
+            why = (
+                "a value does not fit its type"
+                if isinstance(error, sqlalchemy.exc.DataError)
+                else "the database failed"
+            )
+            fix = "check their encoding, and that the database is still there"
+            raise DataError(f"the rows cannot be read: {why}", where=name, fix=fix) from None
         told = isinstance(error, sqlalchemy.exc.ProgrammingError | sqlalchemy.exc.OperationalError)
         said = _without_values(str(getattr(error, "orig", error)), query) if told else ""
         raise DataError(
-            f"the query failed: {said or kind}", where=name, fix="check url and query of the source"
+            f"the query failed{': ' if said else ''}{said}", where=name, fix="check url and query of the source"
         ) from None
 
 

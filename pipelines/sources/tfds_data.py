@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from governance.errors import DataError
+from governance.wording import in_words
 from pipelines.sources.formats import BadRow, Row, Rows, require_columns
 from pipelines.spec import SourceSpec, TfdsSpec
 
@@ -44,7 +45,7 @@ class TfdsSource:
                 builder = tfds.builder(spec.name, data_dir=place)
                 builder.download_and_prepare()
         except (tfds.core.DatasetNotFoundError, FileNotFoundError, ValueError, OSError) as error:
-            first = str(error).strip().partition("\n")[0] or type(error).__name__
+            first = str(error).strip().partition("\n")[0] or in_words(error)
             raise DataError(
                 f"TFDS cannot open it: {first}", where=f"tfds {spec.name}", fix="give NAME/CONFIG, or a folder"
             ) from None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from governance.errors import ConfigError, DataError, did_you_mean
 from governance.labels import Label
+from governance.wording import in_words
 from pipelines.atomic import atomic_path
 from pipelines.tokenizers import bpe, byte_pieces, unigram, wordpiece
 from pipelines.tokenizers.kinds import KINDS, AlgorithmName, Encoder, Frame, Kind, Lexicon
@@ -158,7 +159,7 @@ def adopt_tokenizer(
                         shutil.copyfile(file, final / file.name)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
-            f"the files of a {kind} tokenizer cannot be taken over: {type(error).__name__}: {error}",
+            f"the files of a {kind} tokenizer cannot be taken over: {in_words(error, detail=True)}",
             where=f"tokenizer of {origin[:16]}",
             fix="name a base that comes with its own tokenizer",
         ) from None
@@ -263,9 +264,8 @@ def _digest_of(contents: Iterable[bytes]) -> str:
 
 
 def _damaged(folder: Path, error: Exception) -> DataError:
-    reason = error.strerror if isinstance(error, OSError) else error
     return DataError(
-        f"the tokenizer is damaged: {type(error).__name__}: {reason}",
+        f"the tokenizer is damaged: {in_words(error, detail=True)}",
         where=str(folder),
         fix="delete the folder; it is made again from the same text",
     )

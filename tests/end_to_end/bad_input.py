@@ -124,10 +124,16 @@ def lost_key(home: Path) -> None:
     (home / "keys" / "pseudonyms.key").unlink()
 
 
-def same_id_twice(home: Path) -> None:
-    first, second = bundled_rows(2)
-    with letters(home).open("a") as file:
-        file.write(json.dumps(second | {"id": first["id"], "text": "another text"}) + "\n")
+def same_id_often(home: Path) -> None:
+    """As when the field that is named as `id` holds something else."""
+    content = [row | {"id": "a form"} for row in bundled_rows(20)]
+    letters(home).write_text("".join(json.dumps(row) + "\n" for row in content))
+
+
+def same_id_in_two_sources(home: Path) -> None:
+    row = bundled_rows(1)[0] | {"text": "another text"}
+    (home / "data" / "more.jsonl").write_text(json.dumps(row) + "\n")
+    edit_pipeline(home, lambda spec: spec["sources"].append(spec["sources"][0] | {"path": "data/more.jsonl"}))
 
 
 def no_database(home: Path) -> None:
@@ -180,7 +186,16 @@ CASES = [
         ("a.jsonl:1: half a surrogate pair",),
     ),
     Case("unknown suffix", both(in_data("a.docx", "x")), ('a.docx: the suffix ".docx" is no known format',)),
-    Case("duplicate ids", same_id_twice, ("letters.jsonl:", "the id of this record also stands at")),
+    Case(
+        "one id for all",
+        same_id_often,
+        ("19 of 20 rows cannot be read", 'letters.jsonl:2: the id ("id") also stands at ', "with another text"),
+    ),
+    Case(
+        "one id in two sources",
+        same_id_in_two_sources,
+        ("letters.jsonl:1: the id of this record also stands at", "more.jsonl:1 with another text"),
+    ),
     Case(
         "misfiled record",
         in_data("a.jsonl", rows({**bundled_rows(1)[0], "id": "x", "domain": "support"})),
@@ -267,6 +282,11 @@ CASES = [
         "may not derive from itself",
         policy(lambda s: s["domains"]["tax"].update(may_derive_from=["public"])),
         ("may not derive from tax", "may_derive_from"),
+    ),
+    Case(
+        "may derive from a misspelt domain",
+        policy(lambda s: s["domains"]["tax"].update(may_derive_from=["tax", "suport"])),
+        ('zoo.yaml: domains.tax.may_derive_from.1: there is no domain "suport" (did you mean "support"?)',),
     ),
     Case(
         "zoo.yaml missing",

@@ -104,6 +104,8 @@ def test_lengths_are_those_of_the_texts(built: tuple[Workspace, BuildResult], ca
     version = built[1].version
     texts = [text for split in version.records for _, text in version.texts(split)]
     measures = {"characters": len, "words": lambda text: len(text.split()), "bytes": lambda text: len(text.encode())}
+    measures["tokens (words and punctuation)"] = lambda text: len(re.findall(r"\w+|[^\w\s]", text))
+    assert [found.unit for found in card.lengths] == list(measures)
     for found in card.lengths:
         values = np.array([measures[found.unit](text) for text in texts])
         assert found == lengths(found.unit, np.sort(values))

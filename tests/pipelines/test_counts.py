@@ -24,6 +24,7 @@ from pipelines.versions import MANIFEST_FILE, PII_FILE, SPLITS, DatasetVersion
 MANIFEST = pa.schema(
     [("split", pa.string()), ("source", pa.uint16()), ("bytes", pa.int64()), ("characters", pa.int64())]
     + [("words", pa.int64()), ("personal_data", pa.int32()), ("content_sha256", pa.binary(32)), ("carried", pa.bool_())]
+    + [("word_tokens", pa.int64())]
 )
 REPLACED = pa.schema([("record_id", pa.string()), ("type", pa.string()), ("hash", pa.binary(16))])
 
@@ -36,7 +37,7 @@ RECORDS = st.lists(
             "carried": st.booleans(),
             # few, so that hashes are equal and the place decides
             "content_sha256": st.integers(0, 5).map(lambda number: bytes([number]) * 32),
-            **{unit: st.integers(0, 2**40) | st.integers(0, 300) for unit in counts.UNITS},
+            **{unit: st.integers(0, 2**40) | st.integers(0, 300) for unit in counts.LENGTHS},
         }
     ),
     min_size=1,
@@ -67,7 +68,7 @@ def test_counting_in_batches_is_counting(records: list[dict[str, Any]], found: l
         counted, replaced = counts.count_manifest(version, 3), counts.count_replaced(version)
     assert counted.carried == sum(row["carried"] for row in records)
     assert counted.with_personal_data == sum(row["personal_data"] > 0 for row in records)
-    for unit in counts.UNITS:
+    for unit in counts.LENGTHS:
         values = np.array([row[unit] for row in records], np.int64)
         assert counted.lengths[unit].tolist() == values.tolist()
         assert lengths(unit, counted.lengths[unit]) == lengths(unit, values), "also in few bytes each"
@@ -93,7 +94,7 @@ def test_few_bytes_a_record_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyP
     draw, records = random.Random(1), 20_000
     rows = [
         {"split": "train", "source": 0, "personal_data": 1, "carried": False, "content_sha256": draw.randbytes(32)}
-        | dict.fromkeys(counts.UNITS, draw.randrange(300))
+        | dict.fromkeys(counts.LENGTHS, draw.randrange(300))
         for _ in range(records)
     ]
     version = version_of(tmp_path, rows, [{"type": "A", "hash": draw.randbytes(16)} for _ in range(records)])

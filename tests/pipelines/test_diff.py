@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from governance import DataError
 from pipelines import BuildResult
-from pipelines.diff import Change, changes, find_version, with_texts
+from pipelines.diff import Change, Changed, changes, find_version, with_texts
 from tests.pipelines.test_build import run, texts
 from tests.support.workspace import PIPELINE, bundled_rows, make_workspace, run_zoo, write_jsonl
 from zoo.workspace import Workspace
@@ -30,13 +31,13 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, BuildResul
 def test_records_and_texts(two: tuple[Workspace, BuildResult, BuildResult]) -> None:
     _, first, second = two
     ids = [row["id"] for row in bundled_rows(31)]
-    expected = {ids[30]: "added", ids[7]: "removed", ids[3]: "updated"}
     found = changes(first.version, second.version)
-    assert found == sorted(expected.items())
+    expected = [Changed(ids[30], "added"), Changed(ids[7], "removed"), Changed(ids[3], "updated", ("text",))]
+    assert found == sorted(expected, key=lambda one: one.record_id)
     assert second.changed == {"added": 1, "updated": 1, "removed": 1}
     before, after = texts(first.version), texts(second.version)
     assert list(with_texts(first.version, second.version, found)) == [
-        Change(record_id, kind, before.get(record_id), after.get(record_id)) for record_id, kind in found
+        Change(one.record_id, one.kind, one.what, before.get(one.record_id), after.get(one.record_id)) for one in found
     ]
     assert changes(first.version, first.version) == []
 
@@ -90,3 +91,31 @@ def test_a_changed_class_is_shown(tmp_path: Path) -> None:
     assert change.before is not None and change.before.endswith("\nlabel: refund")
     assert change.after is not None and change.after.endswith("\nlabel: notice")
     assert change.before.startswith("text: ")
+
+
+def test_a_record_that_is_about_somebody_else_is_shown(tmp_path: Path) -> None:
+    """Its text stays; what is shown says neither who it was nor who it is, nor their hashes."""
+    workspace = make_workspace(tmp_path / "w", records=0)
+    content = bundled_rows(30)
+    path = write_jsonl(workspace.home / "data" / "tax" / "letters.jsonl", content)
+    first = run(workspace).version
+    content[4]["client_id"], content[5]["client_id"] = "somebody-else", None
+    content[6] |= {"client_id": "another-one", "text": "Another text."}
+    write_jsonl(path, content)
+    second = run(workspace).version
+    what = {one.record_id: one.what for one in changes(first, second)}
+    ids = [row["id"] for row in content]
+    assert what == {ids[4]: ("subject",), ids[5]: ("subject",), ids[6]: ("text", "subject")}
+    arguments = ("data", "diff", first.digest, second.digest)
+    shown = json.loads(run_zoo(workspace.home, *arguments, "--json").stdout)
+    assert shown["updated"] == 3 and {row["record_id"]: tuple(row["what"]) for row in shown["records"]} == what
+    read = run_zoo(workspace.home, *arguments).stdout
+    assert f"--- {ids[4]}: updated (about somebody else)" in read
+    hashes = [row["subject"] for row in second.manifest(["subject"]).to_pylist() if row["subject"]]
+    assert not [word for word in ("somebody-else", "another-one", *hashes) if word in read + json.dumps(shown)]
+
+
+def test_versions_of_two_domains_have_two_keys_of_subjects(two: tuple[Workspace, BuildResult, BuildResult]) -> None:
+    version = two[1].version
+    other = replace(version, domain="support", path=two[2].version.path)
+    assert {what for one in changes(version, other) for what in one.what} == {"text"}

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from governance import ConfigError
 from tests.support.workspace import POLICY, make_workspace
+from zoo.cli.app import app
+from zoo.data import build_data
+from zoo.doctor import examine
 from zoo.init import init
+from zoo.screen import Screen
 from zoo.workspace import Workspace
 
 
@@ -76,3 +82,21 @@ def test_tracking_uri(tmp_path: Path, uri: str | None, expected: str) -> None:
     content = POLICY | ({"tracking_uri": uri} if uri else {})
     (tmp_path / "zoo.yaml").write_text(yaml.safe_dump(content))
     assert Workspace.load(tmp_path).tracking_uri == expected.format(home=tmp_path)
+
+
+def test_a_slip_in_roles_is_told_to_who_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = POLICY | {"callers": {"tax-service": {"roles": ["tax-sevice"]}}}
+    workspace = make_workspace(tmp_path / "w", records=5, policy=policy)
+    monkeypatch.setenv("ZOO_HOME", str(workspace.home))
+    line = 'domains.tax.readers: no caller has the role "tax-service" (did you mean "tax-sevice"?)'
+    [finding] = [one for one in examine() if one.subject == "policy"]
+    assert not finding.fine and finding.detail.startswith(line)
+    asked = CliRunner().invoke(app, ["policy", "explain", "--domain", "tax", "--caller", "tax-service"])
+    assert asked.exit_code == 1 and f"warning: zoo.yaml: {line}" in asked.stderr
+    said: list[str] = []
+    screen = Screen()
+    monkeypatch.setattr(screen, "say", said.append)
+    monkeypatch.setattr("zoo.data.build", lambda *_, **__: sys.exit(7))  # what comes after is not asked here
+    with pytest.raises(SystemExit):
+        build_data(workspace.pipeline("tax_domain"), workspace, screen)
+    assert any(one.startswith(f"warning: zoo.yaml: {line}") for one in said)

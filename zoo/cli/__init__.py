@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 
@@ -23,11 +22,14 @@ def main() -> None:
     by SIGTERM."""
     from governance.errors import PolicyRefused, ZooError
     from zoo.cli.app import app
+    from zoo.cli.stopping import Terminated, unwind_on_sigterm
 
-    # Ended as by Ctrl-C, so that raw text in the making goes with the command.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    unwind_on_sigterm()
     try:
         app()
+    except Terminated:
+        print("stopped", file=sys.stderr)
+        raise
     except ZooError as error:
         note = _where_we_are() if isinstance(error, PolicyRefused) else ""
         print(f"error: {error}{note}", file=sys.stderr)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli.output import print_facts, print_json, print_table
+from zoo.cli.stopping import told_when_stopped
 from zoo.screen import terminal_screen
 
 if TYPE_CHECKING:
@@ -44,12 +45,8 @@ def run_train(family: str, request: dict[str, Any], given: dict[str, Any], setti
         if value is not None:
             set_at(changes, name.split("."), value)
     check_settings(changes)
-    with terminal_screen() as screen:
-        try:
-            run = train(family, screen=screen, **request, **changes)
-        except KeyboardInterrupt:
-            print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-            sys.exit(130)
+    with told_when_stopped("stopped; the same command goes on from the last checkpoint"), terminal_screen() as screen:
+        run = train(family, screen=screen, **request, **changes)
     if as_json:
         print_json(run.to_json())
         return
@@ -245,7 +242,7 @@ def run_models(as_json: bool) -> None:
 def run_retrain(pipelines: list[str], due: bool, dry_run: bool, as_json: bool) -> None:
     from zoo.retrain import retrain
 
-    with terminal_screen() as screen:
+    with told_when_stopped("stopped; the same command goes on from the last checkpoint"), terminal_screen() as screen:
         report = retrain(pipelines, due_only=due, dry_run=dry_run, screen=screen)
     if as_json:
         print_json(report.to_json())

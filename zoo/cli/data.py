@@ -6,19 +6,20 @@ import difflib
 import itertools
 import os
 import shlex
-import sys
 from collections import Counter
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from governance.errors import ConfigError, DataError, did_you_mean
 from zoo.cli.output import print_facts, print_json
+from zoo.cli.stopping import told_when_stopped
 from zoo.screen import terminal_screen
 from zoo.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipelines import DatasetVersion
     from pipelines.curate import Runner
+    from pipelines.diff import Change
 
 
 def run_data_build(pipeline: str, processes: int | None, runner: str, beam_options: str, as_json: bool) -> None:
@@ -28,12 +29,8 @@ def run_data_build(pipeline: str, processes: int | None, runner: str, beam_optio
     chosen = _runner(runner, processes, beam_options)
     workspace = Workspace.current()
     spec = workspace.pipeline(pipeline)
-    with terminal_screen() as screen:
-        try:
-            result = build_data(spec, workspace, screen, runner=chosen)
-        except KeyboardInterrupt:
-            print("stopped; the same command goes on with what was filtered", file=sys.stderr)
-            sys.exit(130)
+    with told_when_stopped("stopped; the same command goes on with what was filtered"), terminal_screen() as screen:
+        result = build_data(spec, workspace, screen, runner=chosen)
     content = result.to_json()
     if as_json:
         print_json(content)
@@ -137,7 +134,7 @@ def run_data_diff(old: str, new: str, records: int, as_json: bool) -> None:
     workspace = Workspace.current()
     before, after = _version(workspace, old), _version(workspace, new)
     found = changes(before, after)
-    counts = Counter(kind for _, kind in found)
+    counts = Counter(change.kind for change in found)
     shown = with_texts(before, after, found[:records])
     content = {
         "old": before.digest,
@@ -149,11 +146,18 @@ def run_data_diff(old: str, new: str, records: int, as_json: bool) -> None:
         return
     print_facts(content)
     for change in shown:
-        print(f"\n--- {change.record_id}: {change.kind}")
+        print(f"\n--- {change.record_id}: {change.kind}{_what(change)}")
         lines = ((text or "").splitlines() for text in (change.before, change.after))
         print("\n".join(list(difflib.unified_diff(*lines, lineterm="", n=1))[2:]))
     if len(found) > records:
         print(f"\n{len(found) - records:,} more; --records shows them")
+
+
+def _what(change: Change) -> str:
+    """In words; of a text the lines below say it."""
+    words = {"subject": "about somebody else", "day": "of another day"}
+    said = [words[name] for name in change.what if name in words]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _version(workspace: Workspace, name: str) -> DatasetVersion:

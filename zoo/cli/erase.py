@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from zoo.cli.output import print_facts, print_json, print_table
+from zoo.cli.stopping import told_when_stopped
 from zoo.screen import terminal_screen
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def run_erase(
     from zoo.erasure.erase import erase
 
     subject, record = _read(subject), _read(record)
-    with terminal_screen() as screen:
+    stopped = "stopped before all was erased; the same command goes on"
+    with told_when_stopped(stopped), terminal_screen() as screen:
         erasure = erase(
             domain=domain, subject=subject, record=record, pipeline=pipeline, dry_run=dry_run, screen=screen
         )

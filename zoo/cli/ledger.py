@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from governance.errors import LedgerError
+from governance.wording import in_words
 from zoo.cli.output import print_facts, print_json, print_table
 from zoo.workspace import Workspace
 
@@ -47,7 +48,7 @@ def _read_receipt(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise LedgerError(f"the receipt cannot be read: {type(error).__name__}", where=str(path)) from None
+        raise LedgerError(f"the receipt cannot be read: {in_words(error)}", where=str(path)) from None
     if not isinstance(content, dict):
         raise LedgerError("this is no receipt", where=str(path))
     return content

@@ -8,6 +8,8 @@ from pathlib import Path
 from governance.errors import ConfigError, DataError, PolicyRefused, did_you_mean
 from governance.explain import Expectation, RuleFinding, read_expectations
 from governance.labels import Label
+from governance.policy import Policy
+from governance.slips import doubts
 from zoo.cli.output import print_json, print_table
 from zoo.workspace import Workspace
 
@@ -25,6 +27,7 @@ def run_policy_explain(domain: str, caller: str | None, purpose: str | None, lab
     else:
         print(f"{question}: {'allowed' if allowed else 'refused'}")
         _print_rules(findings)
+    _tell_doubts(policy)
     if not allowed:
         sys.exit(1)
 
@@ -37,6 +40,7 @@ def run_policy_test(file: Path | None, as_json: bool) -> None:
         if (problem := one.misspelt(workspace.policy)) is not None:
             where = f"{file or workspace.home / EXPECTATIONS_FILE}: expectations.{number}"
             raise ConfigError(problem, where=where, fix="a misspelt name is refused whatever the policy says")
+    _tell_doubts(workspace.policy)
     failed = [one for one in expectations if not one.holds(workspace.policy)]
     if as_json:
         print_json({"passed": len(expectations) - len(failed), "failed": [one.model_dump() for one in failed]})
@@ -76,6 +80,11 @@ def _read_text(file: Path) -> str:
         raise DataError(f"the file cannot be read: {error.strerror}", where=str(file)) from None
     except UnicodeDecodeError as error:
         raise DataError(f"not UTF-8 at byte {error.start}", where=str(file), fix="save it as UTF-8") from None
+
+
+def _tell_doubts(policy: Policy) -> None:
+    for doubt in doubts(policy):
+        print(f"warning: zoo.yaml: {doubt}", file=sys.stderr)
 
 
 def _print_rules(findings: tuple[RuleFinding, ...]) -> None:

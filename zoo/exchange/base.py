@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from governance.errors import ConfigError, DataError
 from governance.labels import Label
+from governance.wording import in_words
 from pipelines.tokenizers import TokenizerFiles, adopt_tokenizer
 from registry import Tracking, model_folder, resolve
 from zoo.backend import prepare_backend
@@ -280,9 +281,7 @@ def _open_preset(base: Base, family: Family, seed: int) -> tuple[Any, int | None
     try:
         task = load_task(base.folder, family)
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"this is no preset of a {family.name}: {type(error).__name__}", where=str(base.folder)
-        ) from None
+        raise DataError(f"this is no preset of a {family.name}: {in_words(error)}", where=str(base.folder)) from None
     fresh: tuple[str, ...] = ()
     if task.has_task_weights() and not (base.folder / "task.weights.h5").is_file():
         from keras import ops

@@ -17,6 +17,7 @@ from typing import Any
 
 from governance.errors import DataError
 from governance.labels import Label
+from governance.wording import in_words
 from pipelines.atomic import atomic_path
 from pipelines.tokenizers import Encoder, TokenizerFiles, load_encoder
 from zoo.backend import prepare_backend
@@ -93,9 +94,7 @@ def open_head(base: Base, family: Family, *, storage: Path) -> OpenedHead:
         prepare_classes(base.folder, family)
         model = read_head(base.folder, base.about.model_dump(), family, encoder)
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"this is no {family.name} with a head: {type(error).__name__}", where=str(base.folder)
-        ) from None
+        raise DataError(f"this is no {family.name} with a head: {in_words(error)}", where=str(base.folder)) from None
     remember_tying(model.task.backbone)
     if model.task.dense.units != task.outputs:
         raise DataError(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governance.errors import DataError
+from governance.wording import in_words
 from pipelines.tokenizers import KINDS, Encoder, Folding, Kind, Lexicon, bpe, load_encoder
 from pipelines.tokenizers.byte_pieces import byte_piece_tokenizer
 from pipelines.tokenizers.pieces import read_model, unigram_tokenizer
@@ -61,7 +62,7 @@ def find_tokenizer(folder: Path, kind: str, *, own: str | None = None) -> Found:
         return _find(folder, kind, own)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise DataError(
-            f"the tokenizer is damaged: {type(error).__name__}: {error}", where=str(folder), fix="get its files again"
+            f"the tokenizer is damaged: {in_words(error, detail=True)}", where=str(folder), fix="get its files again"
         ) from None
 
 
@@ -151,7 +152,7 @@ def unnamed_preset_tokenizer(preset: Path, kind: str) -> Found:
         return _pieces(published_t5.model_of_file(folder / _PIECES), found)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"the tokenizer is damaged: {type(error).__name__}: {error}", where=str(preset), fix="get its files again"
+            f"the tokenizer is damaged: {in_words(error, detail=True)}", where=str(preset), fix="get its files again"
         ) from None
 
 

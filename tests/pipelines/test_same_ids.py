@@ -12,10 +12,10 @@ import pytest
 
 from governance import DataError
 from governance.erasure import Tombstones
-from pipelines import BuildResult, PipelineSpec, build
+from pipelines import BuildResult, PipelineSpec, build, latest
 from pipelines.cards import describe, read_card
 from tests.pipelines.test_cards import traces
-from tests.support.workspace import PIPELINE, POLICY, bundled_rows, make_workspace, write_jsonl
+from tests.support.workspace import PIPELINE, POLICY, bundled_rows, make_workspace, run_zoo, write_jsonl
 from zoo.workspace import Workspace
 
 DOMAINS = {"tax": POLICY["domains"]["tax"] | {"pii": "keep"}}
@@ -139,6 +139,18 @@ def test_what_was_erased_leaves_no_trace(tmp_path: Path) -> None:
     stones = Tombstones(subjects=frozenset({key.subject("b")}))
     found = list(take_out_repeated(spec, tmp_path, Barred.of(spec, stones, key)))
     assert [(source, row.row) for source, row in found] == [(0, 2)]
+
+
+def test_erasing_who_was_set_aside_erases_the_id(tmp_path: Path) -> None:
+    """Nobody can tell whose text stayed."""
+    workspace = workspace_with(tmp_path / "w", {"a.jsonl": [*texts(), repeated(3, "x")]})
+    assert "r3" in stored(run(workspace))
+    erased = run_zoo(workspace.home, "erase", "--domain", "tax", "--subject", "other x", "--json")
+    assert erased.returncode == 0, erased.stderr
+    version = latest(workspace.pipeline("tax_domain"), workspace.storage)
+    assert version is not None
+    left = {name for split in version.records for name, _ in version.texts(split)}
+    assert left == {row["id"] for row in texts()} - {"r3"}
 
 
 def test_rows_of_one_file_in_the_bundled_text_have_ids_of_their_own() -> None:

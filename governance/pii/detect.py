@@ -24,8 +24,9 @@ from governance.pii import models, recognizers
 from governance.pii.blocks import address_blocks
 from governance.pii.entities import ALL_TYPES, NER_TYPES
 from governance.pii.jobs import jobs
+from governance.pii.lexicon import Lexicon, load_lexicon
 from governance.pii.lists import listed_names
-from governance.pii.names import Lexicon, find_names, load_lexicon
+from governance.pii.names import find_names
 from governance.pii.neighbours import with_neighbours
 from governance.pii.plugins import Plugins, plugin_fingerprint, plugins_of
 from governance.pii.spans import Finding, cleaned, disjoint, propagated, tags_of
@@ -56,16 +57,21 @@ _BLOCK_SCORE = 0.8
 
 #: Modules that decide what is found.
 _CODE = (
+    "addresses",
+    "births",
     "blocks",
     "cues",
     "detect",
     "entities",
     "jobs",
     "kinds",
+    "lexicon",
     "lists",
     "names",
     "neighbours",
     "ner",
+    "peoples",
+    "phones",
     "plugins",
     "predefined",
     "prefilter",

@@ -7,7 +7,8 @@ from __future__ import annotations
 import re
 
 from governance.pii import vocabulary
-from governance.pii.names import Lexicon, has_town_form
+from governance.pii.lexicon import Lexicon
+from governance.pii.names import has_town_form
 
 #: Types that the model mixes up.
 NAMED = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP"})

@@ -13,7 +13,7 @@ from governance.pii import vocabulary
 from governance.pii.entities import ALL_TYPES, NER_TYPES, RANK, rank
 from governance.pii.jobs import is_credential
 from governance.pii.kinds import ALWAYS_PERSON_BEFORE, NAMED, PERSON_BEFORE, TRAVEL_BEFORE, kind_of
-from governance.pii.names import Lexicon
+from governance.pii.lexicon import Lexicon
 
 
 @functools.cache

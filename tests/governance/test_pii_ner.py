@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import pipelines
 from governance.pii import models
 from governance.pii.entities import NER_TYPES
-from governance.pii.names import load_lexicon
+from governance.pii.lexicon import load_lexicon
 from governance.pii.ner import EntityRecognizer
 from governance.pii.windows import NameWindows, load_common, load_irregular
 

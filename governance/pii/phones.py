@@ -1,0 +1,42 @@
+"""Telephone numbers that a word before them tells, in whatever form a country writes them."""
+
+from __future__ import annotations
+
+import re
+
+from governance.pii import validators as valid
+from governance.pii.rule import Rule, rule
+
+_I = re.IGNORECASE
+_NUMBER = r"\+?\(?\d(?:[ ()/.\u2010-\u2015-]{0,3}\d){6,14}(?:,? ?(?:x|ext\.?|extension) ?\d{1,5})?(?![\d-]|[.,]\d)"
+#: Words for a telephone, or for what one does with it.
+_CUE = (
+    r"(?:contact(?: (?:number|no|me|us|details|at|on|is))*|mob(?:ile|il|iel)?|ph(?:one)?|hp|h/p|cel(?:lular|ular)?|cell"
+    r"|t[eé]l[eéè]f(?:o|ó)n[eo]?|telefoonnummer|telefonnummer|t[eé]l[eé]?(?:phone)?|gsm|handy|m[oó]vil|sms|land ?line"
+    r"|pager|call(?:ing)?[- ]?back|reach(?:ed|able)?|ring(?: (?:me|us|him|her))?|phoned?|voice ?mail|hot ?line"
+    r"|help ?line"
+    r"|dial(?:led|ed)?|toll[- ]free|switchboard|extension|faks|fax|whatsapp|signal|viber|telegram)"
+)
+#: What a letter or a word with a colon says: "H:", "Work -", "(M)".
+_MARK = (
+    r"(?:tel|mob|cell|fax|home|work|office|desk|day|daytime|evening|direct|main|landline|emergency(?: contact)?"
+    r"|next of kin|nok|number|[tmfhwpc])"
+)
+
+PHONES: tuple[Rule, ...] = (
+    rule("PHONE_NUMBER", rf"(?<!\w){_CUE}(?!\w)[^\n\d+(@=]{{0,25}}?(?:\([^\d()\n]{{1,25}}\)[^\n\d+(]{{0,3}})?"
+         rf"(?<![\w$./-])(?P<v>{_NUMBER})", valid.spoken_of, flags=_I, score=0.6),
+    rule("PHONE_NUMBER", rf"(?<!\w){_CUE}(?!\w)[^\n\d+(@=]{{0,25}}?{_NUMBER}(?:,|;|/| or| and)+[^\n\d+(@=]{{0,12}}?"
+         rf"(?<![\w$./-])(?P<v>{_NUMBER})", valid.spoken_of, flags=_I, score=0.6),
+    rule("PHONE_NUMBER", rf"(?:^|\n|[ (;,|]){_MARK}(?: (?:no|nr|number|phone|telephone)\.?)?[.)]? ?[:#|-] ?"
+         rf"(?P<v>{_NUMBER})",
+         valid.spoken_of, flags=_I, score=0.6),
+    rule("PHONE_NUMBER", rf"(?:^|\n)[-*\u2022][ ]?[^\W\d_][^\n\d,;:|@$]{{3,40}}(?:[,;:|][ ]?[^\n\d,;:"
+         rf"|@$]{{2,30}})?[,;:|][ ]?(?P<v>{_NUMBER})(?=[ ]*(?:$|\n|[,;|]))",
+         valid.spoken_of, score=0.5),
+    rule("PHONE_NUMBER", rf"(?<!\w)(?:{_CUE}|number|questions|enquiries"
+         rf"|queries)[^\n.!?]{{0,30}}\?[^\w\n]{{0,3}}\s{{1,3}}"
+         rf"[^\w\n+(]{{0,3}}(?:\w+(?: \w+)?: ?)?(?:(?:it|it's|is|yes|sure|ok|my|mine|that's|call)\b,? ){{0,3}}"
+         rf"(?P<v>{_NUMBER})",
+         valid.spoken_of, flags=_I, score=0.6),
+)  # fmt: skip

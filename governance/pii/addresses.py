@@ -42,6 +42,17 @@ _TYPES = (
     "|köz|tere|tér|sokak|sokağı|caddesi|bulvarı|gate|vei|veg|gata|väg|vägen|gatan|gränd|allé|plads|plass|torg|brygge"
     "|terrasse|rakpart|lépcső|straat|laan|weg|plein"
 )
+#: Kinds of streets that people name without a number, and those that are safe to look for in lower case.
+_NO_NUMBER = (
+    "rue|avenue|boulevard|chemin|impasse|allée|quai|[Bb]ulevardul|[Aa]leea|[Cc]alea|[Ss]trada|Via|Viale|Piazza|Calle"
+    "|Avenida"
+    "|Paseo|Rua|Travessa|Praça|ul\\.|al\\.|pl\\."
+)
+_LOWER = (
+    "bulevardul|strada|calle|avenida|piazza|piazzale|viale|corso|rua|travessa|ulica|ul\\.|aleja|plaza|paseo|camino"
+    "|carretera"
+    "|rue|chemin|boulevard|jalan|aleea|calea|calzada|privada|plac|quai"
+)
 _AT = (
     r"(?:[Aa]ddress(?:es)?|ADDRESS|[Hh]ome|[Hh]ouse|[Oo]ffice|[Ff]lat|[Ll]ive|[Ll]ives|[Ll]iving|[Ll]ived|[Ss]tay(?:s"
     r"|ing)?"
@@ -66,6 +77,14 @@ ADDRESSES: tuple[Rule, ...] = (
     rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>[A-Z][-/]\d{{1,4}},? (?:{_NAME} ){{1,3}}(?:Apartments?|Towers?|Society"
          rf"|Heights"
          rf"|Residency|Complex|Colony|Nagar|Vihar|Enclave)\b(?:, (?:{_NAME} ){{1,3}}(?:Road|Street|Marg|Nagar)\b)?)"),
+    rule("STREET_ADDRESS", rf"(?:[Aa]ddress(?: is)?|ADDRESS|ADDR|[Hh]ome|[Rr]esidence|live[sd]? (?:at|on|in)|located "
+         rf"(?:at|on|in)"
+         rf"|address (?:from|to)|staying at|to)\b:?[ ](?P<v>(?:{_NO_NUMBER}) (?:(?:de la|des|du|de|le|la|d[ie]l?"
+         rf"|el) )?(?:[dl]['\u2019])?"
+         rf"{_NAME}(?: {_NAME}){{0,2}})(?=[,.;!?\n]|$| (?:to|and|in|until)\b)", score=0.6),
+    rule("STREET_ADDRESS", rf"(?<![\w-])(?P<v>(?:{_LOWER})\.? (?:[^\W\d_][\w'.-]* ){{0,3}}[^\W\d_][\w'-]*,? "
+         rf"(?:n[ºo°r]\.? ?)?{words.HOUSE})",
+         valid.numbered_street, flags=_I, score=0.5),
     rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>(?:The )?(?:{_NAME} ){{1,3}}(?:Cottage|House|Farm|Farmhouse|Lodge|Barn|Hall"
          rf"|Manor"
          rf"|Villa|Rectory|Vicarage|Mill), (?:{_NAME} ){{1,3}}(?:Lane|Road|Street|Close|Avenue|Drive|Way|Hill|Green"
@@ -84,7 +103,7 @@ ADDRESSES: tuple[Rule, ...] = (
          rf"(?:n[ºo°]\.? ?)?\d{{1,4}})"
          r"(?![\w/]|[.,-]\d)", score=0.7),
     rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>(?:{_NAME} ){{1,3}}(?:{_TYPES}) \d{{1,4}}(?:[ ]?[a-zA-Z]\b)?"
-         rf"(?:[-/]\d{{1,3}})?\.?)", score=0.7),
+         rf"(?:[-/]\d{{1,3}})?(?:\.(?=[,\n]))?)", score=0.7),
     rule("STREET_ADDRESS", r"(?<!\w)(?P<v>\w{3,}(?: \w{3,})? (?:utca|út|tér|körút|ulice|katu|tie|sokak"
          r"|caddesi) \d{1,4}\.?)", score=0.5),
     rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>{_NAME}(?:-{_NAME})*(?:-(?:Gasse|Stra(?:ß|ss)e|Str\.|Promenade|Steig)|"

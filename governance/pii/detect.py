@@ -72,6 +72,7 @@ _CODE = (
     "ner",
     "peoples",
     "phones",
+    "places",
     "plugins",
     "predefined",
     "prefilter",

@@ -9,6 +9,7 @@ import re
 from governance.pii import vocabulary
 from governance.pii.lexicon import Lexicon
 from governance.pii.names import has_town_form
+from governance.pii.places import is_placed
 
 #: Types that the model mixes up.
 NAMED = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP"})
@@ -58,6 +59,9 @@ def kind_of(text: str, start: int, end: int, entity: str, lexicon: Lexicon | Non
     if "&" in value or words[-1] in vocabulary.FIRM_WORDS and len(words) > 1:
         return entity if entity == "PERSON" else "ORGANIZATION"  # a firm that is kept hides no person in its name
     if _STATE_AFTER.search(text[start:end]) or _STATE.search(text[start:end]) and _ZIP_AFTER.match(text, end):
+        return "LOCATION"
+    titled = ALWAYS_PERSON_BEFORE.search(text[max(0, start - 16) : start]) is not None
+    if not titled and is_placed(text, (start, end), entity, words, lexicon):
         return "LOCATION"
     return _by_context(text, start, end, entity, words, lexicon)
 

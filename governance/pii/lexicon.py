@@ -99,7 +99,7 @@ def load_lexicon(model: Path) -> Lexicon:
     key = StringStore().add
     speech = {part: set(index[key(part)]) for part in ("verb", "adj", "adv", "noun")}
     given, family, english = _faker_names()
-    places = frozenset(_places())
+    places = frozenset(_without_accents(_places()))
     # WordNet's nouns, which these are, have towns and countries among them: "sweden", "palermo".
     proper = places - words.MORE_OFTEN_WORDS
     nouns = speech["noun"] - (english - _MORE_OFTEN_NOUNS) - proper
@@ -118,6 +118,18 @@ def _places() -> Iterator[str]:
     parts = (part.strip().casefold() for area in areas for part in re.split(r"[,/;()]| - | and ", area))
     yield from (part for part in parts if len(part) > 3)
     yield from _countries()
+
+
+def _without_accents(names: Iterable[str]) -> Iterator[str]:
+    """The names, and those that have accents without them, too: "malmö", "malmo"."""
+    for name in names:
+        yield name
+        if not name.isascii():
+            yield _plain(name)
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 def _countries() -> Iterator[str]:
@@ -156,5 +168,4 @@ def _spellings(names: Iterable[str]) -> set[str]:
     written = "\n".join(_WORD.findall("\n".join(names))).casefold().split("\n")
     found = {word for word in written if len(word) > 1}
     accented = "\n".join(word for word in found if not word.isascii())
-    plain = "".join(c for c in unicodedata.normalize("NFKD", accented) if not unicodedata.combining(c))
-    return found | {word for word in plain.split("\n") if word}
+    return found | {word for word in _plain(accented).split("\n") if word}

@@ -41,6 +41,7 @@ def find_names(text: str, lexicon: Lexicon) -> Iterator[tuple[str, int, int, flo
     quiet = not any(map(str.isupper, text))
     tokens = _tokens(text)
     if quiet:
+        yield from _quiet_places(text, tokens, lexicon)
         tokens = list(_as_if_capital(tokens, lexicon))
     behind = 0
     for position in _beginnings(tokens, lexicon):
@@ -61,6 +62,20 @@ def _as_if_capital(tokens: Iterable[_Token], lexicon: Lexicon) -> Iterator[_Toke
         more = inside and (lexicon.is_name(token.key) or len(token.key) == 1)
         inside = first or more or inside and token.key in _PARTICLES
         yield token._replace(capital=first or more)
+
+
+def _quiet_places(text: str, tokens: Sequence[_Token], lexicon: Lexicon) -> Iterator[tuple[str, int, int, float]]:
+    """Known places of a text without capitals, behind "in" and the like or in a cell: "back in porto alegre"."""
+    for position, token in enumerate(tokens):
+        before = tokens[position - 1].key if position else ""
+        gap = text[tokens[position - 1].end : token.start] if position else ""
+        if not (before in _PLACE_CUES and gap == " " or gap in (", ", " | ", "| ", "|")):
+            continue
+        for end in range(min(len(tokens), position + 3), position, -1):
+            key = text[token.start : tokens[end - 1].end]
+            if len(key) > 3 and lexicon.is_place(key) and (before in _PLACE_CUES or not lexicon.is_name(token.key)):
+                yield "LOCATION", token.start, tokens[end - 1].end, 0.55
+                break
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -115,7 +130,7 @@ def _at(
         yield "ORGANIZATION", token.start, token.end, 0.5
     elif end and len(token.text) > 2:
         yield "PERSON", token.start, token.end, 0.5
-    elif _after_cue(text, tokens, position) and not loud and len(token.text) > 3 and token.key not in lexicon.ordinary:
+    elif _after_cue(text, tokens, position) and len(token.text) > 3 and _may_be_town(tokens, position, lexicon, loud):
         yield "LOCATION", token.start, token.end, 0.4
 
 
@@ -248,6 +263,14 @@ def has_town_form(name: str, lexicon: Lexicon) -> bool:
     """Whether a name is formed as a town's: "Port Adrian", "Codyside"."""
     tokens = _tokens(name)
     return 0 < len(tokens) < 3 and _town(name, tokens, 0, lexicon) == len(tokens)
+
+
+def _may_be_town(tokens: Sequence[_Token], position: int, lexicon: Lexicon, loud: bool) -> bool:
+    """Whether a word behind "in" is no ordinary one; where all is in capitals, no inflected one either."""
+    token = tokens[position]
+    if loud and (tokens[position - 1].key not in ("in", "near") or token.key.endswith(("ing", "ed", "ly", "s"))):
+        return False
+    return token.key not in lexicon.ordinary
 
 
 def _after_cue(text: str, tokens: list[_Token], position: int) -> bool:

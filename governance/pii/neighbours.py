@@ -13,7 +13,8 @@ from governance.pii.spans import Finding
 _HOUSE_BEFORE = re.compile(r"(?:^|(?<=[\s>]))(?P<v>\d{1,6}[A-Za-z]?,?) $")
 _UNIT_BEFORE = re.compile(r"(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Room|Box|No)\.? ?$", re.IGNORECASE)
 _AGE_AFTER_NAME = re.compile(r"(?:, | \()(\d{1,3})(?=[,);\n]|\.(?!\d)|$)")
-_PHONE_AFTER_NAME = re.compile(r"(?:, | ?[:|-] )(\+?\(?\d(?:[ ()/-]{0,2}\d){6,13})(?=\s*(?:[,;.|)]|\n|$))")
+_PHONE_AFTER_NAME = re.compile(r"(?:, | ?[:|-] | \()(\+?\(?\d(?:[ ()/-]{0,2}\d){6,13})(?=\s*(?:[,;.|)]|\n|$))")
+_OTHER_PHONE = re.compile(r"(?: or |; ?| / )(?P<v>\+?\(?\d(?:[ ()/.-]{0,2}\d){6,13})(?![\w-]|[.,]\d)")
 _AGE_IN_TABLE = re.compile(r" ?[|;\t,] ?(\d{1,3})(?= ?[|;\t,])")
 _AGE_WORD = re.compile(r"\bage\b", re.IGNORECASE)
 _CODE_AFTER_TOWN = re.compile(
@@ -29,7 +30,8 @@ _LONG_CODE_AFTER_TOWN = re.compile(
 _IN_BEFORE = re.compile(r"\b(?:in|from|near|to|at|of|via) $", re.IGNORECASE)
 _CODE_BEFORE_TOWN = re.compile(
     r"(?:^|[\n,;(] ?|\b(?:in|from|near|to|at|of) |\d[a-z]?,? )"
-    r"(?P<v>(?:[A-Z]{1,2}-)?(?:\d{5}(?:-\d{3})?|\d{3} \d{2}|\d{2}-\d{3}|\d{4}-\d{3}|\d{4} ?[A-Z]{2}|\d{6})) $",
+    r"(?P<v>(?:[A-Z]{1,2}-)?(?:\d{5}(?:-\d{3})?|\d{3} \d{2}|\d{2}-\d{3}|\d{4}-\d{3}|\d{4} ?[A-Z]{2}|\d{6}|\d{8}|"
+    r"(?!1[89]|20)\d{4})) $",
     re.IGNORECASE,
 )
 _TOWN = (
@@ -44,6 +46,11 @@ _TOWN_AND_CODE = re.compile(
     rf",? ((?:(?:da|de|do|du) )?{_TOWN}),? ((?:[A-Z]{{1,2}}-)?(?:\d{{4,8}}|\d{{5}}-\d{{3,4}}|\d{{4}}-\d{{3}}"
     rf"|\d{{2}}-\d{{3}}|\d{{3}} \d{{2}}"
     rf"|\d{{4}} ?[A-Z]{{2}}|{vocabulary.LETTERED_CODE}))(?![\w-]|[.,]\d)"
+)
+_CODE = r"(?:[A-Z]{1,2}-)?(?:\d{5}-\d{3,4}|\d{3} \d{2}|\d{2}-\d{3}|\d{4}-\d{3}|\d{4} ?[A-Z]{2}|\d{4,6}|\d{8})"
+_CODE_AND_TOWN = re.compile(rf",?[ ]?[ \n][ ]*({_CODE})[ \n]({_TOWN})")
+_QUIET_CODE_AND_TOWN = re.compile(
+    rf",?[ ]?[ \n][ ]*((?i:{_CODE}))[ \n]([^\W\d_]{{3,}}(?:[ -][^\W\d_]+){{0,2}})(?=[.,;?!)]|[ ]?\n|$)"
 )
 _DATE_IN_BRACKETS = re.compile(rf" \((?P<v>{vocabulary.DATE})\)", re.IGNORECASE)
 _DATE_BEHIND = re.compile(rf",? (?P<v>{vocabulary.DATE})(?=[,.;)\n]|$)", re.IGNORECASE)
@@ -78,6 +85,8 @@ def with_neighbours(text: str, findings: list[Finding]) -> list[Finding]:
             added += _behind_street(text, finding, quiet)
         elif finding.type == "LOCATION":
             added += _beside_town(text, finding)
+        elif finding.type == "PHONE_NUMBER":
+            added += _beside_phone(text, finding)
     return [_with_house_number(text, one) for one in findings + added]
 
 
@@ -99,12 +108,24 @@ def _beside_person(text: str, person: Finding, table: bool) -> Iterator[Finding]
             yield Finding(*date.span("v"), "DATE_OF_BIRTH", 0.5)
 
 
+def _beside_phone(text: str, phone: Finding) -> Iterator[Finding]:
+    """The second of two numbers: "0161 496 0000 or 06-4/695 9385"."""
+    other = _OTHER_PHONE.match(text, phone.end)
+    if other is not None and valid.spoken_of(other["v"]):
+        yield Finding(*other.span("v"), "PHONE_NUMBER", 0.5)
+
+
 def _behind_street(text: str, street: Finding, quiet: bool) -> Iterator[Finding]:
     """The town behind a street, and its postal code."""
     match = _TOWN_AND_CODE.match(text, street.end)
     if match is not None and not _is_other(match[1]):
         yield Finding(*match.span(1), "LOCATION", 0.9)
         yield Finding(*match.span(2), "ZIP_CODE", 0.7)
+        return
+    match = (_QUIET_CODE_AND_TOWN if quiet else _CODE_AND_TOWN).match(text, street.end)
+    if match is not None and not _is_other(match[2]):
+        yield Finding(*match.span(1), "ZIP_CODE", 0.7)
+        yield Finding(*match.span(2), "LOCATION", 0.9)
         return
     match = (_QUIET_TOWN_AFTER_STREET if quiet else _TOWN_AFTER_STREET).match(text, street.end)
     if match is not None and not _is_other(match[1]):

@@ -43,6 +43,7 @@ _BODIES = (
 )
 
 PEOPLES: tuple[Rule, ...] = (
+    rule("NRP", rf"\b(?P<v>American)(?= (?:{_BODIES}))"),
     rule("NRP", rf"\b(?P<v>{_COMPOUND}s?|(?:{_SINGLE})s?)\b", score=0.87),
     rule("NRP", rf"\b{_CUE}(?: is| was)?[ ]?[:=\u2013-]?[ ]?(?P<v>{_PEOPLE}|{_BEHIND_HEADING})\b", flags=re.IGNORECASE,
          score=0.95),
@@ -54,10 +55,13 @@ PEOPLES: tuple[Rule, ...] = (
 )  # fmt: skip
 
 #: "The Finnish Border Force": a people's word before a body of its state.
-_STATE_BODY = re.compile(rf"(?:[Tt]he )?(?P<people>{words.PEOPLES}|American) (?={_BODIES})")
+_STATE_BODY = re.compile(rf"(?:[Tt]he )?(?:{words.PEOPLES}|American) (?={_BODIES})")
 
 
-def before_state_body(name: str) -> tuple[int, int] | None:
-    """(start, end) of the people's word that a name of a body of a state begins with."""
+def people_before_body(name: str) -> int:
+    """Length of the people's word, and the space behind it, before the name of a body of its state; 0 for none.
+
+    The word says what somebody is; it is found by itself where the name does not cover it.
+    """
     match = _STATE_BODY.match(name)
-    return match.span("people") if match is not None else None
+    return match.end() if match is not None else 0

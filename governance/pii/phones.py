@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from governance.pii import validators as valid
+from governance.pii import vocabulary as words
 from governance.pii.rule import Rule, rule
 
 _I = re.IGNORECASE
@@ -23,6 +24,13 @@ _MARK = (
     r"|next of kin|nok|number|[tmfhwpc])"
 )
 
+#: Before "number", where it may be a telephone's: an order number is none.
+_WHOSE = (
+    "[Mm]y|[Hh]is|[Hh]er|[Oo]ur|[Tt]heir|[Yy]our|[A-Za-z]['\u2019]s|[Nn]ew|[Oo]ld|[Hh]ome|[Ww]ork|[Pp]hone|[Mm]obile"
+    "|[Cc]ell"
+    "|[Tt]elephone|[Cc]ontact|[Cc]all-?back|[Dd]aytime"
+)
+
 PHONES: tuple[Rule, ...] = (
     rule("PHONE_NUMBER", rf"(?<!\w){_CUE}(?!\w)[^\n\d+(@=]{{0,25}}?(?:\([^\d()\n]{{1,25}}\)[^\n\d+(]{{0,3}})?"
          rf"(?<![\w$./-])(?P<v>{_NUMBER})", valid.spoken_of, flags=_I, score=0.6),
@@ -39,4 +47,16 @@ PHONES: tuple[Rule, ...] = (
          rf"[^\w\n+(]{{0,3}}(?:\w+(?: \w+)?: ?)?(?:(?:it|it's|is|yes|sure|ok|my|mine|that's|call)\b,? ){{0,3}}"
          rf"(?P<v>{_NUMBER})",
          valid.spoken_of, flags=_I, score=0.6),
+    rule("PHONE_NUMBER", rf"(?:\b(?:{_WHOSE}) (?:number|line)|^Number|[.\n] ?Number|[Cc]aller|[Nn]o answer"
+         rf"|[Pp]lease try|[Aa]sk for "
+         rf"(?:{words.NAME_WORD} ){{1,3}})"
+         rf"(?:(?:[ ,:(]|\b(?:is|was|given|at|on|file|on file|below|here|now|under|to|are|for|calls?)\b)){{0,6}}"
+         rf"(?P<v>{_NUMBER})",
+         valid.spoken_of, score=0.5),
+    rule("PHONE_NUMBER", rf"(?<![\w$./-])(?P<v>{_NUMBER}) (?:(?:is|as|was) )?(?:my|his|her|our|their|a|the) (?:(?:new"
+         rf"|old|work|home|other|direct) )?"
+         rf"(?:number|phone|mobile|cell|telephone|contact number|line)\b", valid.spoken_of, flags=_I, score=0.5),
+    rule("PHONE_NUMBER", r"(?<![\w$./,-])(?P<v>\d{3} \d{2} \d{3}|\d{2} \d{4,5}-\d{4}|\d{2}/\d{3}[ -]\d{4}"
+         r"|\(0\d{2,4}\) ?\d{3,6}(?: \d{2,4})?)"
+         r"(?![\w-]|[.,]\d| \d)", score=0.4),
 )  # fmt: skip

@@ -218,7 +218,8 @@ RULES: tuple[Rule, ...] = (
     rule("PERSON", rf"\b(?:[Hh]ey|[Yy]o|[Tt]hx|[Tt]hanks|[Hh]i|[Oo]mg|[Hh]ello),? (?:its |it's |this is )?"
           rf"(?P<v>{words.NAME_WORD})(?=[ ,.!\n])",
           valid.name, score=0.6),
-    rule("PERSON", rf"\b(?:belongs to|spoke (?:to|with)|[Tt]ell|told|[Aa]sk|asked|met|[Nn]amed|brought in by|written"
+    rule("PERSON", rf"\b(?:belongs to|[Ee]state of|guardian of|widow(?:er)? of|spoke (?:to|with)|[Tt]ell|told|[Aa]sk"
+         rf"|asked|met|[Nn]amed|brought in by|written"
           rf" by|signed by"
           rf"|married(?: to)?|[Ss]till with|[Ss]urname:?|[Ll]ast name:?|[Ff]irst name:?|given name:?) "
           rf"(?P<v>{_NAME})", valid.name, score=0.7),

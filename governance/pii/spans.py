@@ -14,6 +14,8 @@ from governance.pii.entities import ALL_TYPES, NER_TYPES, RANK, rank
 from governance.pii.jobs import is_credential
 from governance.pii.kinds import ALWAYS_PERSON_BEFORE, NAMED, PERSON_BEFORE, TRAVEL_BEFORE, kind_of
 from governance.pii.lexicon import Lexicon
+from governance.pii.peoples import people_before_body
+from governance.pii.places import listed_places
 
 
 @functools.cache
@@ -33,8 +35,12 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _PEOPLE = re.compile(rf"(?:{vocabulary.PEOPLES})(?:s|es|mans)?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]*")
 _LINE = re.compile(r"[^\n]+")
-_PART = re.compile(r"(?:(?! vs?\. |: )[^\n|/;\t])+")
+_PART = re.compile(r"(?:(?! vs?\. |: | - )[^\n|/;\t])+")
 _JOINT = re.compile(r", | and | from | on | at | as ")
+#: A postal code that was taken for a part of a town's name.
+_CODE_AT_END = re.compile(
+    r",? (?:[A-Z]{1,2}-)?(?:\d{5,8}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|(?!1[89]|20)\d{4})$|, \d[\d/.-]*$"
+)
 _STATE_CODES = frozenset({*vocabulary.STATES, "AA", "AE", "AP", "NZ", "D.C"})
 _MORE_OF_NAME = re.compile(rf"(?:[ \u00a0](?:{vocabulary.PARTICLES})){{0,2}}[ \u00a0](?P<last>{vocabulary.NAME_WORD})")
 _EPONYM = re.compile(vocabulary.EPONYM)
@@ -61,6 +67,11 @@ def cleaned(text: str, findings: Iterable[Finding], lexicon: Lexicon | None) -> 
         if finding.type not in NER_TYPES:
             yield finding
             continue
+        if lexicon is not None and finding.type in ("ORGANIZATION", "PERSON"):
+            places = listed_places(text, finding.start, finding.end, lexicon)
+            yield from (Finding(start, end, "LOCATION", finding.score) for start, end in places)
+            if places:
+                continue
         for start, end in _divided(text, finding, lexicon):
             start, end = _trimmed(text, start, end)
             entity = kind_of(text, start, end, finding.type, lexicon)
@@ -75,6 +86,10 @@ def _divided(text: str, finding: Finding, lexicon: Lexicon | None) -> Iterator[t
     pattern = _PART if finding.type in NAMED else _LINE
     for match in pattern.finditer(text, finding.start, finding.end):
         start, end = match.span()
+        if finding.type == "ORGANIZATION":
+            start += people_before_body(text[start:end])
+        if finding.type in NAMED and (code := _CODE_AT_END.search(text, start, end)):
+            end = code.start()
         while (comma := _JOINT.search(text, start, end)) is not None:
             first = [word.group().casefold() for word in _WORD.finditer(text, start, comma.start())]
             rest = [word.group().casefold() for word in _WORD.finditer(text, comma.end(), end)]

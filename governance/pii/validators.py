@@ -176,7 +176,7 @@ _NOT_BEFORE_A_HOUSE = frozenset(
     words.split("on in at by since until till from with before after about and or for than")
 )
 #: A Czech postal code and a district: "110 00 Praha 1".
-_DISTRICT = re.compile(r"\d{3} \d{2} [^\W\d_]+ \d{1,2}")
+_DISTRICT = re.compile(r"(?:\d{3} \d{2}|0\d) [^\W\d_]+ \d{1,2}")
 
 
 def numbered_street(text: str) -> int:

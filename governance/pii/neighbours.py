@@ -47,6 +47,10 @@ _TOWN_AND_CODE = re.compile(
     rf"|\d{{2}}-\d{{3}}|\d{{3}} \d{{2}}"
     rf"|\d{{4}} ?[A-Z]{{2}}|{vocabulary.LETTERED_CODE}))(?![\w-]|[.,]\d)"
 )
+_QUIET_TOWN_AND_CODE = re.compile(
+    r", ?([^\W\d_]{3,}(?:[ -][^\W\d_]+){0,2}),? ((?:[a-z]{1,2}-)?(?:\d{4,8}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}))"
+    r"(?![\w-]|[.,]\d)"
+)
 _CODE = r"(?:[A-Z]{1,2}-)?(?:\d{5}-\d{3,4}|\d{3} \d{2}|\d{2}-\d{3}|\d{4}-\d{3}|\d{4} ?[A-Z]{2}|\d{4,6}|\d{8})"
 _CODE_AND_TOWN = re.compile(rf",?[ ]?[ \n][ ]*({_CODE})[ \n]({_TOWN})")
 _QUIET_CODE_AND_TOWN = re.compile(
@@ -117,7 +121,7 @@ def _beside_phone(text: str, phone: Finding) -> Iterator[Finding]:
 
 def _behind_street(text: str, street: Finding, quiet: bool) -> Iterator[Finding]:
     """The town behind a street, and its postal code."""
-    match = _TOWN_AND_CODE.match(text, street.end)
+    match = (_QUIET_TOWN_AND_CODE if quiet else _TOWN_AND_CODE).match(text, street.end)
     if match is not None and not _is_other(match[1]):
         yield Finding(*match.span(1), "LOCATION", 0.9)
         yield Finding(*match.span(2), "ZIP_CODE", 0.7)

@@ -39,9 +39,6 @@ PHONES: tuple[Rule, ...] = (
     rule("PHONE_NUMBER", rf"(?:^|\n|[ (;,|]){_MARK}(?: (?:no|nr|number|phone|telephone)\.?)?[.)]? ?[:#|-] ?"
          rf"(?P<v>{_NUMBER})",
          valid.spoken_of, flags=_I, score=0.6),
-    rule("PHONE_NUMBER", rf"(?:^|\n)[-*\u2022][ ]?[^\W\d_][^\n\d,;:|@$]{{3,40}}(?:[,;:|][ ]?[^\n\d,;:"
-         rf"|@$]{{2,30}})?[,;:|][ ]?(?P<v>{_NUMBER})(?=[ ]*(?:$|\n|[,;|]))",
-         valid.spoken_of, score=0.5),
     rule("PHONE_NUMBER", rf"(?<!\w)(?:{_CUE}|number|questions|enquiries"
          rf"|queries)[^\n.!?]{{0,30}}\?[^\w\n]{{0,3}}\s{{1,3}}"
          rf"[^\w\n+(]{{0,3}}(?:\w+(?: \w+)?: ?)?(?:(?:it|it's|is|yes|sure|ok|my|mine|that's|call)\b,? ){{0,3}}"

@@ -36,6 +36,10 @@ _FIRMLY_PLACE_BEFORE = re.compile(
     r"|late of|outside) $",
     re.IGNORECASE,
 )
+#: What `_FIRMLY_PLACE_BEFORE` and `_IN_BEFORE` end in: most names have none of these before them.
+_LAST_WORDS = frozenset(
+    vocabulary.split("in from to near via through at of outside is was town city hometown birth birthplace where")
+)
 _DIRECTIONS = frozenset(("northern", "southern", "eastern", "western", "central", "north", "south", "east", "west"))
 #: Particles inside of a town's name, and hardly inside of a firm's.
 _TOWN_PARTICLES = frozenset(
@@ -69,6 +73,19 @@ def is_placed(text: str, span: tuple[int, int], entity: str, words: list[str], l
         return True
     if lexicon.is_country(key) and words[0] not in lexicon.given:
         return True
+    if before[-1:] == " " and before[:-1].rpartition(" ")[2].strip("(\n:").casefold() in _LAST_WORDS:
+        return _is_behind_preposition(text, span, entity, words, lexicon)
+    if not place or not _CELL_BEFORE.search(before) or not _CELL_AFTER.match(text, end):
+        return False
+    return not any(map(lexicon.is_name, words)) or _NUMBER_AFTER.match(text, end) is not None
+
+
+def _is_behind_preposition(text: str, span: tuple[int, int], entity: str, words: list[str], lexicon: Lexicon) -> bool:
+    """Whether a name behind "in", "from" and the like is a place's."""
+    start, end = span
+    value = text[start:end]
+    place = lexicon.is_place(value.casefold())
+    before = text[max(0, start - 40) : start]
     if len(words) < 6 and _FIRMLY_PLACE_BEFORE.search(before):
         return place or not (_is_acronym(value) or all(map(lexicon.is_ordinary, words)) or value.islower())
     if _IN_BEFORE.search(before) and _CODE_AFTER.match(text, end):
@@ -80,12 +97,7 @@ def is_placed(text: str, span: tuple[int, int], entity: str, words: list[str], l
         if lexicon.is_place(words[0]) and (not named or place):
             return True
         return entity in ("ORGANIZATION", "NRP") and not named and _is_plain(value, words, lexicon)
-    beside = _CELL_BEFORE.search(before) and _CELL_AFTER.match(text, end)
-    return (
-        place
-        and beside is not None
-        and (not any(map(lexicon.is_name, words)) or _NUMBER_AFTER.match(text, end) is not None)
-    )
+    return False
 
 
 def _is_other(value: str, entity: str, words: list[str]) -> bool:

@@ -28,7 +28,7 @@ _OF_CLASSES = re.IGNORECASE | re.ASCII | re.UNICODE | re.DOTALL
 _MOST_COPIES = 12
 _LONGEST_BOUND = 4
 #: Patterns of one set: with more, its automaton has too many states to be built in good time.
-_TOGETHER = 16
+_TOGETHER = 8
 #: Bytes that the automaton of a set may take.
 _MEMORY = 32 << 20
 

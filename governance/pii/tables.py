@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from governance.pii import validators as valid
 from governance.pii import vocabulary as words
 from governance.pii.lexicon import Lexicon
 
@@ -54,6 +55,11 @@ _PAIR = re.compile(
     r"(?P<v>[^\"\n<>=&;|]{1,60}?)(?=\"|</|[&;|\n]|,? [A-Za-z_]{2,20}=|$)"
 )
 _MAY_BE_PAIR = re.compile(r"\" ?: ?\"|</|\w=")
+#: "- Ann Oaks, Gdynia, 43748356" in a list.
+_LISTED_PHONE = re.compile(
+    r"(?:^|\n)[ >]*[-*\u2022][ ]?[^\W\d_][^\n\d,;:|@$]{3,40}(?:[,;|][ ]?[^\n\d,;:|@$]{2,30})?[,;:|][ ]?"
+    r"(?P<v>\+?\(?\d(?:[ ()/.-]{0,3}\d){6,14})(?=[ ]*(?:$|\n|[,;|]))"
+)
 _SHAPES = {
     "PERSON": r"[^\W\d_][^\d@:;/|()]{1,48}",
     "PHONE_NUMBER": r"[+(]?\d[\d ()./+-]{5,20}(?:x\d{1,6})?",
@@ -76,6 +82,9 @@ def tables(text: str, lexicon: Lexicon) -> Iterator[Piece]:
         entity = _HEADS.get(_head_name(match["key"]))
         if entity is not None and _fits(entity, match["v"], lexicon):
             yield entity, match.start("v"), match.start("v") + len(_own_part(entity, match["v"]))
+    for match in _LISTED_PHONE.finditer(text):
+        if valid.spoken_of(match["v"]):
+            yield "PHONE_NUMBER", *match.span("v")
     columns: list[str | None] = []
     mark = ""
     for line in _LINE.finditer(text):

@@ -62,7 +62,7 @@ TOWNS = [
     ("We regret that the delivery to 22569 Llandudno has failed.", "Llandudno"),
     ("Flat 3, 27 Cardigan Road, Bath BA1 5DE", "Bath"),
     ("12 Elm Street, Turkovice u Prelouce", "Turkovice u Prelouce"),
-    ("ship it to kossuth utca 61., porto alegre 80377", "porto alegre"),
+    ("ship it to kossuth utca 61, porto alegre 80377", "porto alegre"),
     ("They deliver to Antrim, Larne and Ballymena.", "Larne"),
     ("Ms Vrana flew to Coles on Sunday.", "Coles"),
     ("It moved from Dolores last year.", "Dolores"),

@@ -36,7 +36,7 @@ _CODE_BEFORE_TOWN = re.compile(
 )
 _TOWN = (
     rf"{vocabulary.NAME_WORD}(?:[ -](?:(?:{vocabulary.PARTICLES}|u|v|am|an|sur|nad|pod|los|las|upon"
-    rf"|bij) )?{vocabulary.NAME_WORD}){{0,3}}"
+    rf"|bij) )?{vocabulary.NAME_WORD}){{0,3}}(?: [A-Z](?![\w.]))?"
 )
 _TOWN_AFTER_STREET = re.compile(
     rf"(?:, ?|[ ]?\n[ ]*)((?:(?:da|de|do|du) )?{_TOWN})(?=[.,;?!)(]|[ ]?\n|$| (?:to|on|is|and|before|until|from)\b| - )"

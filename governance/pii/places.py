@@ -73,7 +73,7 @@ def is_placed(text: str, span: tuple[int, int], entity: str, words: list[str], l
         return True
     if lexicon.is_country(key) and words[0] not in lexicon.given:
         return True
-    if before[-1:] == " " and before[:-1].rpartition(" ")[2].strip("(\n:").casefold() in _LAST_WORDS:
+    if before[-1:] == " " and before.rsplit(None, 1)[-1].strip('(:"').casefold() in _LAST_WORDS:
         return _is_behind_preposition(text, span, entity, words, lexicon)
     if not place or not _CELL_BEFORE.search(before) or not _CELL_AFTER.match(text, end):
         return False

@@ -63,6 +63,7 @@ TOWNS = [
     ("Flat 3, 27 Cardigan Road, Bath BA1 5DE", "Bath"),
     ("12 Elm Street, Turkovice u Prelouce", "Turkovice u Prelouce"),
     ("ship it to kossuth utca 61, porto alegre 80377", "porto alegre"),
+    ("12 Elm Street, Odense C", "Odense C"),
     ("They deliver to Antrim, Larne and Ballymena.", "Larne"),
     ("Ms Vrana flew to Coles on Sunday.", "Coles"),
     ("It moved from Dolores last year.", "Dolores"),

@@ -73,7 +73,8 @@ def is_placed(text: str, span: tuple[int, int], entity: str, words: list[str], l
         return True
     if lexicon.is_country(key) and words[0] not in lexicon.given:
         return True
-    if before[-1:] == " " and before.rsplit(None, 1)[-1].strip('(:"').casefold() in _LAST_WORDS:
+    words_before = before.split()
+    if before[-1:] == " " and words_before and words_before[-1].strip('(:"').casefold() in _LAST_WORDS:
         return _is_behind_preposition(text, span, entity, words, lexicon)
     if not place or not _CELL_BEFORE.search(before) or not _CELL_AFTER.match(text, end):
         return False

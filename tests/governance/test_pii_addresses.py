@@ -96,3 +96,9 @@ def test_a_district_behind_a_postal_code_is_no_street(detector: Detector) -> Non
 )
 def test_three_surnames_are_no_towns(detector: Detector, text: str) -> None:
     assert "LOCATION" not in [f.type for f in detector.find([text])[0]]
+
+
+@pytest.mark.parametrize("space", [" ", " " * 60, "\n \n "])
+def test_nothing_but_space_before_a_name_is_no_cue(detector: Detector, space: str) -> None:
+    text = f"{space}Orla Tanner called."
+    assert "Orla Tanner" in [text[f.start : f.end] for f in detector.find([text])[0]]

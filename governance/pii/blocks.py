@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from governance.pii import vocabulary as words
-from governance.pii.names import Lexicon
+from governance.pii.lexicon import Lexicon
 
 #: (type, start, end) in a text.
 Piece = tuple[str, int, int]

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +24,12 @@ from governance.pii import models, recognizers
 from governance.pii.blocks import address_blocks
 from governance.pii.entities import ALL_TYPES, NER_TYPES
 from governance.pii.jobs import jobs
+from governance.pii.lexicon import Lexicon, load_lexicon
 from governance.pii.lists import listed_names
-from governance.pii.names import Lexicon, find_names, load_lexicon
+from governance.pii.names import find_names
+from governance.pii.neighbours import with_neighbours
 from governance.pii.plugins import Plugins, plugin_fingerprint, plugins_of
-from governance.pii.spans import Finding, cleaned, disjoint, propagated, tags_of, with_neighbours
+from governance.pii.spans import Finding, cleaned, disjoint, propagated, tags_of
 from governance.pii.splitting import split
 from governance.pii.tables import tables
 from governance.policy import RecognizerRegistry
@@ -50,22 +52,28 @@ _LABELS = {
     "DATE": "DATE_TIME",
     "TIME": "DATE_TIME",
 }
-_HOUSE_BEFORE = re.compile(r"(?:^|(?<=[\s>]))(?P<v>\d{1,6}[A-Za-z]?,?) $")
-_UNIT_BEFORE = re.compile(r"(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|Room|Box|No)\.? ?$", re.IGNORECASE)
 _MODEL_SCORE = 0.85
 _BLOCK_SCORE = 0.8
 
 #: Modules that decide what is found.
 _CODE = (
+    "addresses",
+    "births",
     "blocks",
     "convolutions",
     "cues",
     "detect",
     "entities",
     "jobs",
+    "kinds",
+    "lexicon",
     "lists",
     "names",
+    "neighbours",
     "ner",
+    "peoples",
+    "phones",
+    "places",
     "plugins",
     "predefined",
     "prefilter",
@@ -164,7 +172,7 @@ class Detector:
         Args:
             listed: (start, end) of names in lists.
         """
-        findings = [_with_house_number(text, one) for one in with_neighbours(text, findings)]
+        findings = with_neighbours(text, findings)
         if self._names is None:
             return findings
         streets = ((one.start, one.end) for one in findings if one.type == "STREET_ADDRESS")
@@ -213,15 +221,6 @@ class Detector:
 
 def _holds(finding: Finding, places: Sequence[tuple[int, int]]) -> bool:
     return any(finding.start <= start and end <= finding.end for start, end in places)
-
-
-def _with_house_number(text: str, finding: Finding) -> Finding:
-    """A street with the number that stands before it, also where it has one behind: "40217 Rua do Cedro 58"."""
-    if finding.type != "STREET_ADDRESS":
-        return finding
-    match = _HOUSE_BEFORE.search(text, max(0, finding.start - 8), finding.start)
-    unit = match is not None and _UNIT_BEFORE.search(text, max(0, match.start() - 8), match.start())
-    return finding if match is None or unit else replace(finding, start=match.start("v"))
 
 
 @functools.lru_cache(maxsize=2)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from governance.pii import vocabulary as words
-from governance.pii.names import Lexicon
+from governance.pii.lexicon import Lexicon
 
 #: (type, start, end) in a text.
 Piece = tuple[str, int, int]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from governance.pii import vocabulary as words
-from governance.pii.names import Lexicon
+from governance.pii.lexicon import Lexicon
 
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]*")
 _LIST = re.compile(rf"{words.NAME_WORD}(?:, {words.NAME_WORD}){{1,11}},? (?:and|or|&) {words.NAME_WORD}")

@@ -1,173 +1,30 @@
 """Names, firms and towns that a small model misses: foreign ones, all capitals, all lower case.
 
-Word lists decide. Given and family names of some sixty languages come with Faker, towns of the world with the area
-codes of phonenumbers, both installed anyway; ordinary English words come with the spaCy model's lemmatizer. A word
-that is both a name and an ordinary one ("Will", "Page") counts as a name only beside another name. Nothing here is
-certain, so scores are lower than the model's.
+Word lists decide (`lexicon`). A word that is both a name and an ordinary one ("Will", "Page") counts as a name only
+beside another name. Nothing here is certain, so scores are lower than the model's.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from governance.pii import vocabulary as words
+from governance.pii.lexicon import AFTER_TOWN_WORD, Lexicon
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 _TOWN = re.compile(
     r"[^\W\d_]{3,}(?:ville|burgh|borough|bury|haven|mouth|chester|berg|shire|fort|view|side|stad|town|furt|port|ton|land|ham)$",
     re.IGNORECASE,
 )
-_AFTER_TOWN_WORD = frozenset(
-    ("east", "west", "north", "south", "new", "lake", "port", "fort", "mount", "saint", "san", "santa")
-)
 _DEED = re.compile(
     r" (?:said|says|wrote|writes|replied|thinks|remembers|lives|lived|married|moved to|was born|died"
     r"|began (?:to )?writ\w*|grew up|works|worked (?:as|for|at))\b|, (?:can|could|would|will|please) (?:I|you|we)\b"
 )
-_PLURALS = (("s", ""), ("es", ""), ("ies", "y"))
 _PARTICLES = frozenset(words.PARTICLES.split("|"))
 _PLACE_CUES = frozenset(("in", "from", "near", "to", "at"))
-
-#: English given names that are English nouns too, and are more often the noun.
-_MORE_OFTEN_NOUNS = frozenset(
-    words.split(
-        """angel april autumn brandy chad crystal dale dean destiny diamond earl faith gene georgia glen heather
-    holly hunter jasmine june kent kirk lane mason max melody page pat penny robin savannah sierra
-    spencer sydney troy victoria virginia warren"""
-    )
-)
-#: English given names that are verbs or adjectives too, and are more often the name.
-_MORE_OFTEN_NAMES = frozenset(
-    words.split("bob brad bonnie carol caroline hector jimmy josh julian lee marian norman pauline randy ray rick")
-)
-
-
-@dataclass(frozen=True)
-class Lexicon:
-    """Case-folded: given names, family names, ordinary English words that name nobody, places, and which of these are
-    countries."""
-
-    given: frozenset[str]
-    family: frozenset[str]
-    ordinary: frozenset[str]
-    places: frozenset[str]
-    countries: frozenset[str] = frozenset()
-
-    def is_country(self, name: str) -> bool:
-        return name in self.countries
-
-    def is_ordinary(self, word: str) -> bool:
-        """Whether a word is an ordinary one and no name at all."""
-        if word in self.given or word in self.family:
-            return False
-        return word in self.ordinary or any(
-            word.endswith(end) and word[: -len(end)] + y in self.ordinary for end, y in _PLURALS
-        )
-
-    def is_given(self, word: str) -> bool:
-        return word in self.given and word not in self.ordinary
-
-    def is_family(self, word: str) -> bool:
-        return word in self.family and word not in self.ordinary
-
-    def is_name(self, word: str) -> bool:
-        return self.is_given(word) or self.is_family(word)
-
-    def is_lower_name(self, word: str) -> bool:
-        """Whether a word without a capital may be somebody's name, also one that is an ordinary word at times."""
-        return word in self.given and word not in _MORE_OFTEN_NOUNS or self.is_family(word)
-
-    def is_place(self, name: str) -> bool:
-        """Whether a name, of one word or more, is a town or country and no ordinary word."""
-        return name in self.places and name not in self.ordinary
-
-    def is_full_name(self, parts: Sequence[str]) -> bool:
-        """Whether two words or more are a person's: one of them is known as a name, none as anything else."""
-        long = [part for part in parts if len(part) > 1 and part not in _PARTICLES]
-        if len(long) < 2 or not (words.FIRM_WORDS | _AFTER_TOWN_WORD).isdisjoint(long):
-            return False
-        known = [part in self.given or part in self.family for part in long]
-        others = [part for part, name in zip(long, known, strict=True) if not name]
-        return any(map(self.is_name, long)) and not any(part in self.ordinary for part in others)
-
-
-@functools.lru_cache(maxsize=2)
-def load_lexicon(model: Path) -> Lexicon:
-    """Reads the word lists of Faker and of a spaCy model (its data folder)."""
-    from spacy.lookups import Lookups
-    from spacy.strings import StringStore
-
-    index: Any = Lookups().from_disk(model / "lemmatizer" / "lookups").get_table("lemma_index")
-    key = StringStore().add
-    speech = {part: set(index[key(part)]) for part in ("verb", "adj", "adv", "noun")}
-    given, family, english = _faker_names()
-    places = frozenset(_places())
-    # WordNet's nouns, which these are, have towns and countries among them: "sweden", "palermo".
-    proper = places - words.MORE_OFTEN_WORDS
-    nouns = speech["noun"] - (english - _MORE_OFTEN_NOUNS) - proper
-    others = (speech["verb"] | speech["adj"] | speech["adv"]) - _MORE_OFTEN_NAMES
-    from spacy.lang.en.stop_words import STOP_WORDS
-
-    ordinary = nouns | others | STOP_WORDS | words.NOT_NAMES | {name.casefold() for name in words.STATES.values()}
-    return Lexicon(frozenset(given), frozenset(family), frozenset(ordinary), places, frozenset(_countries()))
-
-
-def _places() -> Iterator[str]:
-    """Towns and regions that have an area code, and countries."""
-    from phonenumbers.geodata import GEOCODE_DATA
-
-    areas = {area["en"] for area in GEOCODE_DATA.values() if "en" in area}
-    parts = (part.strip().casefold() for area in areas for part in re.split(r"[,/;()]| - | and ", area))
-    yield from (part for part in parts if len(part) > 3)
-    yield from _countries()
-
-
-def _countries() -> Iterator[str]:
-    from faker.providers.address.en import Provider
-
-    for country in (*Provider.countries, *words.COUNTRIES):
-        yield country.casefold()
-        yield re.sub(r" \(.*\)", "", country).casefold()
-
-
-def _faker_names() -> tuple[set[str], set[str], set[str]]:
-    """Given and family names of all languages, and the given names of English alone."""
-    import faker.providers.person as person
-
-    given: set[str] = set()
-    family: set[str] = set()
-    english: set[str] = set()
-    for module in pkgutil.iter_modules(person.__path__):
-        provider: Any = importlib.import_module(f"{person.__name__}.{module.name}").Provider
-        for attribute in dir(provider):
-            value = getattr(provider, attribute)
-            if not attribute.startswith(("first_name", "last_name")) or not isinstance(value, tuple | list | dict):
-                continue
-            found = _spellings(name for name in value if isinstance(name, str))
-            if attribute.startswith("last_name"):
-                family |= found
-                continue
-            given |= found
-            if module.name in ("en_US", "en_GB"):
-                english |= found
-    return given, family, english
-
-
-def _spellings(names: Iterable[str]) -> set[str]:
-    """The words of names, as they are written and without accents."""
-    written = "\n".join(_WORD.findall("\n".join(names))).casefold().split("\n")
-    found = {word for word in written if len(word) > 1}
-    accented = "\n".join(word for word in found if not word.isascii())
-    plain = "".join(c for c in unicodedata.normalize("NFKD", accented) if not unicodedata.combining(c))
-    return found | {word for word in plain.split("\n") if word}
 
 
 class _Token(NamedTuple):
@@ -184,6 +41,7 @@ def find_names(text: str, lexicon: Lexicon) -> Iterator[tuple[str, int, int, flo
     quiet = not any(map(str.isupper, text))
     tokens = _tokens(text)
     if quiet:
+        yield from _quiet_places(text, tokens, lexicon)
         tokens = list(_as_if_capital(tokens, lexicon))
     behind = 0
     for position in _beginnings(tokens, lexicon):
@@ -206,6 +64,20 @@ def _as_if_capital(tokens: Iterable[_Token], lexicon: Lexicon) -> Iterator[_Toke
         yield token._replace(capital=first or more)
 
 
+def _quiet_places(text: str, tokens: Sequence[_Token], lexicon: Lexicon) -> Iterator[tuple[str, int, int, float]]:
+    """Known places of a text without capitals, behind "in" and the like or in a cell: "back in porto alegre"."""
+    for position, token in enumerate(tokens):
+        before = tokens[position - 1].key if position else ""
+        gap = text[tokens[position - 1].end : token.start] if position else ""
+        if not (before in _PLACE_CUES and gap == " " or gap in (", ", " | ", "| ", "|")):
+            continue
+        for end in range(min(len(tokens), position + 3), position, -1):
+            key = text[token.start : tokens[end - 1].end]
+            if len(key) > 3 and lexicon.is_place(key) and (before in _PLACE_CUES or not lexicon.is_name(token.key)):
+                yield "LOCATION", token.start, tokens[end - 1].end, 0.55
+                break
+
+
 def _tokens(text: str) -> list[_Token]:
     known = ((match.start(), _known_word(match.group())) for match in _WORD.finditer(text))
     return [tuple.__new__(_Token, (start, start + len(word[0]), *word)) for start, word in known]  # the quick way
@@ -217,7 +89,7 @@ def _beginnings(tokens: Sequence[_Token], lexicon: Lexicon) -> list[int]:
         place
         for place, token in enumerate(tokens)
         if token.capital
-        or token.key in _AFTER_TOWN_WORD
+        or token.key in AFTER_TOWN_WORD
         or token.key not in lexicon.ordinary
         and (token.key in lexicon.given or _has_town_form(token.text))
     ]
@@ -258,7 +130,7 @@ def _at(
         yield "ORGANIZATION", token.start, token.end, 0.5
     elif end and len(token.text) > 2:
         yield "PERSON", token.start, token.end, 0.5
-    elif _after_cue(text, tokens, position) and not loud and len(token.text) > 3 and token.key not in lexicon.ordinary:
+    elif _after_cue(text, tokens, position) and len(token.text) > 3 and _may_be_town(tokens, position, lexicon, loud):
         yield "LOCATION", token.start, token.end, 0.4
 
 
@@ -370,7 +242,7 @@ def _place(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) -> 
 def _town(text: str, tokens: list[_Token], position: int, lexicon: Lexicon) -> int:
     """Index after a town that begins at a token, told by its form ("Port Adrian", "Codyside"); 0 for none."""
     token = tokens[position]
-    if token.key in _AFTER_TOWN_WORD and position + 1 < len(tokens):
+    if token.key in AFTER_TOWN_WORD and position + 1 < len(tokens):
         after = tokens[position + 1]
         same_case = token.text.isupper() == after.text.isupper() and token.capital == after.capital
         name = lexicon.is_name(after.key) or _is_town(after, lexicon)
@@ -391,6 +263,14 @@ def has_town_form(name: str, lexicon: Lexicon) -> bool:
     """Whether a name is formed as a town's: "Port Adrian", "Codyside"."""
     tokens = _tokens(name)
     return 0 < len(tokens) < 3 and _town(name, tokens, 0, lexicon) == len(tokens)
+
+
+def _may_be_town(tokens: Sequence[_Token], position: int, lexicon: Lexicon, loud: bool) -> bool:
+    """Whether a word behind "in" is no ordinary one; where all is in capitals, no inflected one either."""
+    token = tokens[position]
+    if loud and (tokens[position - 1].key not in ("in", "near") or token.key.endswith(("ing", "ed", "ly", "s"))):
+        return False
+    return token.key not in lexicon.ordinary
 
 
 def _after_cue(text: str, tokens: list[_Token], position: int) -> bool:

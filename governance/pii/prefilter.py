@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,9 +28,12 @@ _OF_CLASSES = re.IGNORECASE | re.ASCII | re.UNICODE | re.DOTALL
 _MOST_COPIES = 12
 _LONGEST_BOUND = 4
 #: Patterns of one set: with more, its automaton has too many states to be built in good time.
-_TOGETHER = 16
+_TOGETHER = 8
 #: Bytes that the automaton of a set may take.
 _MEMORY = 32 << 20
+
+
+_DIGIT = re.compile(r"\d")
 
 
 class _NoRelaxation(Exception):
@@ -44,9 +47,10 @@ class Prefilter:
         self._all = range(len(patterns))
         relaxations = {number: relaxation for number in self._all if (relaxation := relaxed(patterns[number]))}
         self._always = [number for number in self._all if number not in relaxations]
-        numbers = list(relaxations)
-        groups = [numbers[first : first + _TOGETHER] for first in range(0, len(numbers), _TOGETHER)]
-        self._sets = [(_compiled([relaxations[number] for number in group]), group) for group in groups]
+        with_digit = [number for number in relaxations if needs_digit(patterns[number])]
+        others = [number for number in relaxations if number not in set(with_digit)]
+        self._sets = [*_sets(others, relaxations)]
+        self._sets_of_digits = [*_sets(with_digit, relaxations)]
 
     def __call__(self, text: str) -> Sequence[int]:
         """Numbers of the patterns that may match, in order."""
@@ -55,13 +59,58 @@ class Prefilter:
         except UnicodeEncodeError:  # half of a surrogate pair: no text for RE2
             return self._all
         possible = list(self._always)
-        for patterns, numbers in self._sets:
+        digit = _DIGIT.search(text) is not None  # most short messages have none
+        for patterns, numbers in (*self._sets, *(self._sets_of_digits if digit else ())):
             found = patterns.Match(encoded)
             if 0 in found:
                 possible += [numbers[place - 1] for place in found if place]
             else:
                 possible += numbers
         return sorted(possible)
+
+
+def _sets(numbers: Sequence[int], relaxations: Mapping[int, str]) -> Iterator[tuple[Any, Sequence[int]]]:
+    """Sets of RE2 for the relaxations of these patterns, each with its patterns' numbers."""
+    for first in range(0, len(numbers), _TOGETHER):
+        group = numbers[first : first + _TOGETHER]
+        yield _compiled([relaxations[number] for number in group]), group
+
+
+def needs_digit(pattern: re.Pattern[str]) -> bool:
+    """Whether every match of a pattern has a digit in it, or right beside it."""
+    return _all_need_digit(_parser.parse(pattern.pattern, pattern.flags))
+
+
+def _all_need_digit(nodes: Any) -> bool:
+    return any(_needs_digit(str(kind), value) for kind, value in nodes)
+
+
+def _needs_digit(name: str, value: Any) -> bool:
+    if name == "IN":
+        return all(_is_digit(str(member), of) for member, of in value)
+    if name == "LITERAL":
+        return _is_digit(name, value)
+    if name == "SUBPATTERN":
+        return _all_need_digit(value[3])
+    if name == "ATOMIC_GROUP":
+        return _all_need_digit(value)
+    if name == "BRANCH":
+        return all(map(_all_need_digit, value[1]))
+    if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+        return value[0] > 0 and _all_need_digit(value[2])
+    if name == "ASSERT":
+        return _all_need_digit(value[1])
+    return False
+
+
+def _is_digit(name: str, value: Any) -> bool:
+    """Whether what stands in a class of characters is a digit, or digits, alone."""
+    if name == "CATEGORY":
+        return str(value) == "CATEGORY_DIGIT"
+    if name in ("LITERAL", "RANGE"):
+        first, last = (value, value) if name == "LITERAL" else value
+        return bool(ord("0") <= first <= last <= ord("9"))
+    return False
 
 
 def _compiled(patterns: Sequence[str]) -> Any:

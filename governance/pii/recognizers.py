@@ -13,7 +13,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from governance.pii import validators as valid
 from governance.pii import vocabulary as words
+from governance.pii.addresses import ADDRESSES
+from governance.pii.births import BIRTHS
 from governance.pii.cues import CUES
+from governance.pii.peoples import PEOPLES
+from governance.pii.phones import PHONES
 from governance.pii.predefined import PREDEFINED
 from governance.pii.prefilter import Prefilter
 from governance.pii.rule import Rule, rule
@@ -100,7 +104,7 @@ RULES: tuple[Rule, ...] = (
           rf"{_GAP}(?<![\d$./-])(?<!\d,)(?P<v>(?:\+?1)?[2-9]\d{{9}}|\d{{3}}[ .-]\d{{4}})"
           rf"(?![\d-])", flags=_I, score=0.7),
     rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}}[A-Za-z]?(?:-\d+)? +(?:[NSEW]{{1,2}}\.? +)?"
-          rf"(?:[A-Z0-9][\w'.-]* +){{1,4}}(?:{_SUFFIX}|{_SUFFIX.upper()})\b\.?"
+          rf"(?!\d{{3}} \d{{3}})(?:[A-Z0-9][\w'.-]* +){{1,4}}(?:{_SUFFIX}|{_SUFFIX.upper()})\b\.?"
           rf"(?: [NSEW]{{1,2}}\b)?{_UNIT})", valid.street),
     rule("STREET_ADDRESS", rf"(?<![\w$.,-])(?P<v>\d{{1,6}} (?:[\w'.-]+ ){{1,3}}(?:{words.COMMON_SUFFIXES})\b\.?"
           rf"(?: [nsew]{{1,2}}\b)?{_UNIT})", valid.street, flags=_I, score=0.6),
@@ -180,8 +184,6 @@ RULES: tuple[Rule, ...] = (
     rule("ZIP_CODE", rf"(?:\n|, ?)[ ]*(?!{_OF_SUMS})(?:{words.NAME_WORD}[ ,]{{1,2}}){{1,4}}(?P<v>{words.POSTAL_CODE})"
           rf"(?=[ ]*(?:$|[\n,?]|\.(?!\d)))",
           valid.town_code, score=0.7),
-    rule("DATE_OF_BIRTH", rf"\b(?:born(?: on)?|date\s+of\s+birth|DOB|birth ?date|birthday)\b\W{{0,5}}(?:is |was )?"
-          rf"(?P<v>{words.DATE})", flags=_I),
     rule("LOCATION", rf"\b(?P<v>{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}}),[ \n]+(?:{_STATE})\b(?=[ ,.\n]|$)"),
     rule("LOCATION", rf"\b(?P<v>{words.NAME_WORD}(?: {words.NAME_WORD}){{0,2}}),?[ \n]+"
           rf"(?:{_STATE}),?[ \n]+\d{{5}}(?!\d)"),
@@ -216,7 +218,8 @@ RULES: tuple[Rule, ...] = (
     rule("PERSON", rf"\b(?:[Hh]ey|[Yy]o|[Tt]hx|[Tt]hanks|[Hh]i|[Oo]mg|[Hh]ello),? (?:its |it's |this is )?"
           rf"(?P<v>{words.NAME_WORD})(?=[ ,.!\n])",
           valid.name, score=0.6),
-    rule("PERSON", rf"\b(?:belongs to|spoke (?:to|with)|[Tt]ell|told|[Aa]sk|asked|met|[Nn]amed|brought in by|written"
+    rule("PERSON", rf"\b(?:belongs to|[Ee]state of|guardian of|widow(?:er)? of|spoke (?:to|with)|[Tt]ell|told|[Aa]sk"
+         rf"|asked|met|[Nn]amed|brought in by|written"
           rf" by|signed by"
           rf"|married(?: to)?|[Ss]till with|[Ss]urname:?|[Ll]ast name:?|[Ff]irst name:?|given name:?) "
           rf"(?P<v>{_NAME})", valid.name, score=0.7),
@@ -247,7 +250,11 @@ RULES: tuple[Rule, ...] = (
     rule("AGE", rf"\b(?:I am|I'm|(?:[Ss]he|[Hh]e|{words.NAME_WORD}) is)[ ](?P<v>\d{{1,3}})(?=$|[.,;!]|[ ](?:and|now"
           rf"|but|years?)\b)",
           score=0.6),
+    *ADDRESSES,
+    *BIRTHS,
     *CUES,
+    *PEOPLES,
+    *PHONES,
     *PREDEFINED,
 )  # fmt: skip
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from governance.pii import vocabulary
 from governance.pii.entities import ALL_TYPES, NER_TYPES, RANK, rank
 from governance.pii.jobs import is_credential
-from governance.pii.names import Lexicon, has_town_form
+from governance.pii.kinds import ALWAYS_PERSON_BEFORE, NAMED, PERSON_BEFORE, TRAVEL_BEFORE, kind_of
+from governance.pii.lexicon import Lexicon
+from governance.pii.peoples import people_before_body
+from governance.pii.places import listed_places
 
 
 @functools.cache
@@ -32,58 +35,16 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _PEOPLE = re.compile(rf"(?:{vocabulary.PEOPLES})(?:s|es|mans)?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]*")
 _LINE = re.compile(r"[^\n]+")
-_PART = re.compile(r"(?:(?! vs?\. |: )[^\n|/;\t])+")
+_PART = re.compile(r"(?:(?! vs?\. |: | - )[^\n|/;\t])+")
 _JOINT = re.compile(r", | and | from | on | at | as ")
-_STATES = f"{'|'.join(vocabulary.STATES)}|(?i:{'|'.join(vocabulary.STATES.values())})"
+#: A postal code that was taken for a part of a town's name.
+_CODE_AT_END = re.compile(
+    r",? (?:[A-Z]{1,2}-)?(?:\d{5,8}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|(?!1[89]|20)\d{4})$|, \d[\d/.-]*$"
+)
 _STATE_CODES = frozenset({*vocabulary.STATES, "AA", "AE", "AP", "NZ", "D.C"})
-_STATE_AFTER = re.compile(rf", (?:{_STATES})$")
-_STATE = re.compile(rf" (?:{_STATES})$")
-_ZIP_AFTER = re.compile(r",?\s+\d{5}")
-_NAMED = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP"})
 _MORE_OF_NAME = re.compile(rf"(?:[ \u00a0](?:{vocabulary.PARTICLES})){{0,2}}[ \u00a0](?P<last>{vocabulary.NAME_WORD})")
-_PLACE_BEFORE = re.compile(
-    r"\b(?:in|near|into|around|outside|across|visit|[Cc]ity|[Tt]own|[Cc]ountry|(?:old|is|are|was|were|people|someone"
-    r"|student"
-    r"|man|woman|arrived|back|home) from|(?:mov|travel|fl[iye]|back|sent|shipp|driv)\w* to):? $"
-)
-_TRAVEL_BEFORE = re.compile(
-    r"\b(?:(?:moved|move|moving|travel|travels|traveled|travelled|flight|fly|flew|drive|trip|train|bus|return(?:ed)?)"
-    r"(?: here)? (?:to|from)"
-    r"|originally from|arrived at|(?:home )?(?:city|town)|[Ww]here:|place of birth|order sent to"
-    r"|(?:born|lives?|lived|living|arrived?|stay(?:ed|ing)?|based|offices?|office|raised"
-    r"|grew up|are you|im|i'm|I'm) in|years old, from) $"
-)
-_PERSON_BEFORE = re.compile(
-    r"\b(?:belongs to|spoke (?:to|with)|talk(?:ed|ing)? (?:to|with)|[Tt]ell|told|ask|asked|met|met with|with|[Nn]amed"
-    r"|called|brought in by|written by|signed by|married(?: to)?|[Hh]ey|[Hh]ey its|[Yy]o|[Tt]hx|[Tt]hanks|lol|omg"
-    r"|[Dd]ear|name is|[Hh]ello|[Hh]i|[Ss]pouse|wife|husband|son|daughter|brother|sister|mother|father|[Cc]lient"
-    r"|[Cc]ustomer|[Pp]atient|Mr\.?|Mrs\.?|Ms\.?|Dr\.?|[Aa]s|that|starring|shouted at|gender of|[Ll]ove,"
-    r"|[Aa]ccording to|[Tt]hank you),? $"
-)
-_ALWAYS_PERSON_BEFORE = re.compile(
-    r"\b(?:Mr|Mrs|Ms|Mx|Dr|Miss|Prof|MR|MRS|MS|DR)\.?[ \u00a0]$|\b(?:[Ll]ast|[Ff]irst|[Ss]ur)[ -]?name\?[ \n]$"
-)
-_PERSON_AFTER = re.compile(
-    r" (?:said|says|wrote|writes|asked|asks|called|told|thinks|replied|lives|lived|moved|works|married|turned|was born"
-    r"|spent|has given|had given|shouted|is from|remembers|knows|died|arrived|joined|resigned|v\. )"
-    r"|['\u2019]s (?:wife|husband|son|parents|mother|father|account|number|kids?|killer|address|phone|birthday)"
-)
 _EPONYM = re.compile(vocabulary.EPONYM)
 _MEDICAL = re.compile(vocabulary.MEDICAL_ENDING)
-_SPEAKER_BEFORE = re.compile(r"(?:^|\n|\] ?)[ >-]*$")
-_SPEAKER_AFTER = re.compile(r" ?:(?!\d)")
-_AGE_AFTER_NAME = re.compile(r"(?:, | \()(\d{1,3})(?=[,);.\n]|$)")
-_PHONE_AFTER_NAME = re.compile(r"(?:, | ?[:|-] )(\+?\(?\d(?:[ ()/-]{0,2}\d){6,13})(?=\s*(?:[,;.|)]|\n|$))")
-_AGE_IN_TABLE = re.compile(r" ?[|;\t,] ?(\d{1,3})(?= ?[|;\t,])")
-_AGE_WORD = re.compile(r"\bage\b", re.IGNORECASE)
-_CODE_AFTER_TOWN = re.compile(
-    r",? (?!(?:1[89]|20)\d\d\b)(\d{4,5}|\d{3} \d{2}|\d{2}-\d{3})(?=[,.;!?\n]|$| (?:in|and|for|to|on|is|was)\b)"
-    r"(?![.,]\d)"
-)
-_IN_BEFORE = re.compile(r"\b(?:in|from|near|to|at) $")
-_TOWN_AFTER_STREET = re.compile(
-    rf"(?:, ?|[ ]?\n[ ]*)({vocabulary.NAME_WORD}(?:[ -]{vocabulary.NAME_WORD}){{0,2}})(?=[.,;?!)]|[ ]?\n|$)"
-)
 
 
 @dataclass(frozen=True)
@@ -106,9 +67,14 @@ def cleaned(text: str, findings: Iterable[Finding], lexicon: Lexicon | None) -> 
         if finding.type not in NER_TYPES:
             yield finding
             continue
+        if lexicon is not None and finding.type in ("ORGANIZATION", "PERSON"):
+            places = listed_places(text, finding.start, finding.end, lexicon)
+            yield from (Finding(start, end, "LOCATION", finding.score) for start, end in places)
+            if places:
+                continue
         for start, end in _divided(text, finding, lexicon):
             start, end = _trimmed(text, start, end)
-            entity = _typed(text, start, end, finding.type, lexicon)
+            entity = kind_of(text, start, end, finding.type, lexicon)
             if entity == "PERSON":
                 end = _completed(text, start, end, lexicon)
             if end > start and _is_plausible(text, start, end, entity, lexicon):
@@ -117,9 +83,13 @@ def cleaned(text: str, findings: Iterable[Finding], lexicon: Lexicon | None) -> 
 
 def _divided(text: str, finding: Finding, lexicon: Lexicon | None) -> Iterator[tuple[int, int]]:
     """Parts of what was found as one: lines; for names also cells, speakers, and what follows a person's full name."""
-    pattern = _PART if finding.type in _NAMED else _LINE
+    pattern = _PART if finding.type in NAMED else _LINE
     for match in pattern.finditer(text, finding.start, finding.end):
         start, end = match.span()
+        if finding.type == "ORGANIZATION":
+            start += people_before_body(text[start:end])
+        if finding.type in NAMED and (code := _CODE_AT_END.search(text, start, end)):
+            end = code.start()
         while (comma := _JOINT.search(text, start, end)) is not None:
             first = [word.group().casefold() for word in _WORD.finditer(text, start, comma.start())]
             rest = [word.group().casefold() for word in _WORD.finditer(text, comma.end(), end)]
@@ -141,64 +111,6 @@ def _are_a_person(words: list[str], behind: list[str], lexicon: Lexicon | None) 
         return False
     firm = bool(behind) and behind[-1] in vocabulary.FIRM_WORDS
     return lexicon.is_full_name(words) or firm and len(words) == 1 and lexicon.is_given(words[0])
-
-
-def _typed(text: str, start: int, end: int, entity: str, lexicon: Lexicon | None) -> str:
-    """A small model mixes up people, places, firms and peoples: known names and the words around decide."""
-    value = text[start:end].casefold()
-    words = [word.group() for word in _WORD.finditer(value)]
-    if lexicon is None or entity not in _NAMED or not words or any(map(str.isdigit, value)):
-        return entity
-    if "&" in value or words[-1] in vocabulary.FIRM_WORDS and len(words) > 1:
-        return entity if entity == "PERSON" else "ORGANIZATION"  # a firm that is kept hides no person in its name
-    if _STATE_AFTER.search(text[start:end]) or _STATE.search(text[start:end]) and _ZIP_AFTER.match(text, end):
-        return "LOCATION"
-    return _by_context(text, start, end, entity, words, lexicon)
-
-
-def _by_context(text: str, start: int, end: int, entity: str, words: list[str], lexicon: Lexicon) -> str:
-    """The type that the lists and the words before and behind give."""
-    value = text[start:end].casefold()
-    place, name = lexicon.is_place(value), all(map(lexicon.is_name, words))
-    before, after = text[max(0, start - 24) : start], text[end : end + 12]
-    if not name and has_town_form(text[start:end], lexicon) and not _PERSON_BEFORE.search(before):
-        return "LOCATION"
-    if lexicon.is_full_name(words) and not place:
-        return "PERSON"
-    if _SPEAKER_BEFORE.search(before) and _SPEAKER_AFTER.match(after) and len(words) == 1 and not place:
-        return "PERSON"
-    if entity == "ORGANIZATION" and any(word in vocabulary.FIRM_WORDS for word in words):
-        return entity
-    if _ALWAYS_PERSON_BEFORE.search(before):
-        return "PERSON"
-    if _PERSON_BEFORE.search(before) or _PERSON_AFTER.match(after) and not _PLACE_BEFORE.search(before):
-        return "LOCATION" if place and not name else "PERSON"
-    if place and entity != "LOCATION" and (not name or _PLACE_BEFORE.search(before)):
-        return "LOCATION" if entity != "NRP" else entity
-    if entity in ("PERSON", "ORGANIZATION") and not name and len(words) < 3 and _TRAVEL_BEFORE.search(before):
-        return "LOCATION"
-    if entity == "PERSON":
-        return "LOCATION" if _PLACE_BEFORE.search(before) and not name and len(words) < 3 else entity
-    if len(words) == 1 and lexicon.is_given(words[0]) and not place and not _PLACE_BEFORE.search(before):
-        return "PERSON"
-    if entity == "ORGANIZATION" and _may_be_a_person(text[start:end], words, lexicon):
-        return "PERSON"
-    return entity
-
-
-def _may_be_a_person(value: str, words: list[str], lexicon: Lexicon) -> bool:
-    """Whether nothing says that this is a firm: a surname, or words that are a name or nothing. A policy that keeps
-    firms would keep the person."""
-    parts = value.split()
-    if len(words) > 3 or value.isupper() or not all(part[0].isupper() for part in parts):
-        return False
-    if len(parts) > 1 and (parts[-1].isupper() or parts[-1].count(".") > 1):  # "Brevik Turbin AS", "Dvorna s.r.o."
-        return False
-    if len(words) == 1:
-        return lexicon.is_name(words[0])
-    if len(words) == 2 and words[0] in lexicon.given and words[1] in lexicon.family:
-        return True
-    return not any(word in lexicon.ordinary or word in vocabulary.NOT_NAMES for word in words)
 
 
 def _completed(text: str, start: int, end: int, lexicon: Lexicon | None) -> int:
@@ -251,7 +163,7 @@ def _is_plausible(text: str, start: int, end: int, entity: str, lexicon: Lexicon
         return False
     if entity != "PERSON":
         return not is_credential(text, start, end, lexicon)
-    if _ALWAYS_PERSON_BEFORE.search(text[max(0, start - 16) : start]) and value[0].isupper():
+    if ALWAYS_PERSON_BEFORE.search(text[max(0, start - 16) : start]) and value[0].isupper():
         return True  # also "Dr. House"
     if any(map(str.isdigit, value)) or all(word in vocabulary.NOT_NAMES for word in words):
         return False
@@ -262,7 +174,7 @@ def _is_term(text: str, start: int, end: int, words: list[str], lexicon: Lexicon
     """Whether a word that no list knows as a name is a term: an eponym, an abbreviation, a word in lower case."""
     value = text[start:end]
     before = text[max(0, start - 24) : start]
-    if _PERSON_BEFORE.search(before) or _TRAVEL_BEFORE.search(before) or lexicon is None:
+    if PERSON_BEFORE.search(before) or TRAVEL_BEFORE.search(before) or lexicon is None:
         return False
     known = any(map(lexicon.is_name, words)) or lexicon.is_place(value.casefold()) or value in _STATE_CODES
     if not known and value.islower() and not text.islower():
@@ -310,28 +222,6 @@ def propagated(text: str, findings: list[Finding], lexicon: Lexicon | None) -> l
     return findings + [
         Finding(start, end, "PERSON", 0.5) for start, end in _mentions(text, by_word) if text[start].isupper()
     ]
-
-
-def with_neighbours(text: str, findings: list[Finding]) -> list[Finding]:
-    """Adds what its place says: the age behind a name ("Ann Oaks (45)", "Ann Oaks, 45,"), the town behind a street."""
-    table = _AGE_WORD.search(text) is not None
-    added = []
-    for finding in findings:
-        if finding.type == "PERSON":
-            match = _AGE_AFTER_NAME.match(text, finding.end) or table and _AGE_IN_TABLE.match(text, finding.end) or None
-            if match is not None and int(match[1]) < 120:
-                added.append(Finding(*match.span(1), "AGE", 0.5))
-            elif phone := _PHONE_AFTER_NAME.match(text, finding.end):
-                added.append(Finding(*phone.span(1), "PHONE_NUMBER", 0.5))
-        elif finding.type == "STREET_ADDRESS":
-            match = _TOWN_AFTER_STREET.match(text, finding.end)
-            if match is not None and match[1].casefold() not in vocabulary.NOT_NAMES:
-                added.append(Finding(*match.span(1), "LOCATION", 0.9))
-        elif finding.type == "LOCATION":
-            match = _CODE_AFTER_TOWN.match(text, finding.end)
-            if match is not None and _IN_BEFORE.search(text, max(0, finding.start - 6), finding.start):
-                added.append(Finding(*match.span(1), "ZIP_CODE", 0.5))
-    return findings + added
 
 
 def _parts(name: str, lexicon: Lexicon | None) -> list[str]:

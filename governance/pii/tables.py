@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from governance.pii import validators as valid
 from governance.pii import vocabulary as words
-from governance.pii.names import Lexicon
+from governance.pii.lexicon import Lexicon
 
 #: (type, start, end) in a text.
 Piece = tuple[str, int, int]
@@ -24,13 +25,15 @@ _HEADS = {
         "PERSON": "name|full name|first name|last name|given name|middle name|surname|customer|customer name|client"
         "|client name|patient|patient name|employee|employee name|account holder|cardholder|taxpayer|spouse|contact"
         "|contact person|owner|recipient|sender|witness|applicant|beneficiary",
-        "PHONE_NUMBER": "phone|phone number|phone no|tel|telephone|mobile|cell|fax",
-        "ZIP_CODE": "zip|zip code|zipcode|postal code|postcode|pin code",
-        "LOCATION": "city|town|country|place of birth|birthplace|home town|hometown|city of birth|country of birth",
+        "PHONE_NUMBER": "phone|phone number|telephone number|mobile number|cell phone|phone no|contact number|landline"
+        "|work phone|home phone|msisdn|tel|telephone|mobile|cell|fax",
+        "ZIP_CODE": "zip|zip code|zipcode|postal code|postcode|pin code|post code|postal|plz",
+        "LOCATION": "city|town|country|place of birth|birthplace|home town|hometown|city of birth|country of birth"
+        "|county|province",
         "ORGANIZATION": "employer|company|company name|organization|organisation|firm",
         "AGE": "age",
         "STREET_ADDRESS": "address|street|street address|home address|mailing address|postal address",
-        "DATE_OF_BIRTH": "dob|date of birth|birth date|birthdate|birthday",
+        "DATE_OF_BIRTH": "dob|date of birth|birth date|birthdate|birthday|born",
         "NRP": "nationality|ethnicity|religion|citizenship",
     }.items()
     for name in names.split("|")
@@ -45,6 +48,17 @@ _LINE = re.compile(r"[^\n]+")
 _MARKS = "|\t;,"
 _KEYED = re.compile(
     r"(?:^|\n)[ \t>*\u2022-]*\"?(?P<key>[A-Za-z][A-Za-z -]{1,20}?)\"?[ ]?:[ \t]*(?P<v>[^\n]{1,60}?)[ \t]*(?=\n|$)"
+)
+#: Data that became text: {"postal_code": "4802"}, <phone>43748356</phone>, phone=43748356.
+_PAIR = re.compile(
+    r"(?:\"|<|(?<![\w-]))(?P<key>[A-Za-z][A-Za-z_]{1,20}(?: [A-Za-z]{2,12})?)(?:\"[ ]?:[ ]?\"|>[ ]?|=[ ]?\"?)"
+    r"(?P<v>[^\"\n<>=&;|]{1,60}?)(?=\"|</|[&;|\n]|,? [A-Za-z_]{2,20}=|$)"
+)
+_MAY_BE_PAIR = re.compile(r"\" ?: ?\"|</|\w=")
+#: "- Ann Oaks, Gdynia, 43748356" in a list.
+_LISTED_PHONE = re.compile(
+    r"(?:^|\n)[ >]*[-*\u2022][ ]?[^\W\d_][^\n\d,;:|@$]{3,40}(?:[,;|][ ]?[^\n\d,;:|@$]{2,30})?[,;:|][ ]?"
+    r"(?P<v>\+?\(?\d(?:[ ()/.-]{0,3}\d){6,14})(?=[ ]*(?:$|\n|[,;|]))"
 )
 _SHAPES = {
     "PERSON": r"[^\W\d_][^\d@:;/|()]{1,48}",
@@ -62,11 +76,15 @@ _NOTHING = frozenset(("n/a", "none", "unknown", "null", "nan", "same", "see belo
 
 
 def tables(text: str, lexicon: Lexicon) -> Iterator[Piece]:
-    """Yields what heads of columns, and words before a colon, say."""
-    for match in _KEYED.finditer(text):
-        entity = _HEADS.get(match["key"].casefold().strip())
+    """Yields what heads of columns, keys of data, and words before a colon, say."""
+    pairs = _PAIR.finditer(text) if _MAY_BE_PAIR.search(text) else ()
+    for match in (*_KEYED.finditer(text), *pairs):
+        entity = _HEADS.get(_head_name(match["key"]))
         if entity is not None and _fits(entity, match["v"], lexicon):
             yield entity, match.start("v"), match.start("v") + len(_own_part(entity, match["v"]))
+    for match in _LISTED_PHONE.finditer(text):
+        if valid.spoken_of(match["v"]):
+            yield "PHONE_NUMBER", *match.span("v")
     columns: list[str | None] = []
     mark = ""
     for line in _LINE.finditer(text):
@@ -76,6 +94,11 @@ def tables(text: str, lexicon: Lexicon) -> Iterator[Piece]:
                     yield entity, start, end
         else:
             columns, mark = _head(line)
+
+
+def _head_name(head: str) -> str:
+    """A head as it is looked up: "postal_code", "postalCode" and " Postal code" are one."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", head.strip(' "*')).replace("_", " ").casefold()
 
 
 def _own_part(entity: str, value: str) -> str:
@@ -88,9 +111,9 @@ def _head(line: re.Match[str]) -> tuple[list[str | None], str]:
     """The types of the columns if a line is a head, and what divides its cells."""
     text = line.group()
     for mark in _MARKS:
-        if text.partition(mark)[0].casefold().strip(' "') not in _ANY_HEAD and not text.startswith(mark):
+        if _head_name(text.partition(mark)[0]) not in _ANY_HEAD and not text.startswith(mark):
             continue
-        cells = [line.string[start:end].casefold().strip(' "') for start, end in _cells(line, mark)]
+        cells = [_head_name(line.string[start:end]) for start, end in _cells(line, mark)]
         if len(cells) > 1 and all(cell in _HEADS or cell in _OTHER_HEADS for cell in cells):
             return [_HEADS.get(cell) for cell in cells], mark
     return [], ""

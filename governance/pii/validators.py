@@ -172,9 +172,18 @@ def street(text: str) -> int:
     return 0 if set(inner) & _NO_STREET else len(text)
 
 
+_NOT_BEFORE_A_HOUSE = frozenset(
+    words.split("on in at by since until till from with before after about and or for than")
+)
+#: A Czech postal code and a district: "110 00 Praha 1".
+_DISTRICT = re.compile(r"(?:\d{3} \d{2}|0\d) [^\W\d_]+ \d{1,2}")
+
+
 def numbered_street(text: str) -> int:
     """A street's name with a number behind it, and not "Section 12" or "December 31"."""
     inner = text.casefold().split()
+    if inner[-2:-1] and inner[-2] in _NOT_BEFORE_A_HOUSE or _DISTRICT.fullmatch(text):
+        return 0
     return 0 if set(inner) & words.NUMBERED or set(inner) & _NO_STREET - {"of"} and len(inner) < 4 else len(text)
 
 

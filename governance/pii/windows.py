@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from governance.pii import vocabulary as words
-from governance.pii.names import Lexicon
+from governance.pii.lexicon import Lexicon
 from governance.pii.ner import RECEPTIVE
 
 #: Words on each side of one that can be part of a name: what the model sees, and some that may belong to the name.

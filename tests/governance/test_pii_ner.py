@@ -18,7 +18,7 @@ from governance.errors import DetectorError
 from governance.pii import models
 from governance.pii.convolutions import Convolutions
 from governance.pii.entities import NER_TYPES
-from governance.pii.names import load_lexicon
+from governance.pii.lexicon import load_lexicon
 from governance.pii.ner import EntityRecognizer
 from governance.pii.windows import NameWindows, load_common, load_irregular
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import pipelines
 from governance.pii.entities import ALL_TYPES
-from governance.pii.prefilter import Prefilter, relaxed
+from governance.pii.prefilter import Prefilter, needs_digit, relaxed
 from governance.pii.recognizers import RULES, matches, rule_set
 
 #: Pieces that rules are made of, whole and torn apart, with letters that only Unicode folds or counts as digits.
@@ -88,3 +88,31 @@ def test_a_pattern_that_matches_is_let_through(pattern: str, text: str) -> None:
 def test_most_patterns_are_ruled_out() -> None:
     assert all(relaxed(rule.pattern) for rule in RULES)
     assert len(rule_set(ALL_TYPES)._possible("The card was not there when I came home, so I asked for a new one.")) < 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"\d", True),
+        (r"a[0-9]{2,}", True),
+        (r"(?:a|\d)", False),
+        (r"(?:a1|\d)", True),
+        (r"\d*", False),
+        (r"(?:x(?:\d|7))+", True),
+        (r"\w(?=\d)", True),
+        (r"\w(?!\d)", False),
+        (r"(?<=\d)x", True),
+        (r"[\d-]", False),
+        (r"[^\d]", False),
+        (r"7", True),
+    ],
+)
+def test_patterns_that_need_a_digit_are_known(pattern: str, expected: bool) -> None:
+    assert needs_digit(re.compile(pattern)) is expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(texts)
+def test_what_needs_a_digit_has_no_match_without_one(text: str) -> None:
+    bare = re.sub(r"\d", "", text)
+    assert not [rule.pattern.pattern for rule in RULES if needs_digit(rule.pattern) and rule.pattern.search(bare)]

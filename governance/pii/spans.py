@@ -189,6 +189,7 @@ def _is_term(text: str, start: int, end: int, words: list[str], lexicon: Lexicon
     return _EPONYM.search(value) is not None or len(words) < 3 and _is_eponym(text, value)
 
 
+@functools.lru_cache(maxsize=256)  # a list of names says the same one again and again
 def _is_eponym(text: str, value: str) -> bool:
     """Whether a disease or the like is called after this name somewhere in the text."""
     position = text.find(value)

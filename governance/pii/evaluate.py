@@ -1,12 +1,11 @@
 """How well the detector does on a labelled file, by type.
 
 A labelled file is JSON lines with {"text", "spans": [{"start", "end", "type"}]}. A span counts as
-found when at least half of its characters are covered by findings: of any type for the totals; in
-the table by type, of its own type or of what is a kind or a part of it (`WITHIN`). A finding is right
-when at least half of it lies in such spans. A file that labels no date anywhere cannot say which dates
-are right: findings of a type that stands nowhere in the file take no part in the precision of
-characters. A span of a type that no detector knows is missed, in the totals too, and the report names
-the type: it may be a misspelt one.
+found when at least half of its characters are covered by findings: of any type for the totals, of
+its own type in the table by type. A finding is right when at least half of it lies in such spans. A
+file that labels no date anywhere cannot say which dates are right: findings of a type that stands
+nowhere in the file take no part in the precision of characters. A span of a type that no detector
+knows is missed, in the totals too, and the report names the type: it may be a misspelt one.
 """
 
 from __future__ import annotations
@@ -33,11 +32,6 @@ ALIASES = {
     "DOMAIN_NAME": "URL", "ADDRESS": "STREET_ADDRESS", "PREFIX": "TITLE", "JOB": "TITLE",
     "JOB_TITLE": "TITLE", "JOBTITLE": "TITLE", "OCCUPATION": "TITLE", "IBAN": "IBAN_CODE",
 }  # fmt: skip
-
-
-#: Types that are a kind or a part of another one: a set that labels dates of birth as dates, or the whole of an address
-#: with its town and code, is found by them as well.
-WITHIN = {"DATE_OF_BIRTH": "DATE_TIME", "LOCATION": "STREET_ADDRESS", "ZIP_CODE": "STREET_ADDRESS"}
 
 
 @dataclass(frozen=True)
@@ -154,8 +148,8 @@ def report(
         right_characters += len(labelled & of_judged)
         covered += len(_characters(span for span in row.spans if span.type not in unknown) & everything)
         types = {s.type for s in row.spans} | {f.type for f in of_row}
-        found_of = {t: _characters(f for f in of_row if t in (f.type, WITHIN.get(f.type))) for t in types}
-        gold_of = {t: _characters(s for s in row.spans if s.type in (t, WITHIN.get(t))) for t in types}
+        found_of = {t: _characters(f for f in of_row if f.type == t) for t in types}
+        gold_of = {t: _characters(s for s in row.spans if s.type == t) for t in types}
         for span in row.spans:
             gold[span.type] += 1
             any_hit += span.type not in unknown and _half(span, everything)

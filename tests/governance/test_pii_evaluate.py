@@ -30,25 +30,6 @@ def test_half_of_a_span_is_enough_and_the_type_counts_in_the_table() -> None:
     assert report([row], [[Finding(0, 4, "PERSON", 1)]], 1.0).span_recall == 0.0
 
 
-@pytest.mark.parametrize(
-    ("labelled", "found", "recall", "precision"),
-    [
-        ([("STREET_ADDRESS", 0, 30)], [("STREET_ADDRESS", 0, 10), ("LOCATION", 12, 20), ("ZIP_CODE", 22, 27)], 1, 1),
-        ([("STREET_ADDRESS", 0, 30)], [("STREET_ADDRESS", 0, 10), ("PERSON", 12, 20)], 0, 0),
-        ([("STREET_ADDRESS", 0, 10)], [("STREET_ADDRESS", 0, 10), ("LOCATION", 12, 20)], 1, 0),
-        ([("DATE_TIME", 0, 10)], [("DATE_OF_BIRTH", 0, 10)], 1, 1),
-        ([("DATE_OF_BIRTH", 0, 10)], [("DATE_TIME", 0, 10)], 0, 0),
-    ],
-)
-def test_a_coarse_label_is_found_by_its_kinds_and_parts_and_no_fine_one_by_its_whole(
-    labelled: list[tuple[str, int, int]], found: list[tuple[str, int, int]], recall: float, precision: float
-) -> None:
-    spans, findings = ([Finding(start, end, entity, 1) for entity, start, end in some] for some in (labelled, found))
-    types = report([Labelled("x" * 40, tuple(spans))], [findings], 1.0).types
-    assert types[labelled[0][0]]["recall"] == recall
-    assert types[found[-1][0]]["precision"] == precision
-
-
 def test_a_type_that_no_detector_knows_is_missed_and_named(tmp_path: Path) -> None:
     """Whatever is found in its place: a misspelt type must not pass for a good one."""
     path = tmp_path / "labelled.jsonl"

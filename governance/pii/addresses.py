@@ -106,7 +106,7 @@ ADDRESSES: tuple[Rule, ...] = (
          rf"(?:[-/]\d{{1,3}})?(?:\.(?=[,\n]))?)", score=0.7),
     rule("STREET_ADDRESS", r"(?<!\w)(?P<v>\w{3,}(?: \w{3,})? (?:utca|út|tér|körút|ulice|katu|tie|sokak"
          r"|caddesi) \d{1,4}\.?)", score=0.5),
-    rule("STREET_ADDRESS", rf"(?<!\w)(?P<v>{_NAME}(?:-{_NAME})*(?:-(?:Gasse|Stra(?:ß|ss)e|Str\.|Promenade|Steig)|"
+    rule("STREET_ADDRESS", rf"(?<![\w-])(?P<v>{_NAME}(?:-(?:Gasse|Stra(?:ß|ss)e|Str\.|Promenade|Steig)|"
          rf"(?:baan|steeg|dijk|pad|hof|dreef"
          rf"|laan|singel|bulevardi|raitti|promenade|ring|markt|graben|zeile|chaussee|brovej|toften|parken|haven|vænget"
          rf"|lunden"
@@ -133,14 +133,14 @@ ADDRESSES: tuple[Rule, ...] = (
          r"(?![\w-])",
          score=0.6),
     rule("LOCATION", rf"(?:\n|, ?)[ ]*(?P<v>{_NAME}"
-         rf"(?:[ -]{_NAME}){{0,2}}),?[ ]{words.LETTERED_CODE}", valid.town, score=0.9),
+         rf"(?:[ ]{_NAME}){{0,2}}),?[ ]{words.LETTERED_CODE}", valid.town, score=0.9),
     rule("LOCATION", rf"\b(?:[Ii]n|[Ff]rom|[Nn]ear|[Aa]t|[Tt]o) (?:[A-Z]{{1,2}}-)?(?:\d{{5}}|\d{{3}} \d{{2}}"
          rf"|\d{{2}}-\d{{3}}|\d{{4}}-\d{{3}}"
-         rf"|\d{{4}} ?[A-Z]{{2}}|\d{{6}}) (?P<v>{_NAME}(?:[ -](?:{_NAME}"
+         rf"|\d{{4}} ?[A-Z]{{2}}|\d{{6}}) (?P<v>{_NAME}(?:[ ](?:{_NAME}"
          rf"|{words.PARTICLES})\b){{0,3}})", valid.town, score=0.87),
-    rule("LOCATION", rf"(?:^|\n)[ ]*(?P<v>{_NAME}(?:[ -]{_NAME})?), (?:the )?(?={words.DATE}[ ]*(?:$"
+    rule("LOCATION", rf"(?:^|\n)[ ]*(?P<v>{_NAME}(?:[ ]{_NAME})?), (?:the )?(?={words.DATE}[ ]*(?:$"
          rf"|\n))", valid.town, score=0.4),
-    rule("LOCATION", rf"\b(?:[Ii]n|[Ff]rom|[Nn]ear|[Aa]t|[Tt]o|[Vv]ia) (?P<v>{_NAME}(?:[ -](?:{_NAME}"
+    rule("LOCATION", rf"\b(?:[Ii]n|[Ff]rom|[Nn]ear|[Aa]t|[Tt]o|[Vv]ia) (?P<v>{_NAME}(?:[ ](?:{_NAME}"
          rf"|{words.PARTICLES}|los|las"
          rf"|am|an|sur|en|upon|on|u|nad|pod|v)\b){{0,4}}),? {_LONG_CODE}(?! ?%)", valid.town, score=0.9),
 )  # fmt: skip

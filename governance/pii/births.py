@@ -28,7 +28,7 @@ _OTHER = (
     r"|visit(?:ed)?|date|dated|diagnosed|issued|expires?|expiry|valid|policy|party|cards?|gifts?|cake|presents?|orders?"
     r"|ordered|arrived|today|address|since|joined|employed|hired|referred|reviewed|signed)\b"
 )
-_GAP = rf"(?:(?:[ ,(/\u2013-]{{1,3}}|[ ,]?\n(?!\w+:)|: ?)(?!{_OTHER})[^\W\d_][\w'\u2019.-]*){{0,8}}?"
+_GAP = rf"(?:(?:[ ,(/\u2013-]{{1,3}}|[ ,]?\n(?!\w+:)|: ?)(?!{_OTHER})[^\W\d_][\w'\u2019.]*){{0,8}}?"
 #: Between the last word and the date: a colon, a bracket, the end of a line, the day of the week.
 _END = (
     r"(?:[^\w\n]{0,5}|[ :,)]{0,3}\n{1,2}[ ]?)(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day,? (?:the )?)?"
@@ -51,6 +51,8 @@ _DATE = (
 )
 
 BIRTHS: tuple[Rule, ...] = (
+    rule("DATE_OF_BIRTH", rf"\b(?:born(?: on)?|date\s+of\s+birth|DOB|birth ?date|birthday)\b\W{{0,8}}(?:is |was )?"
+         rf"(?P<v>{words.DATE})", flags=re.IGNORECASE),
     rule("DATE_OF_BIRTH", rf"(?<![^\W_]){_CUE}{_GAP}{_END}(?P<v>{_DATE})", flags=re.IGNORECASE),
     rule("DATE_OF_BIRTH", rf"(?<![^\W_]){_CUE}{_GAP}{_END}{_DATE},? (?:and )?(?:not|instead of|rather than|or) "
          rf"(?:the )?(?P<v>{_DATE})", flags=re.IGNORECASE),

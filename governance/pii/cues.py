@@ -16,7 +16,7 @@ from governance.pii.rule import Rule, rule
 _I = re.IGNORECASE
 _NAME = words.NAME
 _NAMES = rf"{words.NAME_WORD}(?: (?:& |and )?{words.NAME_WORD}){{0,3}}"
-_TOWN = rf"{words.NAME_WORD}(?:[ -](?:{words.NAME_WORD}|de|la|del|der|di)){{0,3}}"
+_TOWN = rf"{words.NAME_WORD}(?:[ ](?:{words.NAME_WORD}|de|la|del|der|di)){{0,3}}"
 _UNIT = r"(?:Apt|Apartment|Suite|Ste)\.?[ ]?#?\d{1,5}[A-Za-z]?"
 _DIGITS = r"\+?\(?\d[\d ()./-]{5,18}\d(?:,? ?(?:x|ext\.?) ?\d{1,5})?"
 _WORD = r"[^\W\d_][\w.\u2019'-]*"

@@ -35,7 +35,7 @@ _CODE_BEFORE_TOWN = re.compile(
     re.IGNORECASE,
 )
 _TOWN = (
-    rf"{vocabulary.NAME_WORD}(?:[ -](?:(?:{vocabulary.PARTICLES}|u|v|am|an|sur|nad|pod|los|las|upon"
+    rf"{vocabulary.NAME_WORD}(?:[ ](?:(?:{vocabulary.PARTICLES}|u|v|am|an|sur|nad|pod|los|las|upon"
     rf"|bij) )?{vocabulary.NAME_WORD}){{0,3}}(?: [A-Z](?![\w.]))?"
 )
 _TOWN_AFTER_STREET = re.compile(
@@ -68,9 +68,10 @@ _ABOUT = re.compile(
 _HAS_YEAR = re.compile(r"(?:18|19|20)\d\d")
 #: What stands behind a house number: staircase, floor, flat, in the words of several countries.
 _UNIT_AFTER = re.compile(
-    r"(?:,? ?(?:bl|bloc|sc|et|ap|apt|apto|edif|depto|dpto|interior|int|piso|esc|escalera|puerta|pta|kv|lgh|kat|daire"
-    r"|stiege"
-    r"|top|t[üu]r|no|nr|hs|th|tv|mf)\b[.:]? ?\w{1,5}|,? \d{1,2}\. ?(?:tv|th|mf|sal|em|krs)\b\.?|,? \d{1,2}[.]?[º°ª]"
+    r"(?:,? ?(?:bl|bloc|sc|ap|apt|apto|edif|depto|dpto|interior|int|piso|esc|escalera|puerta|pta|kv|lgh|kat|daire"
+    r"|stiege|t[üu]r|nr)\b[.:]? ?(?:\d{1,4}[A-Z]?|[A-Z])(?!\w)"
+    r"|,? ?(?:et|top|no|hs|th|tv|mf)\b[.:]? ?\d{1,4}[A-Z]?(?!\w)"
+    r"|,? \d{1,2}\. ?(?:tv|th|mf|sal|em|krs)\b\.?|,? \d{1,2}[.]?[º°ª]"
     r" ?(?:[A-Z]\b|(?:Esq|Dir|Dcha|Izq)\b\.?)?| m\. ?\d{1,4}\b| D: ?\d{1,4}\b)+",
     re.IGNORECASE,
 )

@@ -17,7 +17,7 @@ _LIST_JOINT = re.compile(r",? (?:and|or|&) |, ", re.IGNORECASE)
 _FIRMLY_PLACE_BEFORE = re.compile(
     r"\b(?:(?:fl(?:y|ies|ew|ying|ights?)|trains?|bus|buses|ferry|drove|drive|driving|trips?|travel\w*|commut\w+|moved?"
     r"|moves"
-    r"|moving|relocat\w+|return(?:s|ed|ing)?|emigrated|journey|tickets?|road|route)(?: (?:here|back|there|home|over"
+    r"|moving|relocat\w+|emigrated|journey|road|route)(?: (?:here|back|there|home|over"
     r"|out))?"
     r" (?:to|from|via|through)|originally from|arrived? (?:in|at)|(?:grew up|raised|liv(?:e|es|ed|ing)|born|based"
     r"|resident|domiciled"
@@ -27,13 +27,17 @@ _FIRMLY_PLACE_BEFORE = re.compile(
     r"|stayed|stay"
     r"|live now|i'm|im|am|are you|team|airport|university|college|meeting|conference|trip|weekend|christmas|customers?"
     r"|somewhere"
-    r"|settled|worked|job|used|seen) in|(?:clinic|hotel|somewhere|place|anywhere|parking|is|are|live|lives|lived) near"
-    r"|(?:home ?town|home city|place of birth|birthplace|[Ww]here)(?: is| was|:)?|(?:city|town|village|county|province"
+    r"|settled|worked|job) in|(?:clinic|hotel|somewhere|place|anywhere|parking) near"
+    r"|(?:home ?town|home city|place of birth|birthplace)(?: is| was|:)?|(?:city|town|village|county|province"
     r"|district) of"
-    r"|business trip to|years? old,? from|(?:mother|father|parents?|family|friend|someone|woman|man|people|student"
-    r"|comes?|came"
-    r"|letter|sent|writing|calling|shipped) from|(?:[Dd]elivers?|[Dd]elivery|[Ss]hips?|[Ss]hipping|shipped) (?:to|in)"
-    r"|late of|outside) $",
+    r"|business trip to|years? old,? from|(?:someone|woman|man|people|student) from|late of|outside) $",
+    re.IGNORECASE,
+)
+#: What is said of people as well: it decides about what the model takes for a firm, which a policy may keep.
+_OFTEN_PLACE_BEFORE = re.compile(
+    r"\b(?:(?:return(?:s|ed|ing)?|tickets?)(?: (?:here|back|there|home|over|out))? (?:to|from|via)|(?:used|seen) in"
+    r"|(?:is|are|live|lives|lived) near|where(?: is| was|:)?|(?:mother|father|parents?|family|friend|comes?|came|letter"
+    r"|sent|writing|calling|shipped) from|(?:deliver|ship)(?:s|y|ped|ing)? (?:to|in)) $",
     re.IGNORECASE,
 )
 #: What `_FIRMLY_PLACE_BEFORE` and `_IN_BEFORE` end in: most names have none of these before them.
@@ -87,8 +91,12 @@ def _is_behind_preposition(text: str, span: tuple[int, int], entity: str, words:
     value = text[start:end]
     place = lexicon.is_place(value.casefold())
     before = text[max(0, start - 40) : start]
-    if len(words) < 6 and _FIRMLY_PLACE_BEFORE.search(before):
-        return place or not (_is_acronym(value) or all(map(lexicon.is_ordinary, words)) or value.islower())
+    often = entity != "PERSON" and _OFTEN_PLACE_BEFORE.search(before) is not None
+    if len(words) < 6 and (often or _FIRMLY_PLACE_BEFORE.search(before)):
+        named = len(words) > 1 and any(map(lexicon.is_name, words))
+        other = named or _is_acronym(value) or all(map(lexicon.is_ordinary, words)) or value.islower()
+        if place and not lexicon.is_full_name(words) or not other:
+            return True
     if _IN_BEFORE.search(before) and _CODE_AFTER.match(text, end):
         return True
     if _IN_BEFORE.search(before) and not _TOWN_PARTICLES.isdisjoint(words[1:-1]) and words[0] not in lexicon.given:
@@ -138,7 +146,8 @@ def listed_places(text: str, start: int, end: int, lexicon: Lexicon) -> list[tup
     keys = [text[a:b].casefold() for a, b in items]
     known = sum(lexicon.is_place(key) and not lexicon.is_name(key) for key in keys)  # three surnames are a firm's
     before = text[max(0, start - 40) : start]
-    firmly = _FIRMLY_PLACE_BEFORE.search(before) is not None
+    named = any(map(lexicon.is_name, _WORD.findall(text[start:end].casefold())))
+    firmly = _FIRMLY_PLACE_BEFORE.search(before) is not None and not named
     words = {word.group() for word in _WORD.finditer(text[start:end].casefold())}
     if not vocabulary.FIRM_WORDS.isdisjoint(words) or "&" in text[start:end]:
         return []

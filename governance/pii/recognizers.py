@@ -43,7 +43,7 @@ _ADDRESS_CUE = (
     "|[Ss]treet:?|STREET:?|[Vv]isit|at|near|lease of"
 )
 _TOWN = (
-    rf"{words.NAME_WORD}(?:[ -](?:{words.NAME_WORD}|{words.PARTICLES}|los|las|os|am|an|sur|en|sous|upon|on)\b){{0,3}}"
+    rf"{words.NAME_WORD}(?:[ ](?:{words.NAME_WORD}|{words.PARTICLES}|los|las|os|am|an|sur|en|sous|upon|on)\b){{0,3}}"
 )
 _DIGITS = r"\+?\(?\d[\d ()./-]{5,18}\d(?:,? ?(?:x|ext\.?) ?\d{1,5})?"
 _PHONE_CUE = (
@@ -179,7 +179,7 @@ RULES: tuple[Rule, ...] = (
     rule("ZIP_CODE", rf"\b(?:zip|postal|post)[ -]?code of [^\n\d]{{2,40}}?(?P<v>{words.POSTAL_CODE}"
           rf"|{words.LETTERED_CODE})", flags=_I),
     rule("ZIP_CODE", rf"(?<![\w-])(?P<v>{words.LETTERED_CODE})", score=0.7),
-    rule("ZIP_CODE", rf"(?:\n|, ?)[ ]*(?P<v>{words.POSTAL_CODE})(?= {words.NAME_WORD}(?:[ -]{words.NAME_WORD})"
+    rule("ZIP_CODE", rf"(?:\n|, ?)[ ]*(?P<v>{words.POSTAL_CODE})(?= {words.NAME_WORD}(?:[ ]{words.NAME_WORD})"
           rf"{{0,3}}[ ]*(?:$|[\n,.?]))", valid.town_code, score=0.7),
     rule("ZIP_CODE", rf"(?:\n|, ?)[ ]*(?!{_OF_SUMS})(?:{words.NAME_WORD}[ ,]{{1,2}}){{1,4}}(?P<v>{words.POSTAL_CODE})"
           rf"(?=[ ]*(?:$|[\n,?]|\.(?!\d)))",
@@ -190,7 +190,7 @@ RULES: tuple[Rule, ...] = (
     rule("LOCATION", rf"[^\W\d_],?[ \n]+(?P<v>{_STATE}),?[ \n]+\d{{5}}(?!\d)"),
     rule("LOCATION", rf"\b(?:[Cc]ity|CITY|[Tt]own|TOWN|[Cc]ountry|COUNTRY|[Pp]lace of birth|[Bb]irthplace"
           rf"|[Cc]itizenship)\"?[ ]*[:=][ ]*\"?"
-          rf"(?P<v>{words.NAME_WORD}(?:[ -]{words.NAME_WORD}){{0,3}})", score=0.9),
+          rf"(?P<v>{words.NAME_WORD}(?:[ ]{words.NAME_WORD}){{0,3}})", score=0.9),
     rule("LOCATION", rf"(?:\n|, ?)[ ]*(?P<v>{_TOWN}),?[ ]{words.POSTAL_CODE}(?=[ ]*(?:$|[\n,?]|\."
           rf"(?!\d)))", valid.town, score=0.9),
     rule("LOCATION", rf"(?:\n|, ?)[ ]*{words.POSTAL_CODE} (?P<v>{_TOWN})(?=[ ]*(?:$|[\n,.?]))", valid.town, score=0.9),

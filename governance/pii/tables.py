@@ -47,7 +47,8 @@ _ANY_HEAD = frozenset(_HEADS) | _OTHER_HEADS
 _LINE = re.compile(r"[^\n]+")
 _MARKS = "|\t;,"
 _KEYED = re.compile(
-    r"(?:^|\n)[ \t>*\u2022-]*\"?(?P<key>[A-Za-z][A-Za-z -]{1,20}?)\"?[ ]?:[ \t]*(?P<v>[^\n]{1,60}?)[ \t]*(?=\n|$)"
+    r"(?:^|\n)[ \t>*\u2022-]*\"?(?P<key>[A-Za-z][A-Za-z -]{1,20}?)\"?[ ]?:[ \t]*"
+    r"(?P<v>[^\n \t][^\n]{0,59}?)[ \t]*(?=\n|$)"
 )
 #: Data that became text: {"postal_code": "4802"}, <phone>43748356</phone>, phone=43748356.
 _PAIR = re.compile(

@@ -102,3 +102,34 @@ def test_three_surnames_are_no_towns(detector: Detector, text: str) -> None:
 def test_nothing_but_space_before_a_name_is_no_cue(detector: Detector, space: str) -> None:
     text = f"{space}Orla Tanner called."
     assert "Orla Tanner" in [text[f.start : f.end] for f in detector.find([text])[0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("The complaint came from Mary Jones last week.", "Mary Jones"),
+        ("The refund was returned to John Smith on Monday.", "John Smith"),
+        ("Where is John Smith now?", "John Smith"),
+        ("MESSAGE SENT FROM JOHN SMITH", "JOHN SMITH"),
+        ("Delivery to Mary Jones failed.", "Mary Jones"),
+        ("She lives near Robert Brown.", "Robert Brown"),
+        ("It was shipped to Orla Tanner.", "Orla Tanner"),
+        ("He flew to Mary Jones.", "Mary Jones"),
+        ("12 rue de Rivoli et Marie Dupont", "Marie Dupont"),
+    ],
+)
+def test_a_person_is_no_town_whatever_stands_before(detector: Detector, text: str, name: str) -> None:
+    """A policy may keep towns."""
+    assert ("PERSON", name) in [(f.type, text[f.start : f.end]) for f in detector.find([text])[0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "street"),
+    [
+        ("12 Elm Street no matter what", "12 Elm Street"),
+        ("Aleea Rozelor 21 bl. 4 sc. B ap. 9", "Aleea Rozelor 21 bl. 4 sc. B ap. 9"),
+        ("12 Elm Street apt 4B, please", "12 Elm Street apt 4B"),
+    ],
+)
+def test_a_street_ends_with_its_unit(detector: Detector, text: str, street: str) -> None:
+    assert ("STREET_ADDRESS", street) in [(f.type, text[f.start : f.end]) for f in detector.find([text])[0]]

@@ -34,6 +34,12 @@ FOUND = [
     ("My son (14 Feb 2016) needs a vaccination.", "14 Feb 2016"),
     ("Re: Orla Tanner, 25 October 1961. Thank you.", "25 October 1961"),
     ("Orla Tanner (23.11.1937) phoned.", "23.11.1937"),
+    ("DOB:\n  01/02/1990", "01/02/1990"),
+    ("**Date of Birth:**\n01/02/1990", "01/02/1990"),
+    ("DOB:\n- 01/02/1990", "01/02/1990"),
+    ("Date of birth:\n\n\n01/02/1990", "01/02/1990"),
+    ("Date of birth\n\n  3 March 1980", "3 March 1980"),
+    ("DOB:\r\n01/02/1990", "01/02/1990"),
     ("{\"full_name\": \"Orla Tanner\", \"date_of_birth\": \"1961-10-25\"}", "1961-10-25"),
 ]  # fmt: skip
 

@@ -96,7 +96,9 @@ def last_build(place: Place) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"unreadable: {in_words(error)}", where=str(place.latest), fix="remove it") from None
+        raise DataError(
+            f"unreadable: {in_words(error, expected=['digest'])}", where=str(place.latest), fix="remove it"
+        ) from None
 
 
 def latest_version(place: Place) -> DatasetVersion | None:

@@ -9,7 +9,7 @@ name is missing.
 from __future__ import annotations
 
 import os
-import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 
 from governance.errors import ConfigError
@@ -20,7 +20,6 @@ DEFAULT_PURPOSE = "assist"
 
 #: Of a part of a name; shorter ones differ in a letter and are meant so.
 _LETTERS = 4
-_LETTER = re.compile(r"[a-z]+")
 
 
 def check_derivations(domains: Mapping[str, Domain], *, where: str) -> None:
@@ -74,18 +73,29 @@ def _is_slip(word: str, name: str) -> bool:
     "team-a" and "team-b", "tier1" and "tier2" are meant so."""
     if word == name:
         return False
-    parts, others = (re.split(r"[^a-z0-9]+", one.casefold()) for one in (word, name))
+    parts, others = _parts(word), _parts(name)
     if "".join(parts) == "".join(others):
-        return True
+        return bool(parts)
     differing = [(one, other) for one, other in zip(parts, others, strict=False) if one != other]
     if len(parts) != len(others) or len(differing) != 1:
         return False
     one, other = differing[0]
     return (
-        min(len(one), len(other)) >= _LETTERS
-        and _LETTER.sub("", one) == _LETTER.sub("", other)
+        min(sum(map(str.isalpha, part)) for part in (one, other)) >= _LETTERS
+        and _without_letters(one) == _without_letters(other)
         and _one_off(one, other)
     )
+
+
+def _parts(name: str) -> list[str]:
+    """Runs of letters and digits of any script. Marks belong to their letter, also where Unicode has no
+    letter for both, as for the vowels of Hindi."""
+    whole = unicodedata.normalize("NFC", name.casefold())
+    return "".join(one if one.isalnum() or unicodedata.category(one)[0] == "M" else " " for one in whole).split()
+
+
+def _without_letters(part: str) -> str:
+    return "".join(one for one in part if not one.isalpha())
 
 
 def _one_off(one: str, other: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (FileNotFoundError, "a file is missing"),
@@ -30,13 +30,15 @@ _VALUES = {"dict": "mapping", "list": "list", "str": "string", "int": "number", 
 _VALUES |= {"bool": "true or false", "NoneType": "null", "date": "date", "datetime": "date"}
 
 
-def in_words(error: BaseException, *, detail: bool = False) -> str:
+def in_words(error: BaseException, *, detail: bool = False, expected: Collection[str] = ()) -> str:
     """What went wrong with something that was read.
 
     Args:
         detail: show also what the error itself says; only where it cannot hold text of a record.
+        expected: keys that a file of ours has. One that is missing is named; any other may be a word of a text, and a
+            name looks like a key.
     """
-    return next(_said(error, detail))
+    return next(_said(error, detail, expected))
 
 
 def kind_of_value(value: object) -> str:
@@ -44,7 +46,7 @@ def kind_of_value(value: object) -> str:
     return _VALUES.get(type(value).__name__, "value of another kind")
 
 
-def _said(error: BaseException, detail: bool) -> Iterator[str]:
+def _said(error: BaseException, detail: bool, expected: Collection[str]) -> Iterator[str]:
     """The first that fits is meant."""
     from pydantic import ValidationError
 
@@ -56,12 +58,8 @@ def _said(error: BaseException, detail: bool) -> Iterator[str]:
         place = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
         yield f'"{place}" is missing or not what it should be' if place else "its content is not what it should be"
     if isinstance(error, KeyError):
-        missing = error.args[0] if error.args else None
-        yield (
-            f'"{missing}" is missing or unknown'
-            if isinstance(missing, str) and _is_name(missing)
-            else "a part is missing"
-        )
+        missing = next((key for key in expected if error.args[:1] == (key,)), None)
+        yield "a part is missing" if missing is None else f'"{missing}" is missing'
     message = str(error).strip().partition("\n")[0]
     if isinstance(error, OSError) and error.strerror and not isinstance(error, FileNotFoundError):
         yield error.strerror[:1].lower() + error.strerror[1:]
@@ -69,8 +67,3 @@ def _said(error: BaseException, detail: bool) -> Iterator[str]:
         yield message
     yield from (words for kind, words in _KINDS if isinstance(error, kind))
     yield message if detail and message else "something else went wrong"
-
-
-def _is_name(key: str) -> bool:
-    """A name of ours, and no word of a text."""
-    return key.isidentifier() and key.isascii() and len(key) <= 40

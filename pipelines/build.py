@@ -51,7 +51,7 @@ from pipelines.curate.judge import read_reasons
 from pipelines.curate.personal_data import FilterJob, FilterTask
 from pipelines.curate.retention import RETENTION, retain_buckets
 from pipelines.curate.seen import KEYS_FILE, seen
-from pipelines.curate.stage import EMPTY_FILE, Report, Staged
+from pipelines.curate.stage import EMPTY_FILE, Report, Staged, set_repeated_aside
 from pipelines.curate.steps import judges
 from pipelines.erasure.store import read_tombstones
 from pipelines.extend import Extension, remove_taken, taken_signatures
@@ -199,6 +199,7 @@ def _build(
     with work_folder(place) as work, ahead:
         extension = _extension(spec, previous, inputs, place, work)
         quarantine = work / "quarantine.jsonl"
+        more = 0 if extension is None else extension.previous.total_records
         try:
             with (
                 seen(caches["sound"] / KEYS_FILE, work) as sound,
@@ -213,16 +214,18 @@ def _build(
                     identify=identify,
                     barred=inputs.barred,
                     report=report,
-                    more=0 if extension is None else extension.previous.total_records,
+                    more=more,
                 )
+            check_unchanged(spec, inputs)
+            if extension is not None:
+                extension.begin()
+            if erased := drop_erased(work / "staged", inputs.barred):
+                staged.dropped[ERASED] += erased
+            until = _retain(spec, work / "staged", inputs.retention, staged, extension is not None)
+            today = None if extension is None else extension.today
+            set_repeated_aside(spec, staged, work / "staged", today, quarantine, more=more)
         finally:
             kept = keep_quarantine(quarantine, place.quarantine(inputs.digest))
-        check_unchanged(spec, inputs)
-        if extension is not None:
-            extension.begin()
-        if erased := drop_erased(work / "staged", inputs.barred):
-            staged.dropped[ERASED] += erased
-        until = _retain(spec, work / "staged", inputs.retention, staged, extension is not None)
         dropped = staged.dropped + _select(spec, caches, work, runner, report)
         check_unchanged(spec, inputs)
 

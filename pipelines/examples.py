@@ -37,6 +37,8 @@ _BATCH = 512
 #: Changes with whatever changes the files that the same records give.
 _FORMAT = 3
 _UNKNOWN = -1
+#: Without which its description is damaged.
+_KEYS = ("tokenizer_digest", "label", "dataset_digest", "classes", "types", "names", "sources", "splits")
 
 Progress = Callable[[str, int], None]
 
@@ -235,7 +237,7 @@ def _open(folder: Path, tokenizer: TokenizerFiles) -> Examples:
             sizes=meta["splits"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(folder, in_words(error, detail=True)) from None
+        raise damaged(folder, in_words(error, detail=True, expected=_KEYS)) from None
 
 
 def _encode(

@@ -38,9 +38,14 @@ class Extension:
 
     def begin(self) -> None:
         """Called when all records are staged, before any leaves."""
-        note_today(self.work / "staged", self.work / "today")
+        note_today(self.work / "staged", self.today)
         if self.spec.curate.dedup.near is not None:
             self._take_signatures()
+
+    @property
+    def today(self) -> Path:
+        """Ids and texts of today's records, in buckets, once this has begun."""
+        return self.work / "today"
 
     @property
     def _taken(self) -> Path:
@@ -84,7 +89,7 @@ class Extension:
             text_key,
             None if filtered_by == self.inputs.filter_fingerprint else filter_again,
             None if near is None else self._leave_near,
-        ).carry(self.work / "selected", filtered, self.work / "today")
+        ).carry(self.work / "selected", filtered, self.today)
         remove_superseded(kept)
         shutil.rmtree(kept, ignore_errors=True)  # the version will have these texts; nobody would look for them here
         if near is not None:

@@ -95,7 +95,7 @@ def find_inputs(
     steps = versions(judges(spec.curate))
     formats = sorted({file.format for _, file in sources if isinstance(file, SourceFile)})
     readers = "".join(map(reader_version, formats))
-    parts = ["7", repair_version(), readers, steps, content, spec.digest, fingerprint]
+    parts = ["8", repair_version(), readers, steps, content, spec.digest, fingerprint]
     tombstones = read_tombstones(storage, spec.domain)
     if tombstones:
         parts.append(tombstones.digest)

@@ -96,7 +96,9 @@ def last_build(place: Place) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"unreadable: {in_words(error)}", where=str(place.latest), fix="remove it") from None
+        raise DataError(
+            f"unreadable: {in_words(error, expected=['digest'])}", where=str(place.latest), fix="remove it"
+        ) from None
 
 
 def latest_version(place: Place) -> DatasetVersion | None:
@@ -152,12 +154,21 @@ def label_caches(place: Place, label: Label) -> None:
     """Notes of which domains the step caches are. Those of a domain that the pipeline no longer has are removed, and
     so are those of which nobody can tell.
 
+    A kill meanwhile leaves the rest under the former label, or under none: it goes at the next build.
+
     Raises:
         DataError: the folder is read-only.
     """
     path = place.cache_label
-    if path.exists() and not _caches_may_stay(path, label):
-        shutil.rmtree(path.parent)
+    try:
+        if not _caches_may_stay(path, label) and any(other != place.stamps for other in path.parent.glob("*")):
+            shutil.rmtree(path.parent)
+    except OSError as error:
+        raise DataError(
+            f"caches of another domain cannot be removed: {error.strerror or error}",
+            where=str(path.parent),
+            fix="check the storage folder's permissions, or remove the folder",
+        ) from None
     write_json(path, label.to_list())
 
 

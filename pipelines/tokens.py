@@ -53,6 +53,8 @@ SPLITS = ("train", "validation", "test")
 #: be longer): about 50 MB of memory.
 _BATCH_DOCUMENTS = 512
 _BATCH_CHARACTERS = 2_000_000
+#: Without which its description is damaged.
+_KEYS = ("tokenizer_digest", "label", "sources", "dataset_digest", "splits")
 
 Progress = Callable[[str, int], None]
 """Called with the split's name and the number of documents encoded so far."""
@@ -270,7 +272,7 @@ def open_tokens(folder: Path, tokenizer: TokenizerFiles) -> Tokens:
         more = {name: meta.get(name) for name in ("planted", "mixture")}
         return Tokens(folder, tokenizer, label, meta["dataset_digest"], meta["splits"], names, fingerprint, **more)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(folder, in_words(error, detail=True)) from None
+        raise damaged(folder, in_words(error, detail=True, expected=_KEYS)) from None
 
 
 def _encode_all(

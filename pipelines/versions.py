@@ -27,6 +27,8 @@ VERSION_FILE = "version.json"
 MANIFEST_FILE = "manifest.parquet"
 PII_FILE = "personal_data.parquet"
 SPLITS = ("train", "validation", "test")
+#: Without which its description is damaged.
+_KEYS = ("pipeline", "domain", "digest", "label", "records", "bytes", "personal_data", "files")
 
 
 def record_digest(record_id: str, text: str, label: Label) -> bytes:
@@ -123,7 +125,8 @@ class DatasetVersion:
         except FileNotFoundError:
             raise DataError("there is no such dataset version", where=where, fix="run `zoo data build`") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"the dataset version is unreadable: {in_words(error)}", where=where) from None
+            reason = in_words(error, expected=_KEYS)
+            raise DataError(f"the dataset version is unreadable: {reason}", where=where) from None
         for name, size in files.items():
             if not (path / name).is_file() or (path / name).stat().st_size != size:
                 raise DataError(

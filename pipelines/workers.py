@@ -42,7 +42,7 @@ class Workers:
 
     def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Raises DataError as `result` does."""
-        with self._deaths_told(), _main_script_hidden():
+        with self._deaths_told(), _main_script_hidden(), _interrupts_held():
             return self._pool.submit(_run, function, *arguments)
 
     def result(self, future: Future[Result]) -> Result:
@@ -106,6 +106,22 @@ def _main_script_hidden() -> Iterator[None]:
         content.update(hidden)
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keeps Ctrl-C from new processes until they ignore it: Python would be starting in them, and says where it was.
+
+    The mask of blocked signals is inherited over fork and exec. To ignore SIGINT here would be inherited as well, but
+    would lose a Ctrl-C that comes meanwhile; a blocked one is pending, and is raised here at the end. Only the calling
+    thread is masked, so that this holds in any. The pool's locks have started Python's resource tracker before: to
+    start it would unblock SIGINT.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _running = False
 _ending = False
 
@@ -114,6 +130,7 @@ def _start(parent: int, start: Callable[..., None], arguments: tuple[Any, ...]) 
     from multiprocessing.util import Finalize
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all of us; the parent ends its workers
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # what was pending is forgotten
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     Finalize(None, _end_at_once, exitpriority=-1)

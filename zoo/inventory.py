@@ -64,7 +64,8 @@ class Inventory:
                 meta = json.loads(path.read_text(encoding="utf-8"))
                 found.setdefault(meta["digest"], set()).add(meta["dataset_digest"])
             except (OSError, ValueError, KeyError, TypeError) as error:
-                raise DataError(f"unreadable: {in_words(error)}", where=str(path), fix="remove it") from None
+                reason = in_words(error, expected=("digest", "dataset_digest"))
+                raise DataError(f"unreadable: {reason}", where=str(path), fix="remove it") from None
         return found
 
     def models_that_saw(self, datasets: Collection[str]) -> list[ModelVersion]:

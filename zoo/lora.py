@@ -272,7 +272,8 @@ def _read(path: Path) -> tuple[int, float, dict[str, npt.NDArray[np.float32]]]:
                 raise ValueError("numbers that cannot be")
             return rank, alpha, arrays
     except (OSError, ValueError, KeyError, TypeError, OverflowError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"this is no adapter: {in_words(error)}", where=str(path)) from None
+        reason = in_words(error, expected=("rank", "alpha"))
+        raise DataError(f"this is no adapter: {reason}", where=str(path)) from None
 
 
 def _kernels(task: keras.Model) -> list[_Kernel]:

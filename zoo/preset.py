@@ -177,9 +177,8 @@ def load_preset(folder: Path) -> tuple[Family, TextModel | EncoderModel | Seq2Se
             return family, read_head(folder, about, family, encoder)
         task = load_task(folder, family)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"this is no saved model: {in_words(error)}", where=str(folder), fix="register it again"
-        ) from None
+        reason = in_words(error, expected=("family", "context", "tokenizer"))
+        raise DataError(f"this is no saved model: {reason}", where=str(folder), fix="register it again") from None
     if family.shape == "encoder":
         return family, EncoderModel(task, encoder, family=family, context=context)
     if family.shape == "seq2seq":

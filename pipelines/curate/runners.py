@@ -75,8 +75,8 @@ class LocalPool:
             yield
             return
         workers = self._loaded[task.purpose] = Workers(1, task.purpose, _load, task)
-        workers.submit(_nothing)  # processes are started when there is something to do
         try:
+            workers.submit(_nothing)  # processes are started when there is something to do
             yield
         finally:
             del self._loaded[task.purpose]

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.curate.buckets import BUCKETS, read_bucket, write_bucket
-from pipelines.curate.erased import Barred
 from pipelines.sources import Unreadable
 from pipelines.spec import PipelineSpec
 
 
-def take_out_repeated(spec: PipelineSpec, staged: Path, barred: Barred) -> Iterator[tuple[int, Unreadable]]:
+def take_out_repeated(spec: PipelineSpec, staged: Path, today: Path | None) -> Iterator[tuple[int, Unreadable]]:
     """Takes them out of the staged buckets, of which one is held at a time.
 
     Args:
-        barred: what was erased stays where it is, and leaves without a trace afterwards.
+        today: ids and texts of today's records, in buckets, which lose them as well: a record of an earlier version
+            that has such a text is no copy of one of today's.
 
     Yields:
         the number of the source, and the row that was taken out.
@@ -34,12 +34,14 @@ def take_out_repeated(spec: PipelineSpec, staged: Path, barred: Barred) -> Itera
             continue
         table = read_bucket(staged, bucket)
         stay = [True] * len(table)
-        for _, rows in groupby(_repeated(table, barred), key=lambda row: (row["id"], row["source"])):
+        for _, rows in groupby(_repeated(table), key=lambda row: (row["id"], row["source"])):
             for row, problem in _all_but_first(spec, list(rows)):
                 stay[row["number"]] = False
                 yield row["source"], problem
         if not all(stay):
             write_bucket(table.filter(pa.array(stay)), staged, bucket)
+            if today is not None:
+                _forget(table.filter(pa.array([not one for one in stay])), today, bucket)
 
 
 def _has_repeated(staged: Path, bucket: int) -> bool:
@@ -49,7 +51,18 @@ def _has_repeated(staged: Path, bucket: int) -> bool:
     return bool(pc.count_distinct(ids).as_py() < len(ids))
 
 
-def _repeated(table: Any, barred: Barred) -> list[dict[str, Any]]:
+def _forget(gone: Any, today: Path, bucket: int) -> None:
+    import pyarrow as pa
+
+    pairs, noted = set(_pairs(gone)), read_bucket(today, bucket)
+    write_bucket(noted.filter(pa.array([pair not in pairs for pair in _pairs(noted)], pa.bool_())), today, bucket)
+
+
+def _pairs(table: Any) -> Iterator[tuple[str, bytes | None]]:
+    return zip(table.column("id").to_pylist(), table.column("text_key").to_pylist(), strict=True)
+
+
+def _repeated(table: Any) -> list[dict[str, Any]]:
     """Rows whose id stands more than once, sorted by id and source, with their numbers in the table."""
     import numpy as np
     import pyarrow as pa
@@ -59,10 +72,6 @@ def _repeated(table: Any, barred: Barred) -> list[dict[str, Any]]:
     several = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
     numbers = np.flatnonzero(pc.is_in(table.column("id"), value_set=several).to_numpy(zero_copy_only=False))
     found = table.take(pa.array(numbers)).append_column("number", pa.array(numbers, pa.int64()))
-    if barred.tombstones:
-        columns = [found.column(name).to_pylist() for name in ("id", "subject", "text_key")]
-        gone = barred.named(*columns) | barred.alike(found.column("text").to_pylist())
-        found = found.filter(pa.array(~gone))
     rows: list[dict[str, Any]] = found.drop_columns(["text"]).to_pylist()
     return sorted(rows, key=lambda row: (row["id"], row["source"]))
 

@@ -105,8 +105,7 @@ def stage(
     more: int = 0,
 ) -> Staged:
     """Reads all sources into bucket files in `folder`, and unreadable rows into `quarantine` (JSON lines). Which rows
-    held nothing is noted in the folder's `empty.jsonl`. Rows that share an id in one source are set aside as well, all
-    but the first.
+    held nothing is noted in the folder's `empty.jsonl`.
 
     Args:
         identify: repairs records and names them.
@@ -143,12 +142,30 @@ def stage(
                     _note_empty(named, file, record.row, source, empty_file)
             report("read", staged.rows, 0)
         writers.flush()
+    _check_counts(staged, spec, more)
+    return staged
+
+
+def set_repeated_aside(
+    spec: PipelineSpec, staged: Staged, folder: Path, today: Path | None, quarantine: Path, *, more: int = 0
+) -> None:
+    """Rows of one source that share an id are set aside as those that cannot be read are, all but the first.
+
+    Called when the erased and what is past its time have left: a row that leaves is no first one that another would
+    have to make room for, and nothing is noted of it.
+
+    Args:
+        today: notes of today's records (`pipelines.carry`), if there are any.
+        more: as for `stage`.
+
+    Raises:
+        DataError: with these, more rows of a source than `curate.max_quarantined` allows are set aside.
+    """
     with quarantine.open("a", encoding="utf-8") as quarantine_file:
-        for source, row in take_out_repeated(spec, folder, barred):
+        for source, row in take_out_repeated(spec, folder, today):
             _set_aside(row, row.file, staged.sources[source], quarantine_file)
             staged.records -= 1
     _check_counts(staged, spec, more)
-    return staged
 
 
 def _set_aside(record: Unreadable, file: str, source: SourceRows, quarantine: Any) -> None:

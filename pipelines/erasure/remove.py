@@ -178,4 +178,6 @@ def _latest(place: Place) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"unreadable: {in_words(error)}", where=str(place.latest), fix="remove it") from None
+        raise DataError(
+            f"unreadable: {in_words(error, expected=['digest'])}", where=str(place.latest), fix="remove it"
+        ) from None

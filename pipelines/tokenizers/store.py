@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+#: Without which its description is damaged.
+_KEYS = ("kind", "digest", "vocab_size", "eos_id", "start_id", "label", "dataset_digest")
+
 
 @dataclass(frozen=True)
 class Algorithm:
@@ -265,7 +268,7 @@ def _digest_of(contents: Iterable[bytes]) -> str:
 
 def _damaged(folder: Path, error: Exception) -> DataError:
     return DataError(
-        f"the tokenizer is damaged: {in_words(error, detail=True)}",
+        f"the tokenizer is damaged: {in_words(error, detail=True, expected=_KEYS)}",
         where=str(folder),
         fix="delete the folder; it is made again from the same text",
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from governance import Caller, ConfigError, Domain, Policy
-from governance.slips import check_derivations, doubts
+from governance.slips import _is_slip, check_derivations, doubts
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,8 @@ def test_domains(listed: list[str], meant: str | None) -> None:
         (["Agent"], ["agent"], ['no caller has the role "Agent" (did you mean "agent"?)']),
         (["agent"], ["agents"], ['no caller has the role "agent" (did you mean "agents"?)']),
         (["agent"], ["agent"], []),
+        (["налоги"], ["право"], []),  # no letter of either is ASCII
+        (["налогы"], ["налоги"], ['no caller has the role "налогы" (did you mean "налоги"?)']),
         (["agent", "agents"], ["agents"], []),  # the other one reads it as well
         (["tier1"], ["tier2"], []),
         (["tax-analyst"], [], []),  # callers may come later
@@ -54,6 +56,22 @@ def test_roles(readers: list[str], roles: list[str], told: list[str]) -> None:
     found = list(doubts(policy))
     assert len(found) == len(told)
     assert all(line.startswith(f"domains.tax.readers: {part}") for line, part in zip(found, told, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "found"),
+    [
+        ("НАЛОГИ", "налоги", True),
+        ("фонд-у", "фонд-а", False),  # a short part differs
+        ("की", "का", False),  # marks that are vowels, which Python takes for no letters
+        ("cafe\u0301-eu", "caf\u00e9-eu", True),
+        ("legal_eu", "legal-eu", True),
+        ("!!", "??", False),
+        ("ab12", "ac12", False),  # two letters
+    ],
+)
+def test_words_of_any_script(word: str, name: str, found: bool) -> None:
+    assert _is_slip(word, name) == _is_slip(name, word) == found
 
 
 @pytest.mark.parametrize(

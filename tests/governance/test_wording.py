@@ -40,7 +40,9 @@ def _error(action: Any, *arguments: Any) -> BaseException:
     [
         (_error(json.loads, '{"a": Jane Doe}'), "not valid JSON at line 1, column 7"),
         (_error(b"Jane \xff".decode), "not UTF-8 at byte 5"),
-        (_error({}.__getitem__, "kind"), '"kind" is missing or unknown'),
+        (_error({}.__getitem__, "kind"), "a part is missing"),
+        (_error({}.__getitem__, "Tanner"), "a part is missing"),
+        (KeyError(), "a part is missing"),
         (_error({}.__getitem__, "Jane Doe"), "a part is missing"),
         (_error(_Row.model_validate, {"size": "Jane"}), '"size" is missing or not what it should be'),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "no space left on device"),
@@ -56,6 +58,11 @@ def _error(action: Any, *arguments: Any) -> BaseException:
 )
 def test_words(error: BaseException, words: str) -> None:
     assert in_words(error) == words
+
+
+@pytest.mark.parametrize(("key", "words"), [("kind", '"kind" is missing'), ("Tanner", "a part is missing")])
+def test_a_key_is_named_only_where_it_is_one_of_ours(key: str, words: str) -> None:
+    assert in_words(_error({}.__getitem__, key), expected=("kind", "size")) == words
 
 
 def test_what_an_error_says_is_shown_where_it_may_be() -> None:
@@ -75,7 +82,7 @@ def test_kinds_of_values(value: object, words: str) -> None:
     ("line", "words"),
     [
         ("{", "not a labelled row: not valid JSON at line 1, column 2"),
-        ('{"text": "x"}', 'not a labelled row: "spans" is missing or unknown'),
+        ('{"text": "x"}', "not a labelled row: a part is missing"),
         ('{"text": "x", "spans": 3}', "not a labelled row: it is made in another way"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import os
 import shutil
@@ -192,6 +193,7 @@ def test_a_label_cannot_be_written_into_a_file() -> None:
         (["support", "tax"], True),
         (["legal", "support"], False),  # a source of that domain is gone
         ("damaged", False),
+        (None, False),  # a build was killed while it removed them, or made them before there was a label
     ],
 )
 def test_step_caches_have_a_label_and_leave_with_a_domain(before: object, stays: bool, tmp_path: Path) -> None:
@@ -202,8 +204,38 @@ def test_step_caches_have_a_label_and_leave_with_a_domain(before: object, stays:
     earlier = caches / "filtered-of-earlier-rules" / "bucket-00.parquet"
     earlier.parent.mkdir(parents=True)
     earlier.touch()
-    (caches / "label.json").write_text(json.dumps(before) if isinstance(before, list) else "[")
+    if before is not None:
+        (caches / "label.json").write_text(json.dumps(before) if isinstance(before, list) else "[")
     label_caches(Place(workspace.storage, "support_domain"), Label.of("support", "tax"))
     assert earlier.exists() == stays
     run(workspace, "support_domain")
     assert json.loads((caches / "label.json").read_text()) == ["support", "tax"]
+
+
+def test_of_a_pipeline_without_caches_nothing_is_removed(tmp_path: Path) -> None:
+    place = Place(tmp_path, "p")
+    label_caches(place, Label.of("tax"))
+    place.cache_label.unlink()
+    place.stamps.write_text("{}")
+    label_caches(place, Label.of("tax"))
+    assert place.stamps.exists() and json.loads(place.cache_label.read_text()) == ["tax"]
+
+
+@pytest.mark.parametrize("refused", ["rmtree", "write"])
+def test_caches_in_a_folder_that_is_read_only_are_one_line(
+    refused: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path, "p")
+    (place.stamps.parent / "filtered-1").mkdir(parents=True)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    if refused == "rmtree":  # root may write everywhere
+        monkeypatch.setattr("shutil.rmtree", refuse)
+    else:
+        monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(DataError) as error:
+        label_caches(place, Label.of("tax"))
+    assert "Permission denied" in str(error.value) and str(place.stamps.parent) in str(error.value)
+    assert "\n" not in str(error.value)

@@ -25,6 +25,7 @@ from pipelines import BuildResult, build, latest
 from pipelines.curate import LocalPool, Runner, judge, personal_data, sign
 from pipelines.curate.personal_data import FilterJob, FilterTask
 from pipelines.curate.runners import BucketTask
+from pipelines.workers import Workers
 from tests.pipelines.test_incremental import FIXED, files, run, text, workspace_at
 from tests.support.workspace import write_jsonl
 from zoo.workspace import Workspace
@@ -137,6 +138,20 @@ def test_what_nobody_needs_in_the_end_is_not_waited_for(tmp_path: Path) -> None:
     with LocalPool(2).ahead(Loading(tmp_path, slow=True)):
         while not loaded_by(tmp_path):
             time.sleep(0.05)
+
+
+def test_a_stop_while_a_process_starts_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[bool] = []
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Workers, "submit", stopped)
+    monkeypatch.setattr(Workers, "close", lambda self, at_once: closed.append(at_once))
+    runner = LocalPool(2)
+    with pytest.raises(KeyboardInterrupt), runner.ahead(Loading(tmp_path)):
+        pass
+    assert closed == [True] and not runner._loaded
 
 
 def test_what_cannot_be_loaded_ahead_is_told_by_the_first_bucket(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import random
 import sqlite3
@@ -10,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from governance import DataError
-from governance.erasure import Tombstones
+from governance import DataError, Policy
+from governance.erasure import TombstoneKey, Tombstones
 from pipelines import BuildResult, PipelineSpec, build, latest
 from pipelines.cards import describe, read_card
+from pipelines.erasure.store import add_tombstones
 from tests.pipelines.test_cards import traces
 from tests.support.workspace import PIPELINE, POLICY, bundled_rows, make_workspace, run_zoo, write_jsonl
+from zoo.inventory import subject_hash
 from zoo.workspace import Workspace
 
 DOMAINS = {"tax": POLICY["domains"]["tax"] | {"pii": "keep"}}
@@ -120,25 +123,62 @@ def test_too_many_stop_the_build(tmp_path: Path) -> None:
 
 
 def test_what_was_erased_leaves_no_trace(tmp_path: Path) -> None:
-    """A row of an erased person is not noted, not even as one that was set aside."""
-    import pyarrow as pa
+    """A row of an erased person is not noted, not even as one that was set aside, and is no first one of its id."""
+    workspace = workspace_with(tmp_path / "w", {"a.jsonl": [repeated(3, "b"), *texts(), repeated(3, "x")]})
+    key = TombstoneKey(workspace.keys.derive("tax", "tombstones"))
+    add_tombstones(
+        workspace.storage,
+        "tax",
+        Tombstones(subjects=frozenset({key.subject(subject_hash(workspace, "tax", "other b"))})),
+    )
+    result = run(workspace)
+    assert listed(result) == [("a.jsonl", 62, 'the id ("id") also stands at data/tax/a.jsonl:5 with another text')]
+    assert result.dropped == {"erased": 1} and stored(result) == {row["id"]: row["text"] for row in texts()}
 
-    from governance.erasure import TombstoneKey
-    from pipelines.curate.buckets import BUCKETS, staged_schema, write_bucket
-    from pipelines.curate.erased import Barred
-    from pipelines.curate.same_ids import take_out_repeated
 
-    spec = workspace_with(tmp_path / "w", {"a.jsonl": texts()}).pipeline("tax_domain")
-    key = TombstoneKey(b"k" * 32)
-    rows = [
-        {"id": "r", "text": who, "text_key": who.encode() * 16, "subject": who, "file": "f", "row": n, "source": 0}
-        for n, who in enumerate("abc")
-    ]
-    for bucket in range(BUCKETS):
-        write_bucket(pa.Table.from_pylist(rows if bucket == 7 else [], schema=staged_schema()), tmp_path, bucket)
-    stones = Tombstones(subjects=frozenset({key.subject("b")}))
-    found = list(take_out_repeated(spec, tmp_path, Barred.of(spec, stones, key)))
-    assert [(source, row.row) for source, row in found] == [(0, 2)]
+TODAY = datetime.date(2026, 3, 1)
+
+
+def dated(rows: list[dict[str, Any]], days_ago: int) -> list[dict[str, Any]]:
+    return [row | {"on": str(TODAY - datetime.timedelta(days=days_ago))} for row in rows]
+
+
+def kept_for_a_year(home: Path, files: dict[str, list[dict[str, Any]]]) -> BuildResult:
+    workspace = workspace_with(home, files, sources=[SOURCES[0] | {"date": "on"}])
+    spec = workspace.pipeline("tax_domain")
+    policy = Policy(domains={"tax": workspace.policy.domains["tax"].model_copy(update={"retention_days": 365})})
+    return build(spec, policy=policy, keys=workspace.keys, storage=workspace.storage, processes=1, today=TODAY)
+
+
+@pytest.mark.parametrize(("first", "again"), [(900, 3), (3, 900), (900, 800)])
+def test_what_is_past_its_time_is_no_first_row_and_is_not_noted(first: int, again: int, tmp_path: Path) -> None:
+    rows = {row["id"]: row for row in texts()}
+    old, new = [rows.pop("r3")], [repeated(3, "x")]
+    files = {"a.jsonl": dated([*rows.values()], 3) + dated(old, first), "b.jsonl": dated(new, again)}
+    result = kept_for_a_year(tmp_path / "w", files)
+    stays = [row for row, age in ((*old, first), (*new, again)) if age < 365]
+    assert stored(result) == {row["id"]: row["text"] for row in [*rows.values(), *stays]}
+    assert result.quarantined == 0 and result.quarantine is None
+    assert result.dropped == {"retention": 2 - len(stays)}
+    card = read_card(Path(result.card))
+    assert (card.rows.read, card.rows.quarantined, card.quarantine) == (59 + len(stays), 0, {})
+
+
+def test_of_those_that_are_kept_the_first_one_stays(tmp_path: Path) -> None:
+    rows = texts()
+    more = [*dated([repeated(3, "x")], 900), *dated([repeated(3, "y"), repeated(3, "z")], 3)]
+    result = kept_for_a_year(tmp_path / "w", {"a.jsonl": more, "b.jsonl": dated(rows, 3)})
+    assert [row[:2] for row in listed(result)] == [("a.jsonl", 3), ("b.jsonl", 4)]
+    assert result.quarantined == 2 and stored(result)["r3"] == more[1]["text"]
+
+
+def test_a_record_that_is_carried_over_is_no_copy_of_one_that_was_set_aside(tmp_path: Path) -> None:
+    rows, copy = texts(), {**repeated(3, "x"), "id": "q"}
+    workspace = workspace_with(tmp_path / "w", {"a.jsonl": [*rows, copy]}, refresh={"mode": "incremental"})
+    before = stored(run(workspace))
+    write_jsonl(workspace.home / "data" / "tax" / "a.jsonl", [*rows, repeated(3, "x")])
+    result = run(workspace)
+    assert result.quarantined == 1 and result.kept == 1 and stored(result) == before
 
 
 def test_erasing_who_was_set_aside_erases_the_id(tmp_path: Path) -> None:

@@ -83,6 +83,45 @@ def test_a_build_that_is_stopped(processes: int, number: signal.Signals, tmp_pat
     assert not list(storage.rglob(".*")), "temporary files"
 
 
+@pytest.mark.parametrize("after", [0.05, 0.3])
+def test_a_build_that_has_just_begun_is_stopped(after: float, tmp_path: Path) -> None:
+    """Its first worker is starting Python, which would say where it was interrupted."""
+    storage = make_workspace(tmp_path, records=900).storage
+    command = [sys.executable, "-P", "-m", "zoo", "data", "build", "tax_domain", "--processes", "2"]
+    with subprocess.Popen(
+        command,
+        env=os.environ | {"ZOO_HOME": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as build:
+        deadline = time.monotonic() + 100
+        while not (storage / "work" / "tax_domain").exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(after)
+        os.killpg(build.pid, signal.SIGINT)
+        _, said = build.communicate(timeout=60)
+    assert build.returncode == 130
+    assert said == "stopped; the same command goes on with what was filtered\n"
+
+
+def test_a_second_sigterm_is_heard_when_the_first_was_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, now = signal.getsignal(signal.SIGTERM), [100.0]
+    monkeypatch.setattr(stopping.time, "monotonic", lambda: now[0])
+    try:
+        stopping.unwind_on_sigterm()
+        with pytest.raises(stopping.Terminated):
+            signal.raise_signal(signal.SIGTERM)
+        now[0] += 4.9
+        signal.raise_signal(signal.SIGTERM)  # a supervisor that repeats itself disturbs nothing
+        now[0] += 0.2
+        with pytest.raises(stopping.Terminated):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @pytest.mark.slow
 def test_a_training_that_is_stopped(tmp_path: Path) -> None:
     home = make_workspace(tmp_path).home

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _INTERRUPTED = 128 + signal.SIGINT
+#: For which what is unwinding is not disturbed by another SIGTERM.
+_CALM_SECONDS = 5
 
 
 class Terminated(SystemExit):
@@ -21,13 +25,17 @@ class Terminated(SystemExit):
 
 
 def unwind_on_sigterm() -> None:
-    """From now on SIGTERM raises Terminated in the main thread; once, so that a second one does not disturb it."""
-    signal.signal(signal.SIGTERM, _terminate)
+    """From now on SIGTERM raises Terminated in the main thread. One that follows within seconds says nothing
+    new; a later one raises again, since a library may have swallowed the first."""
+    last = -math.inf
 
+    def terminate(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _CALM_SECONDS:
+            last = time.monotonic()
+            raise Terminated
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Terminated
+    signal.signal(signal.SIGTERM, terminate)
 
 
 @contextmanager

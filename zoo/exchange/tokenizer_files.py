@@ -61,9 +61,8 @@ def find_tokenizer(folder: Path, kind: str, *, own: str | None = None) -> Found:
     try:
         return _find(folder, kind, own)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise DataError(
-            f"the tokenizer is damaged: {in_words(error, detail=True)}", where=str(folder), fix="get its files again"
-        ) from None
+        reason = in_words(error, detail=True, expected=("model", "vocab", "merges", "content", "id"))
+        raise DataError(f"the tokenizer is damaged: {reason}", where=str(folder), fix="get its files again") from None
 
 
 def _find(folder: Path, kind: str, own: str | None) -> Found:

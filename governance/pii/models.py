@@ -141,7 +141,9 @@ def load(info: ModelInfo) -> tuple[Language, str]:
     others = ["tagger", "parser", "senter", "attribute_ruler", "lemmatizer"]
     if not _listens(info):
         others.append("tok2vec")
-    return _load(info, others), digest
+    recognizer = _load(info, others)
+    _leave_unread_attributes(recognizer)
+    return recognizer, digest
 
 
 @functools.lru_cache(maxsize=2)
@@ -168,6 +170,15 @@ def _load(info: ModelInfo, exclude: list[str], **options: Any) -> Language:
     except (OSError, ValueError, KeyError) as error:
         problem = f"it cannot be loaded: {in_words(error)}"
         raise DetectorError(problem, where=f"spaCy model {info.package}", fix=_reinstall(info)) from None
+
+
+def _leave_unread_attributes(nlp: Language) -> None:
+    """Of a new word spaCy computes some twenty attributes, such as whether it is a number. Its layers and rules read
+    six; the others take a good part of what a word costs that was never met."""
+    from spacy.attrs import IS_SPACE, LOWER, NORM, PREFIX, SHAPE, SUFFIX
+
+    read = {LOWER, NORM, PREFIX, SUFFIX, SHAPE, IS_SPACE}
+    nlp.vocab.lex_attr_getters = {name: of for name, of in nlp.vocab.lex_attr_getters.items() if name in read}
 
 
 def _listens(info: ModelInfo) -> bool:

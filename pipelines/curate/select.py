@@ -80,7 +80,16 @@ def select_buckets(
         table = table.sort_by([("id", "ascending"), ("file", "ascending"), ("row", "ascending")])
         keep, leave = _divide(table, reasons(bucket), read_winners(staged, bucket))
         _write_both(table, keep, leave, selected, excluded, bucket, dropped)
+    del table
+    _give_back_memory()
     return dropped
+
+
+def _give_back_memory() -> None:
+    """To the system: what Arrow keeps for later would stand beside the processes of the next step."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 def _write_both(
@@ -135,6 +144,8 @@ def leave_near_duplicates(selected: Path, excluded: Path, duplicates: NearDuplic
             else:
                 leave.add(row, NEAR_DUPLICATE, kept)
         _write_both(table, keep, leave, selected, excluded, bucket, dropped)
+    table = None
+    _give_back_memory()
     return dropped
 
 

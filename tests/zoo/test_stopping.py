@@ -26,6 +26,9 @@ COMMANDS = {
     ("zoo.retrain", "retrain"): ("retrain",),
 }
 
+#: What a build says it does, as far as it comes before it is stopped.
+STAGES = {"read", "judge", "remove duplicates", "sign", "remove near duplicates", "filter personal data"}
+
 
 def raises(error: type[BaseException]) -> Callable[..., None]:
     def verb(*_: object, **__: object) -> None:
@@ -47,21 +50,25 @@ def test_both_say_one_line(
     assert "the same command goes on" in result.stderr
 
 
+def build_begun(home: Path, processes: int) -> subprocess.Popen[str]:
+    """`zoo data build` in a session of its own, as a terminal or a supervisor starts it."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "zoo", "data", "build", "tax_domain", "--processes", str(processes)],
+        env=os.environ | {"ZOO_HOME": str(home)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
 @pytest.mark.parametrize(
     ("processes", "number"), [(1, signal.SIGTERM), (2, signal.SIGTERM), (2, signal.SIGINT)], ids=str
 )
 def test_a_build_that_is_stopped(processes: int, number: signal.Signals, tmp_path: Path) -> None:
     """While it filters: its workers end, nothing half-written stays, and nobody waits for what is under way."""
     storage = make_workspace(tmp_path, records=900).storage
-    command = [sys.executable, "-P", "-m", "zoo", "data", "build", "tax_domain", "--processes", str(processes)]
-    with subprocess.Popen(
-        command,
-        env=os.environ | {"ZOO_HOME": str(tmp_path)},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as build:
+    with build_begun(tmp_path, processes) as build:
         deadline = time.monotonic() + 100
         while not list(storage.glob("cache/tax_domain/filtered-*/*.parquet")) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -87,15 +94,7 @@ def test_a_build_that_is_stopped(processes: int, number: signal.Signals, tmp_pat
 def test_a_build_that_has_just_begun_is_stopped(after: float, tmp_path: Path) -> None:
     """Its first worker is starting Python, which would say where it was interrupted."""
     storage = make_workspace(tmp_path, records=900).storage
-    command = [sys.executable, "-P", "-m", "zoo", "data", "build", "tax_domain", "--processes", "2"]
-    with subprocess.Popen(
-        command,
-        env=os.environ | {"ZOO_HOME": str(tmp_path)},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as build:
+    with build_begun(tmp_path, 2) as build:
         deadline = time.monotonic() + 100
         while not (storage / "work" / "tax_domain").exists() and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -103,7 +102,8 @@ def test_a_build_that_has_just_begun_is_stopped(after: float, tmp_path: Path) ->
         os.killpg(build.pid, signal.SIGINT)
         _, said = build.communicate(timeout=60)
     assert build.returncode == 130
-    assert said == "stopped; the same command goes on with what was filtered\n"
+    lines = [line for line in said.splitlines() if line not in STAGES]
+    assert lines == ["stopped; the same command goes on with what was filtered"]
 
 
 def test_a_second_sigterm_is_heard_when_the_first_was_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:

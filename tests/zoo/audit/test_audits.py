@@ -24,6 +24,9 @@ from zoo.families import Size
 from zoo.train import Run
 from zoo.workspace import Workspace
 
+#: Of two workers one trains what all of them look at.
+pytestmark = pytest.mark.xdist_group("audits")
+
 TOY = Size("nano", layers=1, width=64, heads=2, context=56, learning_rate=3e-3, batch_size=8)
 
 _WORDS = [first + last for first in ("ba", "do", "ki", "mu", "re", "ta") for last in ("lo", "ne", "pi", "su", "vo")]

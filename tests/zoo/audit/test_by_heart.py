@@ -23,6 +23,9 @@ from zoo.families import Size
 from zoo.train import Run
 from zoo.workspace import Workspace
 
+#: Of two workers one trains what all of them look at.
+pytestmark = pytest.mark.xdist_group("by_heart")
+
 TOY = Size("nano", layers=2, width=64, heads=2, context=48, learning_rate=5e-3, batch_size=8)
 #: Share of the training texts that a model of the domain may write on.
 LIMIT = 0.1
